@@ -1,0 +1,125 @@
+/**
+ * Writes a graph as an ONNX model: the messages of onnx.proto (https://onnx.ai/onnx/repo-docs/IR.html) that the engine
+ * needs, with their field numbers.
+ */
+import { PbfWriter } from "pbf";
+import type { Attributes, AttributeValue, Value, ValueType } from "./value.js";
+
+const IR_VERSION = 9;
+const OPSET_VERSION = 20;
+const MICROSOFT_DOMAIN = "com.microsoft";
+
+const ELEMENT_TYPES: Record<ValueType, number> = { float32: 1, uint8: 2, int32: 6, int64: 7, bool: 9 };
+
+/** An operator with the names of its inputs and outputs; `domain:Name` for one outside the standard. */
+export interface ModelNode {
+  operator: string;
+  inputs: readonly string[];
+  outputs: readonly string[];
+  attributes: Attributes;
+}
+
+export interface NamedValue {
+  name: string;
+  value: Value;
+}
+
+/** The bytes of a model with these nodes, in an order in which they can run. */
+export function encodeModel(
+  nodes: readonly ModelNode[],
+  inputs: readonly NamedValue[],
+  outputs: readonly NamedValue[],
+  constants: readonly NamedValue[],
+): Uint8Array {
+  const writer = new PbfWriter();
+  writer.writeVarintField(1, IR_VERSION);
+  writer.writeMessage(7, writeGraph, { nodes, inputs, outputs, constants });
+  writer.writeMessage(8, writeOpset, { domain: "", version: OPSET_VERSION });
+  writer.writeMessage(8, writeOpset, { domain: MICROSOFT_DOMAIN, version: 1 });
+  return writer.finish();
+}
+
+interface Graph {
+  nodes: readonly ModelNode[];
+  inputs: readonly NamedValue[];
+  outputs: readonly NamedValue[];
+  constants: readonly NamedValue[];
+}
+
+function writeGraph(graph: Graph, writer: PbfWriter): void {
+  for (const node of graph.nodes) writer.writeMessage(1, writeNode, node);
+  writer.writeStringField(2, "kindling");
+  for (const constant of graph.constants) writer.writeMessage(5, writeConstant, constant);
+  for (const input of graph.inputs) writer.writeMessage(11, writeValueInfo, input);
+  for (const output of graph.outputs) writer.writeMessage(12, writeValueInfo, output);
+}
+
+function writeNode(node: ModelNode, writer: PbfWriter): void {
+  const [domain, operator] = node.operator.includes(":") ? node.operator.split(":") : ["", node.operator];
+  for (const input of node.inputs) writer.writeStringField(1, input);
+  for (const output of node.outputs) writer.writeStringField(2, output);
+  writer.writeStringField(4, operator!);
+  for (const name in node.attributes) {
+    writer.writeMessage(5, writeAttribute, { name, value: node.attributes[name]! });
+  }
+  if (domain !== "") writer.writeStringField(7, domain!);
+}
+
+function writeAttribute({ name, value }: { name: string; value: AttributeValue }, writer: PbfWriter): void {
+  const [FLOAT, INT, STRING, INTS] = [1, 2, 3, 7];
+  writer.writeStringField(1, name);
+  if (typeof value === "number") {
+    writer.writeVarintField(3, value);
+    writer.writeVarintField(20, INT);
+  } else if (typeof value === "string") {
+    writer.writeStringField(4, value);
+    writer.writeVarintField(20, STRING);
+  } else if ("float" in value) {
+    writer.writeFloatField(2, value.float);
+    writer.writeVarintField(20, FLOAT);
+  } else {
+    for (const item of value) writer.writeVarintField(8, item);
+    writer.writeVarintField(20, INTS);
+  }
+}
+
+function writeConstant({ name, value }: NamedValue, writer: PbfWriter): void {
+  for (const length of value.shape) writer.writeVarintField(1, length);
+  writer.writeVarintField(2, ELEMENT_TYPES[value.type]);
+  writer.writeStringField(8, name);
+  writer.writeBytesField(9, constantBytes(value.type, value.constant!));
+}
+
+function constantBytes(type: ValueType, values: readonly number[]): Uint8Array {
+  if (type === "int64") return new Uint8Array(BigInt64Array.from(values, BigInt).buffer);
+  if (type === "float32") return new Uint8Array(Float32Array.from(values).buffer);
+  if (type === "int32") return new Uint8Array(Int32Array.from(values).buffer);
+  return Uint8Array.from(values);
+}
+
+function writeValueInfo({ name, value }: NamedValue, writer: PbfWriter): void {
+  writer.writeStringField(1, name);
+  writer.writeMessage(2, writeType, value);
+}
+
+function writeType(value: Value, writer: PbfWriter): void {
+  writer.writeMessage(1, writeTensorType, value);
+}
+
+function writeTensorType(value: Value, writer: PbfWriter): void {
+  writer.writeVarintField(1, ELEMENT_TYPES[value.type]);
+  writer.writeMessage(2, writeShape, value.shape);
+}
+
+function writeShape(shape: readonly number[], writer: PbfWriter): void {
+  for (const length of shape) writer.writeMessage(1, writeDimension, length);
+}
+
+function writeDimension(length: number, writer: PbfWriter): void {
+  writer.writeVarintField(1, length);
+}
+
+function writeOpset({ domain, version }: { domain: string; version: number }, writer: PbfWriter): void {
+  if (domain !== "") writer.writeStringField(1, domain);
+  writer.writeVarintField(2, version);
+}

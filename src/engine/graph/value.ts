@@ -1,0 +1,125 @@
+/** The lazy graph: values that are known, or that a node will compute once somebody needs them. */
+import type { Tensor as OrtTensor } from "onnxruntime-node";
+
+/** The element types that graphs are made of. */
+export type ValueType = "float32" | "int32" | "int64" | "bool" | "uint8";
+
+export type AttributeValue = number | string | readonly number[] | { readonly float: number };
+
+export type Attributes = Readonly<Record<string, AttributeValue>>;
+
+/** A dense array in the order of its axes in memory: a constant, an array in memory, or the output of a node. */
+export class Value {
+  readonly shape: readonly number[];
+  readonly type: ValueType;
+  /** The node that computes this value, until it has run. */
+  node: GraphNode | undefined;
+  /** The array itself, once it is known. */
+  array: OrtTensor | undefined;
+  /** Baked into the graph, and part of its structure. */
+  readonly constant: readonly number[] | undefined;
+  /** What other nodes derived from this value and later ones may want again, by name. */
+  #derived: Map<string, Value> | undefined;
+
+  constructor(shape: readonly number[], type: ValueType, constant?: readonly number[]) {
+    this.shape = shape;
+    this.type = type;
+    this.constant = constant;
+  }
+
+  get size(): number {
+    return sizeOf(this.shape);
+  }
+
+  /** A value derived from this one, made on first use. */
+  derive(name: string, make: () => Value): Value {
+    this.#derived ??= new Map();
+    let value = this.#derived.get(name);
+    if (value === undefined) this.#derived.set(name, (value = make()));
+    return value;
+  }
+}
+
+/** One ONNX operator that has not run yet. */
+export interface GraphNode {
+  readonly id: number;
+  readonly operator: string;
+  readonly inputs: readonly Value[];
+  readonly outputs: readonly Value[];
+  readonly attributes: Attributes;
+  /** Outputs after the first may be left out where nobody reads them. */
+  readonly optionalOutputs: boolean;
+  /** A number that nodes share exactly if they differ in nothing but their inputs' origin. */
+  readonly signature: number;
+}
+
+const signatures = new Map<string, number>();
+let nextNodeId = 0;
+
+/** Records an operator with one output. */
+export function emit(
+  operator: string,
+  inputs: readonly Value[],
+  shape: readonly number[],
+  type: ValueType,
+  attributes: Attributes = {},
+): Value {
+  return emitAll(operator, inputs, [{ shape, type }], attributes)[0]!;
+}
+
+/** Records an operator with several outputs. */
+export function emitAll(
+  operator: string,
+  inputs: readonly Value[],
+  outputs: readonly { shape: readonly number[]; type: ValueType }[],
+  attributes: Attributes = {},
+  optionalOutputs = false,
+): Value[] {
+  const values = outputs.map(({ shape, type }) => new Value(shape, type));
+  const node: GraphNode = {
+    id: nextNodeId++,
+    operator,
+    inputs,
+    outputs: values,
+    attributes,
+    optionalOutputs,
+    signature: signatureOf(operator, inputs, values, attributes),
+  };
+  for (const value of values) value.node = node;
+  return values;
+}
+
+/** A vector of int64, as operators take shapes and axes. */
+export function int64s(values: readonly number[]): Value {
+  return new Value([values.length], "int64", values);
+}
+
+/** A single number. */
+export function scalar(value: number, type: ValueType = "float32"): Value {
+  return new Value([], type, [value]);
+}
+
+export function sizeOf(shape: readonly number[]): number {
+  let size = 1;
+  for (const length of shape) size *= length;
+  return size;
+}
+
+function signatureOf(
+  operator: string,
+  inputs: readonly Value[],
+  outputs: readonly Value[],
+  attributes: Attributes,
+): number {
+  let text = operator;
+  for (const name in attributes) text += `|${name}=${JSON.stringify(attributes[name])}`;
+  for (const input of inputs) text += input.constant === undefined ? ";" : `;${constantKey(input)}`;
+  for (const output of outputs) text += `>${output.type}${output.shape.join()}`;
+  let signature = signatures.get(text);
+  if (signature === undefined) signatures.set(text, (signature = signatures.size));
+  return signature;
+}
+
+function constantKey(value: Value): string {
+  return `${value.type}[${value.shape.join()}]${value.constant!.join()}`;
+}

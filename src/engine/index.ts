@@ -1,0 +1,56 @@
+/**
+ * Kindling's engine: a TensorFlow.js backend on ONNX Runtime. Importing this file registers it, with the highest priority,
+ * so that every TF.js operator records into its graph.
+ */
+import * as tf from "@tensorflow/tfjs-core";
+import "@tensorflow/tfjs-layers"; // registers the gradients of all TF.js operators
+import { BACKEND_NAME, OnnxRuntimeBackend } from "./backend.js";
+import { HostTensor } from "../host_tensor.js";
+import { castTo } from "./kernels/elementwise.js";
+import { registerAllKernels } from "./kernels/index.js";
+import { newStats, type EngineStats } from "./stats.js";
+
+export type { EngineStats };
+
+const PRIORITY = 10;
+
+let backend: OnnxRuntimeBackend | undefined;
+
+if (tf.engine().registryFactory[BACKEND_NAME] === undefined) {
+  registerAllKernels();
+  tf.registerBackend(BACKEND_NAME, () => (backend = new OnnxRuntimeBackend()), PRIORITY);
+}
+
+/** Runs every operator that has been recorded and not run. On other TF.js backends nothing is ever pending. */
+export function markStep(): void {
+  if (tf.getBackend() === BACKEND_NAME) activeBackend().flush();
+}
+
+/** Puts an array on the device. uint8 becomes float32, travelling as bytes; values are kept. */
+export function fromHost({ data, shape, dtype }: HostTensor): tf.Tensor {
+  if (dtype === "uint8") {
+    if (tf.getBackend() !== BACKEND_NAME) return tf.tensor(Float32Array.from(data), [...shape], "float32");
+    const active = activeBackend();
+    const value = castTo(active.writeBytes(data as Uint8Array, shape), "float32");
+    return tf.engine().makeTensorFromTensorInfo(active.output(value, shape, "float32"));
+  }
+  return tf.tensor(data, [...shape], dtype);
+}
+
+/** Numbers about what the engine does. */
+export const engine = {
+  /** Graphs compiled and run, and each kernel that had to run on TF.js's slow cpu kernels. */
+  stats(): EngineStats {
+    return backend === undefined ? newStats() : structuredClone(backend.stats);
+  },
+
+  /** Sets every count to zero. Compiled graphs stay. */
+  resetStats(): void {
+    if (backend === undefined) return;
+    Object.assign(backend.stats, newStats(), { cachedSessions: backend.stats.cachedSessions });
+  },
+};
+
+function activeBackend(): OnnxRuntimeBackend {
+  return tf.backend() as OnnxRuntimeBackend;
+}

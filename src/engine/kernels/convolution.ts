@@ -1,0 +1,283 @@
+/**
+ * Two-dimensional convolutions and their gradients. Memory is channels-first throughout: pictures [N, C, H, W], weights
+ * [out, in / groups, kH, kW].
+ */
+import * as tf from "@tensorflow/tfjs-core";
+import type { OnnxRuntimeBackend } from "../backend.js";
+import { emit, int64s, type Attributes, type Value } from "../graph/value.js";
+import { inOrder, reshapeValue } from "../layout.js";
+import type { KernelAttributes, Lowerings } from "./lowering.js";
+
+type ConvInfo = tf.backend_util.Conv2DInfo;
+
+const DENSE_WEIGHT_ORDER = [3, 2, 0, 1];
+const DEPTHWISE_WEIGHT_ORDER = [2, 3, 0, 1];
+
+export const convolution: Lowerings = {
+  Conv2D: ({ x, filter }, attributes, backend) => {
+    const info = convInfo(x!.shape, filter!.shape, attributes);
+    const image = backend.value(x!, imageOrder(info));
+    const weight = backend.value(filter!, DENSE_WEIGHT_ORDER);
+    return picture(backend, convolve(image, weight, info, 1), info.outShape, info);
+  },
+  FusedConv2D: (inputs, attributes, backend) => {
+    const info = convInfo(inputs.x!.shape, inputs.filter!.shape, attributes);
+    const weight = backend.value(inputs.filter!, DENSE_WEIGHT_ORDER);
+    return fused(backend, inputs, attributes, info, weight, 1);
+  },
+  Conv2DBackpropInput: ({ dy, filter }, attributes, backend) => {
+    const info = convInfo(attributes.inputShape as number[], filter!.shape, attributes);
+    const weight = backend.value(filter!, DENSE_WEIGHT_ORDER);
+    const gradient = inputGradient(backend.value(dy!, imageOrder(info)), weight, info, 1);
+    return picture(backend, gradient, info.inShape, info);
+  },
+  Conv2DBackpropFilter: ({ x, dy }, attributes, backend) => {
+    const filterShape = attributes.filterShape as number[];
+    const info = convInfo(x!.shape, filterShape, attributes);
+    const order = imageOrder(info);
+    const gradient = denseWeightGradient(backend.value(x!, order), backend.value(dy!, order), info);
+    return backend.output(gradient, filterShape, "float32", DENSE_WEIGHT_ORDER);
+  },
+
+  DepthwiseConv2dNative: ({ x, filter }, attributes, backend) => {
+    const info = convInfo(x!.shape, filter!.shape, attributes, true);
+    const image = backend.value(x!, imageOrder(info));
+    const weight = depthwiseWeight(backend.value(filter!, DEPTHWISE_WEIGHT_ORDER));
+    return picture(backend, convolve(image, weight, info, info.inChannels), info.outShape, info);
+  },
+  FusedDepthwiseConv2D: (inputs, attributes, backend) => {
+    const info = convInfo(inputs.x!.shape, inputs.filter!.shape, attributes, true);
+    const weight = depthwiseWeight(backend.value(inputs.filter!, DEPTHWISE_WEIGHT_ORDER));
+    return fused(backend, inputs, attributes, info, weight, info.inChannels);
+  },
+  DepthwiseConv2dNativeBackpropInput: ({ dy, filter }, attributes, backend) => {
+    const info = convInfo(attributes.inputShape as number[], filter!.shape, attributes, true);
+    const weight = depthwiseWeight(backend.value(filter!, DEPTHWISE_WEIGHT_ORDER));
+    const gradient = inputGradient(backend.value(dy!, imageOrder(info)), weight, info, info.inChannels);
+    return picture(backend, gradient, info.inShape, info);
+  },
+  DepthwiseConv2dNativeBackpropFilter: ({ x, dy }, attributes, backend) => {
+    const filterShape = attributes.filterShape as number[];
+    const info = convInfo(x!.shape, filterShape, attributes, true);
+    const order = imageOrder(info);
+    const gradient = depthwiseWeightGradient(backend.value(x!, order), backend.value(dy!, order), info);
+    return backend.output(gradient, filterShape, "float32", DEPTHWISE_WEIGHT_ORDER);
+  },
+};
+
+/** The order that holds a picture channels-first. */
+export function imageOrder(info: { dataFormat: string }): number[] {
+  return info.dataFormat === "channelsFirst" ? [0, 1, 2, 3] : [0, 3, 1, 2];
+}
+
+/** A tensor over a channels-first picture. */
+export function picture(
+  backend: OnnxRuntimeBackend,
+  value: Value,
+  shape: readonly number[],
+  info: { dataFormat: string },
+): tf.TensorInfo {
+  return backend.output(value, shape, "float32", imageOrder(info));
+}
+
+/** The gradient of a convolution with respect to its input. */
+export function inputGradient(dy: Value, weight: Value, info: ConvInfo, groups: number): Value {
+  const { strideHeight, strideWidth, inHeight, inWidth } = info;
+  const [top, left, bottom, right] = pads(info);
+  const reach = [info.effectiveFilterHeight - 1, info.effectiveFilterWidth - 1] as const;
+  const shape = [info.batchSize, info.inChannels, inHeight, inWidth];
+  const spread = strideHeight > 1 || strideWidth > 1;
+  const narrow = top > reach[0] || left > reach[1] || bottom > reach[0] || right > reach[1];
+  if (narrow || (spread && groups === 1)) {
+    return emit("ConvTranspose", [dy, weight], shape, "float32", {
+      group: groups,
+      strides: [strideHeight, strideWidth],
+      pads: [top, left, bottom, right],
+      dilations: [info.dilationHeight, info.dilationWidth],
+      output_padding: [
+        inHeight - ((info.outHeight - 1) * strideHeight - top - bottom + reach[0] + 1),
+        inWidth - ((info.outWidth - 1) * strideWidth - left - right + reach[1] + 1),
+      ],
+    });
+  }
+  // A stride-1 convolution of the (spread) gradient with the kernel turned by 180 degrees.
+  const spreadDy = spread ? interleaveZeros(dy, strideHeight, strideWidth) : dy;
+  const [height, width] = spreadDy.shape.slice(2) as [number, number];
+  const before = [reach[0] - top, reach[1] - left] as const;
+  const after = [inHeight + reach[0] - before[0] - height, inWidth + reach[1] - before[1] - width] as const;
+  const flipped = flip(swapChannels(weight, groups));
+  return emit("Conv", [spreadDy, flipped], shape, "float32", {
+    group: groups,
+    pads: [...before, ...after],
+    dilations: [info.dilationHeight, info.dilationWidth],
+  });
+}
+
+function convInfo(
+  inShape: readonly number[],
+  filterShape: readonly number[],
+  attributes: KernelAttributes,
+  depthwise = false,
+): ConvInfo {
+  type Four = [number, number, number, number];
+  const dilations = (attributes.dilations ?? [1, 1]) as number | [number, number];
+  return tf.backend_util.computeConv2DInfo(
+    inShape as Four,
+    filterShape as Four,
+    attributes.strides as [number, number],
+    dilations,
+    attributes.pad as number,
+    attributes.dimRoundingMode as "floor" | undefined,
+    depthwise,
+    attributes.dataFormat === "NCHW" ? "channelsFirst" : "channelsLast",
+  );
+}
+
+function pads({ padInfo }: ConvInfo): [number, number, number, number] {
+  return [padInfo.top, padInfo.left, padInfo.bottom, padInfo.right];
+}
+
+function convolve(image: Value, weight: Value, info: ConvInfo, groups: number, bias: Value[] = []): Value {
+  const shape = [info.batchSize, info.outChannels, info.outHeight, info.outWidth];
+  return emit("Conv", [image, weight, ...bias], shape, "float32", {
+    group: groups,
+    strides: [info.strideHeight, info.strideWidth],
+    pads: pads(info),
+    dilations: [info.dilationHeight, info.dilationWidth],
+  });
+}
+
+/** A convolution with its bias; the fused activations that have an operator of their own. */
+function fused(
+  backend: OnnxRuntimeBackend,
+  { x, bias, preluActivationWeights }: Record<string, tf.TensorInfo>,
+  attributes: KernelAttributes,
+  info: ConvInfo,
+  weight: Value,
+  groups: number,
+): tf.TensorInfo | undefined {
+  const operators: Record<string, [string, Attributes]> = {
+    relu: ["Relu", {}],
+    sigmoid: ["Sigmoid", {}],
+    elu: ["Elu", {}],
+    leakyrelu: ["LeakyRelu", { alpha: { float: (attributes.leakyreluAlpha as number | undefined) ?? 0.2 } }],
+  };
+  const activation = (attributes.activation as string | undefined) ?? "linear";
+  const isVector = bias == null || bias.shape.length <= 1;
+  if (preluActivationWeights != null || !isVector) return undefined;
+  if (activation !== "linear" && operators[activation] === undefined) return undefined;
+  const biases = bias == null ? [] : [reshapeValue(backend.value(bias), [info.outChannels])];
+  let value = convolve(backend.value(x!, imageOrder(info)), weight, info, groups, biases);
+  if (activation !== "linear") {
+    const [operator, operatorAttributes] = operators[activation]!;
+    value = emit(operator, [value], value.shape, "float32", operatorAttributes);
+  }
+  return picture(backend, value, info.outShape, info);
+}
+
+/** [in, multiplier, kH, kW] as ONNX wants it: [in * multiplier, 1, kH, kW]. */
+function depthwiseWeight(weight: Value): Value {
+  const [channels, multiplier, height, width] = weight.shape as [number, number, number, number];
+  return reshapeValue(weight, [channels * multiplier, 1, height, width]);
+}
+
+/** Within each group, exchanges the input and output channels. */
+function swapChannels(weight: Value, groups: number): Value {
+  const [out, perGroup, height, width] = weight.shape as [number, number, number, number];
+  if (groups === 1) return inOrder({ value: weight, order: undefined }, [1, 0, 2, 3]);
+  if (perGroup === 1) return reshapeValue(weight, [groups, out / groups, height, width]);
+  throw new Error("Grouped convolutions with several channels a group have no kernel in TF.js.");
+}
+
+function flip(weight: Value): Value {
+  const [, , height, width] = weight.shape;
+  if (height === 1 && width === 1) return weight;
+  return weight.derive("flip", () => {
+    const inputs = [
+      weight,
+      int64s([-1, -1]),
+      int64s([-height! - 1, -width! - 1]),
+      int64s([2, 3]),
+      int64s([-1, -1]),
+    ];
+    return emit("Slice", inputs, weight.shape, "float32");
+  });
+}
+
+/** Puts stride - 1 zeros behind each row and column. */
+function interleaveZeros(image: Value, strideHeight: number, strideWidth: number): Value {
+  const [batch, channels, height, width] = image.shape as [number, number, number, number];
+  const apart = reshapeValue(image, [batch, channels, height, 1, width, 1]);
+  const amounts = int64s([0, 0, 0, 0, 0, 0, 0, 0, 0, strideHeight - 1, 0, strideWidth - 1]);
+  const padded = emit(
+    "Pad",
+    [apart, amounts],
+    [batch, channels, height, strideHeight, width, strideWidth],
+    "float32",
+  );
+  return reshapeValue(padded, [batch, channels, height * strideHeight, width * strideWidth]);
+}
+
+function denseWeightGradient(x: Value, dy: Value, info: ConvInfo): Value {
+  const { filterHeight, filterWidth, inChannels, outChannels } = info;
+  const weightShape = [outChannels, inChannels, filterHeight, filterWidth];
+  const images = channelsOutermost(x);
+  const gradients = channelsOutermost(dy);
+  const pointwise = filterHeight === 1 && filterWidth === 1 && pads(info).every((pad) => pad === 0);
+  if (pointwise && info.strideHeight === 1 && info.strideWidth === 1) {
+    const points = info.batchSize * info.inHeight * info.inWidth;
+    const left = reshapeValue(gradients, [outChannels, points]);
+    const right = reshapeValue(images, [inChannels, points]);
+    const product = emit("Gemm", [left, right], [outChannels, inChannels], "float32", { transB: 1 });
+    return reshapeValue(product, weightShape);
+  }
+  // The gradient is the kernel: each of its points stands a stride apart.
+  const gradient = correlate(images, gradients, [inChannels, outChannels], info, 1);
+  return inOrder({ value: gradient, order: undefined }, [1, 0, 2, 3]);
+}
+
+function channelsOutermost(image: Value): Value {
+  return inOrder({ value: image, order: undefined }, [1, 0, 2, 3]);
+}
+
+/** One group for each channel of each picture, then the sum over the pictures. */
+function depthwiseWeightGradient(x: Value, dy: Value, info: ConvInfo): Value {
+  const { batchSize, inChannels, outChannels, filterHeight, filterWidth } = info;
+  const images = reshapeValue(x, [1, batchSize * inChannels, info.inHeight, info.inWidth]);
+  const kernels = reshapeValue(dy, [batchSize * outChannels, 1, info.outHeight, info.outWidth]);
+  const each = correlate(images, kernels, [1, batchSize * outChannels], info, batchSize * inChannels);
+  const perPicture = reshapeValue(each, [batchSize, outChannels, filterHeight, filterWidth]);
+  const weightShape = [outChannels, filterHeight, filterWidth];
+  const sum = emit("ReduceSum", [perPicture, int64s([0])], weightShape, "float32", { keepdims: 0 });
+  return reshapeValue(sum, [inChannels, outChannels / inChannels, filterHeight, filterWidth]);
+}
+
+/** Slides `kernels` over `images`, cut to the size of the filter. */
+function correlate(
+  images: Value,
+  kernels: Value,
+  [batch, channels]: [number, number],
+  info: ConvInfo,
+  groups: number,
+): Value {
+  const [top, left, bottom, right] = pads(info);
+  const step = [info.dilationHeight, info.dilationWidth];
+  const height =
+    floorDivide(info.inHeight + top + bottom - (info.outHeight - 1) * info.strideHeight - 1, step[0]!) + 1;
+  const width =
+    floorDivide(info.inWidth + left + right - (info.outWidth - 1) * info.strideWidth - 1, step[1]!) + 1;
+  const sliding = emit("Conv", [images, kernels], [batch, channels, height, width], "float32", {
+    group: groups,
+    strides: step,
+    pads: [top, left, bottom, right],
+    dilations: [info.strideHeight, info.strideWidth],
+  });
+  if (height === info.filterHeight && width === info.filterWidth) return sliding;
+  const shape = [batch, channels, info.filterHeight, info.filterWidth];
+  const ends = int64s([info.filterHeight, info.filterWidth]);
+  return emit("Slice", [sliding, int64s([0, 0]), ends, int64s([2, 3])], shape, "float32");
+}
+
+function floorDivide(a: number, b: number): number {
+  return Math.floor(a / b);
+}

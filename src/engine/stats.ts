@@ -1,0 +1,27 @@
+/** What the engine has done since the last reset: the numbers behind `engine.stats()`. */
+export interface EngineStats {
+  /** Graphs compiled to a session. */
+  compiles: number;
+  compileMs: number;
+  /** Times a compiled graph ran. */
+  runs: number;
+  runMs: number;
+  /** Operators in the graph that ran last. */
+  lastGraphNodes: number;
+  /** Compiled graphs kept for reuse at this moment. */
+  cachedSessions: number;
+  /** Times each kernel without a lowering ran on TF.js's slow cpu kernel. */
+  fallbackKernels: Record<string, number>;
+}
+
+export function newStats(): EngineStats {
+  return {
+    compiles: 0,
+    compileMs: 0,
+    runs: 0,
+    runMs: 0,
+    lastGraphNodes: 0,
+    cachedSessions: 0,
+    fallbackKernels: {},
+  };
+}
