@@ -13,7 +13,9 @@ export class HostTensor {
   constructor(data: HostArray, shape: readonly number[], dtype: HostDType = defaultDType(data)) {
     const size = shape.reduce((product, length) => product * length, 1);
     if (size !== data.length) {
-      throw new RangeError(`A tensor of shape [${shape.join(", ")}] holds ${size} values, not ${data.length}.`);
+      throw new RangeError(
+        `A tensor of shape [${shape.join(", ")}] holds ${size} values, not ${data.length}.`,
+      );
     }
     this.data = data;
     this.shape = shape;
