@@ -1,0 +1,98 @@
+/** Runs a function of tensors on TF.js's cpu backend and on the engine, for its value and its gradients. */
+import * as tf from "@tensorflow/tfjs-core";
+import { engine } from "../../src/engine/index.js";
+import { Generator } from "../../src/random.js";
+
+export interface Argument {
+  shape: number[];
+  dtype?: "float32" | "int32" | "bool";
+  /** Range of the random values; integers are drawn from [low, high). */
+  low?: number;
+  high?: number;
+  /** The array reaches the function transposed, so that its memory is not row-major. */
+  transposed?: number[];
+}
+
+export type Operation = (...tensors: tf.Tensor[]) => tf.Tensor;
+
+export interface Comparison {
+  outputDifference: number;
+  gradientDifferences: number[];
+  fallbackKernels: Record<string, number>;
+}
+
+/** Largest differences relative to the largest magnitude on the cpu backend. */
+export function compareBackends(
+  operation: Operation,
+  args: readonly Argument[],
+  gradients: boolean,
+): Comparison {
+  const values = args.map((argument, i) => randomValues(argument, new Generator(7, i)));
+  const expected = runOn("cpu", operation, args, values, gradients);
+  engine.resetStats();
+  const actual = runOn("onnxruntime", operation, args, values, gradients);
+  const differences = expected.map((array, i) => difference(actual[i]!, array));
+  return {
+    outputDifference: differences[0]!,
+    gradientDifferences: differences.slice(1),
+    fallbackKernels: engine.stats().fallbackKernels,
+  };
+}
+
+function randomValues(
+  { shape, dtype = "float32", low = -2, high = 2 }: Argument,
+  random: Generator,
+): number[] {
+  const size = shape.reduce((product, length) => product * length, 1);
+  return Array.from({ length: size }, () => {
+    if (dtype === "bool") return random.integer(2);
+    return dtype === "int32" ? low + random.integer(high - low) : random.between(low, high);
+  });
+}
+
+function runOn(
+  backendName: string,
+  operation: Operation,
+  args: readonly Argument[],
+  values: readonly number[][],
+  gradients: boolean,
+): number[][] {
+  tf.setBackend(backendName);
+  const tensors = args.map(({ shape, dtype, transposed }, i) => {
+    const tensor = tf.tensor(values[i]!, shape, dtype ?? "float32");
+    return transposed === undefined ? tensor : tf.transpose(tensor, transposed);
+  });
+  const arrays = [read(operation(...tensors))];
+  if (gradients) {
+    const differentiable = tensors.flatMap((tensor, i) => (tensor.dtype === "float32" ? [i] : []));
+    const scalarOf = (...inputs: tf.Tensor[]): tf.Tensor => {
+      const all = tensors.map((tensor, i) => inputs[differentiable.indexOf(i)] ?? tensor);
+      const output = operation(...all);
+      const weights = tf.cos(tf.cast(tf.range(0, output.size), "float32"));
+      return tf.sum(tf.mul(tf.reshape(output, [-1]), weights));
+    };
+    arrays.push(
+      ...tf
+        .grads(scalarOf)(differentiable.map((i) => tensors[i]!))
+        .map(read),
+    );
+  }
+  return arrays;
+}
+
+function read(tensor: tf.Tensor): number[] {
+  return [...tensor.shape, ...tensor.dataSync()];
+}
+
+function difference(actual: readonly number[], expected: readonly number[]): number {
+  if (actual.length !== expected.length) return Infinity;
+  const magnitude = Math.max(1, ...expected.map((value) => (Number.isFinite(value) ? Math.abs(value) : 0)));
+  let worst = 0;
+  expected.forEach((value, i) => {
+    const equal =
+      Object.is(actual[i], value) || actual[i] === value || (Number.isNaN(value) && Number.isNaN(actual[i]));
+    if (!equal) worst = Math.max(worst, Math.abs(actual[i]! - value) / magnitude);
+    if (Number.isNaN(actual[i]) !== Number.isNaN(value)) worst = Infinity;
+  });
+  return worst;
+}
