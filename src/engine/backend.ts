@@ -142,7 +142,7 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
     const entry = this.#data.get(dataId);
     entry.references--;
     if (!force && entry.references > 0) return false;
-    if ("host" in entry) this.cpu.backend.disposeData(entry.host, true);
+    if ("host" in entry) this.cpu.backend.disposeData(entry.host);
     else this.#pending.delete(entry);
     this.#data.delete(dataId);
     return true;

@@ -68,7 +68,7 @@ function runOn(
     const scalarOf = (...inputs: tf.Tensor[]): tf.Tensor => {
       const all = tensors.map((tensor, i) => inputs[differentiable.indexOf(i)] ?? tensor);
       const output = operation(...all);
-      const weights = tf.cos(tf.cast(tf.range(0, output.size), "float32"));
+      const weights = tf.tensor1d(Array.from({ length: output.size }, (_, i) => Math.cos(i)));
       return tf.sum(tf.mul(tf.reshape(output, [-1]), weights));
     };
     arrays.push(

@@ -101,7 +101,7 @@ export function inputGradient(dy: Value, weight: Value, info: ConvInfo, groups: 
     });
   }
   // A stride-1 convolution of the (spread) gradient with the kernel turned by 180 degrees.
-  const spreadDy = spread ? interleaveZeros(dy, strideHeight, strideWidth) : dy;
+  const spreadDy = spread ? interleaveZeros(dy, info) : dy;
   const [height, width] = spreadDy.shape.slice(2) as [number, number];
   const before = [reach[0] - top, reach[1] - left] as const;
   const after = [inHeight + reach[0] - before[0] - height, inWidth + reach[1] - before[1] - width] as const;
@@ -204,18 +204,17 @@ function flip(weight: Value): Value {
   });
 }
 
-/** Puts stride - 1 zeros behind each row and column. */
-function interleaveZeros(image: Value, strideHeight: number, strideWidth: number): Value {
+/** Sets the elements a stride apart, with zeros between them. */
+function interleaveZeros(image: Value, { strideHeight, strideWidth }: ConvInfo): Value {
   const [batch, channels, height, width] = image.shape as [number, number, number, number];
   const apart = reshapeValue(image, [batch, channels, height, 1, width, 1]);
   const amounts = int64s([0, 0, 0, 0, 0, 0, 0, 0, 0, strideHeight - 1, 0, strideWidth - 1]);
-  const padded = emit(
-    "Pad",
-    [apart, amounts],
-    [batch, channels, height, strideHeight, width, strideWidth],
-    "float32",
-  );
-  return reshapeValue(padded, [batch, channels, height * strideHeight, width * strideWidth]);
+  const shape = [batch, channels, height, strideHeight, width, strideWidth];
+  const padded = emit("Pad", [apart, amounts], shape, "float32");
+  const joined = reshapeValue(padded, [batch, channels, height * strideHeight, width * strideWidth]);
+  const ends = [(height - 1) * strideHeight + 1, (width - 1) * strideWidth + 1];
+  const inputs = [joined, int64s([0, 0]), int64s(ends), int64s([2, 3])];
+  return emit("Slice", inputs, [batch, channels, ...ends], "float32");
 }
 
 function denseWeightGradient(x: Value, dy: Value, info: ConvInfo): Value {

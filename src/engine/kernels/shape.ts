@@ -187,6 +187,17 @@ export const shape: Lowerings = {
     if (typeof value === "string" || dtype === "string" || dtype === "complex64") return undefined;
     return filled(backend, target, dtype, Number(value));
   },
+  Range: (_inputs, { start, stop, step, dtype }, backend) => {
+    const [from, by] = [start as number, step as number];
+    const length = Math.max(0, Math.ceil(((stop as number) - from) / by));
+    const values = Array.from({ length }, (_, i) => from + i * by);
+    const array = dtype === "int32" ? Int32Array.from(values) : Float32Array.from(values);
+    return {
+      dataId: backend.write(array, [length], dtype as tf.DataType),
+      shape: [length],
+      dtype: dtype as tf.DataType,
+    };
+  },
   ZerosLike: ({ x }, _attributes, backend) => filled(backend, x!.shape, x!.dtype as ValueType, 0),
   OnesLike: ({ x }, _attributes, backend) => filled(backend, x!.shape, x!.dtype as ValueType, 1),
 };
