@@ -125,7 +125,7 @@ describe("binary, with broadcasting and mixed layouts", () => {
     ...comparisons.map(([name, operation]): Case => [name, operation, [few, few], noGradient]),
     [
       "logicalAnd",
-      tf.logicalAnd as Operation,
+      tf.logicalAnd,
       [
         { shape: [8], dtype: "bool" },
         { shape: [8], dtype: "bool" },
@@ -233,7 +233,7 @@ describe("matrix products", () => {
     ...[false, true].flatMap((a) =>
       [false, true].map((b): Case => [
         `2-D ${a ? "T" : "N"}${b ? "T" : "N"}`,
-        (x, y) => tf.matMul(x as tf.Tensor2D, y as tf.Tensor2D, a, b),
+        (x, y) => tf.matMul(x, y, a, b),
         [{ shape: a ? [5, 3] : [3, 5] }, { shape: b ? [4, 5] : [5, 4] }],
       ]),
     ),
@@ -371,7 +371,7 @@ describe("pooling", () => {
   it.each(sizes)(
     "average of %s by %s: the gradient agrees with finite differences at the padding",
     (size, stride) => {
-      tf.setBackend("onnxruntime");
+      void tf.setBackend("onnxruntime");
       const x = Array.from({ length: 25 }, (_, i) => Math.sin(i));
       const energy = (values: tf.Tensor): tf.Tensor =>
         tf.sum(
@@ -418,12 +418,7 @@ describe("indexing", () => {
       [{ shape: [5, 1], dtype: "int32", low: 0, high: 6 }, { shape: [5, 2] }],
       noGradient,
     ],
-    [
-      "oneHot",
-      (i) => tf.oneHot(i as tf.Tensor1D, 4),
-      [{ shape: [7], dtype: "int32", low: -1, high: 5 }],
-      noGradient,
-    ],
+    ["oneHot", (i) => tf.oneHot(i, 4), [{ shape: [7], dtype: "int32", low: -1, high: 5 }], noGradient],
   ]);
 });
 
@@ -432,15 +427,7 @@ describe("normalisation", () => {
   check([
     [
       "batchNorm",
-      (x, mean, variance, offset, scale) =>
-        tf.batchNorm(
-          x,
-          mean as tf.Tensor1D,
-          variance as tf.Tensor1D,
-          offset as tf.Tensor1D,
-          scale as tf.Tensor1D,
-          1e-3,
-        ),
+      (x, mean, variance, offset, scale) => tf.batchNorm(x, mean, variance, offset, scale, 1e-3),
       [tagged, channel, channel, channel, channel],
     ],
   ]);
@@ -448,12 +435,12 @@ describe("normalisation", () => {
 
 describe("types that graphs do not know", () => {
   it("keeps strings", () => {
-    tf.setBackend("onnxruntime");
+    void tf.setBackend("onnxruntime");
     expect(tf.concat([tf.tensor1d(["a", "b"]), tf.tensor1d(["ç"])]).dataSync()).toEqual(["a", "b", "ç"]);
   });
 
   it("keeps complex numbers", () => {
-    tf.setBackend("onnxruntime");
+    void tf.setBackend("onnxruntime");
     const spectrum = tf.spectral.rfft(tf.tensor1d([1, 2, 3, 4]));
     expect(Array.from(tf.real(spectrum).dataSync())).toEqual([10, -2, -2]);
     expect(Array.from(tf.imag(spectrum).dataSync())).toEqual([0, 2, 0]);

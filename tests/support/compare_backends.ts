@@ -57,7 +57,7 @@ function runOn(
   values: readonly number[][],
   gradients: boolean,
 ): number[][] {
-  tf.setBackend(backendName);
+  void tf.setBackend(backendName);
   const tensors = args.map(({ shape, dtype, transposed }, i) => {
     const tensor = tf.tensor(values[i]!, shape, dtype ?? "float32");
     return transposed === undefined ? tensor : tf.transpose(tensor, transposed);

@@ -19,7 +19,27 @@ export const matmul: Lowerings = {
     const value = product(left, right, shape);
     return backend.output(value, shape, "float32");
   },
+  Einsum: (inputs, { equation }, backend) => {
+    const operands = Object.values(inputs);
+    if (operands.some((operand) => operand.dtype !== "float32")) return undefined;
+    const shape = einsumShape(equation as string, operands);
+    const values = operands.map((operand) => backend.value(operand));
+    return backend.output(
+      emit("Einsum", values, shape, "float32", { equation: equation as string }),
+      shape,
+      "float32",
+    );
+  },
 };
+
+function einsumShape(equation: string, operands: readonly tf.TensorInfo[]): number[] {
+  const [terms, result] = equation.replaceAll(" ", "").split("->") as [string, string];
+  const lengths = new Map<string, number>();
+  terms
+    .split(",")
+    .forEach((term, i) => [...term].forEach((label, axis) => lengths.set(label, operands[i]!.shape[axis]!)));
+  return [...result].map((label) => lengths.get(label)!);
+}
 
 interface Matrices {
   value: Value;
