@@ -1,8 +1,8 @@
 /** Loads a safetensors file of weights into a backbone. */
-import * as tf from "@tensorflow/tfjs-core";
 import { readFileSync } from "node:fs";
 import { decodeSafetensors } from "../core/checkpoint/safetensors.js";
 import { CheckpointError } from "../errors.js";
+import { HostTensor } from "../host_tensor.js";
 import type { Module } from "../nn/index.js";
 
 /**
@@ -15,19 +15,16 @@ import type { Module } from "../nn/index.js";
 export function loadWeights(module: Module, path: string): void {
   const { tensors } = decodeSafetensors(readBytes(path), path);
   const wanted = Object.keys(module.stateDict()).filter((name) => tensors[name] !== undefined);
-  tf.tidy(() => {
-    const state = wanted.map((name): [string, tf.Tensor] => {
-      const { data, dtype, shape } = tensors[name]!;
-      if (dtype === "I64")
-        return [name, tf.tensor(Int32Array.from(data as BigInt64Array, Number), [...shape], "int32")];
-      if (dtype === "F32") return [name, tf.tensor(data as Float32Array, [...shape])];
-      throw new CheckpointError(
-        "ERR_WEIGHTS_TYPE",
-        `${path} holds ${name} as ${dtype}; expected F32. Convert the weights to float32 first.`,
-      );
-    });
-    module.loadStateDict(Object.fromEntries(state));
+  const state = wanted.map((name): [string, HostTensor] => {
+    const { data, dtype, shape } = tensors[name]!;
+    if (dtype === "I64") return [name, new HostTensor(Int32Array.from(data as BigInt64Array, Number), shape)];
+    if (dtype === "F32") return [name, new HostTensor(data as Float32Array, shape)];
+    throw new CheckpointError(
+      "ERR_WEIGHTS_TYPE",
+      `${path} holds ${name} as ${dtype}; expected F32. Convert the weights to float32 first.`,
+    );
   });
+  module.loadStateDict(Object.fromEntries(state));
 }
 
 function readBytes(path: string): Uint8Array {
