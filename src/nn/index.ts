@@ -1,0 +1,68 @@
+/** Everything public of `nn`: modules, layers, losses, optimizers, schedules and metrics. */
+export { Module, type AnyModule } from "./module.js";
+export { ModuleBuffer, Parameter } from "./parameter.js";
+export type { LoadStateOptions, LoadStateResult } from "./state_dict.js";
+export { Flatten, Identity, ModuleList, Sequential } from "./containers.js";
+export { computeGradients } from "./autograd.js";
+export * as init from "./init.js";
+
+export { Linear, type LinearOptions } from "./layers/linear.js";
+export { Conv2d, type Conv2dOptions } from "./layers/conv2d.js";
+export { BatchNorm2d, type BatchNormOptions } from "./layers/batch_norm2d.js";
+export { Dropout } from "./layers/dropout.js";
+export { AvgPool2d, GlobalAvgPool2d, MaxPool2d, type PoolOptions } from "./layers/pooling.js";
+export {
+  Gelu,
+  Hardswish,
+  LeakyRelu,
+  Relu,
+  Relu6,
+  Sigmoid,
+  Silu,
+  Softmax,
+  Tanh,
+} from "./layers/activations.js";
+
+export {
+  gelu,
+  hardswish,
+  leakyRelu,
+  relu,
+  relu6,
+  sigmoid,
+  silu,
+  softmax,
+  tanh,
+} from "./functional/activations.js";
+export { batchNorm, batchNormInference, type BatchNormResult } from "./functional/batch_norm.js";
+export { conv2d, type Conv2dSettings } from "./functional/conv2d.js";
+export { dropout } from "./functional/dropout.js";
+export type { Pair } from "./shape_checks.js";
+
+export { crossEntropy, type CrossEntropyOptions } from "./losses/cross_entropy.js";
+export {
+  binaryCrossEntropyWithLogits,
+  type BinaryCrossEntropyOptions,
+} from "./losses/binary_cross_entropy.js";
+export { l1Loss, mseLoss } from "./losses/regression.js";
+
+export {
+  Optimizer,
+  type OptimizerState,
+  type ParamGroup,
+  type ParamGroupOptions,
+  type Slots,
+  type UpdateRule,
+} from "./optim/optimizer.js";
+export { SGD, type SGDOptions } from "./optim/sgd.js";
+export { Adam, AdamW, type AdamOptions } from "./optim/adam.js";
+export { clipGradNorm, clipGradValue } from "./optim/clip_grad.js";
+
+export { LambdaLr, LrScheduler, type LrSchedulerState } from "./schedules/lr_scheduler.js";
+export { WarmupCosine, type WarmupCosineOptions } from "./schedules/warmup_cosine.js";
+
+export type { Metric } from "./metrics/metric.js";
+export { Accuracy, type AccuracyOptions } from "./metrics/accuracy.js";
+export { ConfusionMatrix, type ConfusionMatrixOptions } from "./metrics/confusion_matrix.js";
+export { F1Score, type F1Average, type F1ScoreOptions } from "./metrics/f1_score.js";
+export { MeanMetric } from "./metrics/mean_metric.js";

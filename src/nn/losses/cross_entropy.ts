@@ -1,0 +1,95 @@
+/** Cross-entropy of logits, with label smoothing and class weights. */
+import * as tf from "@tensorflow/tfjs-core";
+import { ConfigurationError } from "../../errors.js";
+import { formatShape } from "../shape_checks.js";
+
+export interface CrossEntropyOptions {
+  /** Share of the target that is spread evenly over all classes (Szegedy et al., 2016), 0 to 1. Default: 0. */
+  labelSmoothing?: number;
+  /** Factor of each class, [classes]. Default: all 1. */
+  weight?: tf.Tensor1D | readonly number[];
+}
+
+/**
+ * The mean cross-entropy, with PyTorch's reductions: class indices are averaged with the weights of their classes,
+ * probabilities over the samples.
+ *
+ * @param logits […, classes]
+ * @param target int32 class indices […], or float32 probabilities shaped as the logits. An index outside 0 to
+ * classes - 1 makes the loss NaN: looking at the values here would stop the recording of the step.
+ * @returns float32 scalar
+ * @throws ConfigurationError if the shapes do not fit
+ */
+export function crossEntropy(
+  logits: tf.Tensor,
+  target: tf.Tensor,
+  { labelSmoothing = 0, weight }: CrossEntropyOptions = {},
+): tf.Scalar {
+  checkShapes(logits, target, labelSmoothing, weight);
+  return tf.tidy(() => {
+    const classes = logits.shape.at(-1)!;
+    const rows = tf.reshape<tf.Rank.R2>(logits, [-1, classes]);
+    const hard = target.dtype === "int32";
+    const wanted = hard ? oneHot(target, classes) : tf.reshape<tf.Rank.R2>(target, [-1, classes]);
+    const weights = weight === undefined ? undefined : tf.tensor1d(weight as number[]);
+    const samples = tf.scalar(rows.shape[0]);
+    const total = hard && weights !== undefined ? tf.sum(tf.mul(wanted, weights)) : samples;
+    let share: tf.Tensor = wanted;
+    if (labelSmoothing > 0) {
+      share = tf.add(tf.mul(share, 1 - labelSmoothing), labelSmoothing / classes);
+    }
+    if (weights !== undefined) share = tf.mul(share, weights);
+    return weightedNegativeLogLikelihood(rows, tf.div(share, total)) as tf.Scalar;
+  });
+}
+
+/** -Σ share · logSoftmax(logits), with one gradient for both: softmax · Σ share - share. */
+const weightedNegativeLogLikelihood = tf.customGrad((...inputs) => {
+  const [logits, share, save] = inputs as unknown as [tf.Tensor2D, tf.Tensor2D, tf.GradSaveFunc];
+  const logProbabilities = tf.logSoftmax(logits);
+  save([logProbabilities, share]);
+  const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]): tf.Tensor[] => {
+    const [logP, wanted] = saved as [tf.Tensor, tf.Tensor];
+    const perRow = tf.sum(wanted, -1, true);
+    const gradient = tf.sub(tf.mul(tf.exp(logP), perRow), wanted);
+    return [tf.mul(gradient, dy), tf.mul(tf.neg(logP), dy)];
+  };
+  return { value: tf.neg(tf.sum(tf.mul(share, logProbabilities))), gradFunc };
+});
+
+/** Rows of zeros and a one; a row of NaN for an index that is no class. */
+function oneHot(indices: tf.Tensor, classes: number): tf.Tensor2D {
+  const rows = tf.oneHot(tf.reshape(indices, [-1]), classes, 1, 0, "float32");
+  return tf.div(rows, tf.sum(rows, -1, true));
+}
+
+function checkShapes(
+  logits: tf.Tensor,
+  target: tf.Tensor,
+  labelSmoothing: number,
+  weight: CrossEntropyOptions["weight"],
+): void {
+  const classes = logits.shape.at(-1);
+  const expected = target.dtype === "int32" ? logits.shape.slice(0, -1) : logits.shape;
+  if (classes === undefined || !tf.util.arraysEqual(expected, target.shape)) {
+    throw new ConfigurationError(
+      "ERR_SHAPE",
+      `crossEntropy of logits ${formatShape(logits.shape)} takes int32 class indices ` +
+        `${formatShape(logits.shape.slice(0, -1))} or float32 probabilities ${formatShape(logits.shape)}, ` +
+        `not ${target.dtype} ${formatShape(target.shape)}.`,
+    );
+  }
+  const weights = weight instanceof tf.Tensor ? weight.size : weight?.length;
+  if (weights !== undefined && weights !== classes) {
+    throw new ConfigurationError(
+      "ERR_CLASS_WEIGHTS",
+      `crossEntropy takes one weight for each of the ${classes} classes, not ${weights}.`,
+    );
+  }
+  if (!(labelSmoothing >= 0 && labelSmoothing <= 1)) {
+    throw new ConfigurationError(
+      "ERR_LABEL_SMOOTHING",
+      `crossEntropy's labelSmoothing is from 0 to 1, not ${labelSmoothing}.`,
+    );
+  }
+}

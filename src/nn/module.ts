@@ -1,0 +1,130 @@
+/** Module: the base of everything with parameters. It finds its parts by looking at its own properties. */
+import type * as tf from "@tensorflow/tfjs-core";
+import type { HostTensor } from "../host_tensor.js";
+import { ModuleBuffer, Parameter } from "./parameter.js";
+import { applyState, type LoadStateOptions, type LoadStateResult } from "./state_dict.js";
+
+export { ModuleBuffer, Parameter };
+
+/** A module whatever it takes and gives. */
+export type AnyModule = Module<never, unknown>;
+
+/**
+ * A function with parameters. Parameters, buffers and submodules are the own properties that hold one, or an array of
+ * them, in the order of declaration. Their names are PyTorch's: `runningMean` is `running_mean`, the second module of
+ * the array `layers` is `layers.1`. Properties with a `#` are invisible.
+ */
+export abstract class Module<Input = tf.Tensor, Output = tf.Tensor> {
+  /** Whether dropout drops and batch norm uses the batch's statistics. Set by `train()` and `eval()`. */
+  training = true;
+
+  abstract forward(input: Input): Output;
+
+  /** Every parameter once, with its name from here: `features.0.weight`. */
+  *namedParameters(): Generator<[string, Parameter]> {
+    yield* this.#namedTensors(Parameter);
+  }
+
+  parameters(): Parameter[] {
+    return Array.from(this.namedParameters(), ([, parameter]) => parameter);
+  }
+
+  /** Every buffer once, with its name from here. */
+  *namedBuffers(): Generator<[string, ModuleBuffer]> {
+    yield* this.#namedTensors(ModuleBuffer);
+  }
+
+  /** This module under the empty name, then every module below it once. */
+  *namedModules(): Generator<[string, AnyModule]> {
+    const seen = new Set<AnyModule>();
+    for (const [name, module] of namedOccurrences(this)) {
+      if (seen.has(module)) continue;
+      seen.add(module);
+      yield [name, module];
+    }
+  }
+
+  /** The modules directly below this one. */
+  *namedChildren(): Generator<[string, AnyModule]> {
+    for (const [name, value] of this.#parts()) if (value instanceof Module) yield [name, value as AnyModule];
+  }
+
+  /** Switches this module and all below it to training, or with `false` to evaluation. */
+  train(mode = true): this {
+    for (const [, module] of this.namedModules()) module.training = mode;
+    return this;
+  }
+
+  /** Switches this module and all below it to evaluation. */
+  eval(): this {
+    return this.train(false);
+  }
+
+  /** All parameters and buffers by name. The tensors are the module's own, not copies. */
+  stateDict(): Record<string, Parameter | ModuleBuffer> {
+    const state: Record<string, Parameter | ModuleBuffer> = {};
+    for (const [prefix, module] of namedOccurrences(this)) {
+      for (const [name, value] of module.#parts()) {
+        if (value instanceof Parameter || value instanceof ModuleBuffer) state[join(prefix, name)] = value;
+      }
+    }
+    return state;
+  }
+
+  /**
+   * Sets parameters and buffers by name. Nothing changes if it throws.
+   *
+   * @param options.strict whether a key that is missing or not expected is an error. Default: true. A tensor of the wrong
+   * shape always is.
+   * @throws CheckpointError naming every key that does not fit
+   */
+  loadStateDict(
+    state: Readonly<Record<string, tf.Tensor | HostTensor>>,
+    options: LoadStateOptions = {},
+  ): LoadStateResult {
+    return applyState(this.constructor.name, this.stateDict(), state, options);
+  }
+
+  /** Frees all parameters and buffers now. The module cannot be used any more. */
+  dispose(): void {
+    for (const tensor of Object.values(this.stateDict())) tensor.dispose();
+  }
+
+  /** What this module is made of, by property name. Containers name their parts themselves. */
+  protected parts(): Iterable<[string, unknown]> {
+    return Object.entries(this);
+  }
+
+  *#parts(): Generator<[string, unknown]> {
+    for (const [property, value] of this.parts()) {
+      const name = snakeCase(property);
+      if (!Array.isArray(value)) yield [name, value];
+      else for (const [i, item] of value.entries()) yield [`${name}.${i}`, item];
+    }
+  }
+
+  *#namedTensors<T extends object>(kind: abstract new (...args: never) => T): Generator<[string, T]> {
+    const seen = new Set<T>();
+    for (const [prefix, module] of this.namedModules()) {
+      for (const [name, value] of module.#parts()) {
+        if (!(value instanceof kind) || seen.has(value)) continue;
+        seen.add(value);
+        yield [join(prefix, name), value];
+      }
+    }
+  }
+}
+
+/** A module and all below it, a shared one under each of its names. */
+function* namedOccurrences(module: AnyModule, prefix = ""): Generator<[string, AnyModule]> {
+  yield [prefix, module];
+  for (const [name, child] of module.namedChildren()) yield* namedOccurrences(child, join(prefix, name));
+}
+
+function join(prefix: string, name: string): string {
+  return prefix === "" ? name : `${prefix}.${name}`;
+}
+
+function snakeCase(property: string): string {
+  return property.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}

@@ -1,0 +1,213 @@
+/** What all optimizers share: groups of parameters, the step, and the saved state. */
+import * as tf from "@tensorflow/tfjs-core";
+import { CheckpointError, ConfigurationError } from "../../errors.js";
+import type { HostTensor } from "../../host_tensor.js";
+import { hostToTensor, Parameter } from "../parameter.js";
+import { formatShape } from "../shape_checks.js";
+
+/** Parameters that are trained with the same options. The options may be changed between steps. */
+export type ParamGroup<Options> = Options & {
+  params: Parameter[];
+  /** The learning rate that a schedule scales; set by the first schedule. */
+  initialLr?: number;
+};
+
+/** A group as it is given: options that are left out are the optimizer's. */
+export type ParamGroupOptions<Options> = Partial<Options> & { params: Iterable<Parameter> };
+
+/** The tensors that an optimizer keeps for each parameter, by name. */
+export type Slots<Slot extends string = string> = Record<Slot, tf.Tensor>;
+
+/** Computes the next value of a parameter and of its slots. */
+export type UpdateRule<Slot extends string> = (
+  value: tf.Tensor,
+  grad: tf.Tensor,
+  slots: Slots<Slot>,
+) => { value: tf.Tensor; slots: Slots<Slot> };
+
+/** An optimizer's memory. Parameters are numbered through all groups. */
+export interface OptimizerState {
+  /** `<parameter>.<slot>` to the slot. From `stateDict()`: the optimizer's own, valid until its next step. */
+  tensors: Record<string, tf.Tensor | HostTensor>;
+  /** The steps each parameter has had. */
+  steps: Record<string, number>;
+  /** The options of each group, with the numbers of its parameters. */
+  paramGroups: (Record<string, unknown> & { params: number[] })[];
+}
+
+interface ParameterState<Slot extends string> {
+  step: number;
+  slots: Slots<Slot>;
+}
+
+export abstract class Optimizer<
+  Options extends { lr: number } = { lr: number },
+  Slot extends string = string,
+> {
+  readonly paramGroups: ParamGroup<Options>[] = [];
+  readonly #defaults: Options;
+  readonly #states = new Map<Parameter, ParameterState<Slot>>();
+
+  /**
+   * @param params parameters, or groups of them with options of their own
+   * @throws ConfigurationError if there are none, or one is in two groups
+   */
+  constructor(params: Iterable<Parameter> | Iterable<ParamGroupOptions<Options>>, defaults: Options) {
+    this.#defaults = defaults;
+    const given = [...params] as (Parameter | ParamGroupOptions<Options>)[];
+    const loose = given.filter((item) => item instanceof Parameter);
+    const groups = given.filter((item) => !(item instanceof Parameter)) as ParamGroupOptions<Options>[];
+    if (loose.length > 0) this.addParamGroup({ params: loose } as unknown as ParamGroupOptions<Options>);
+    for (const group of groups) this.addParamGroup(group);
+    if (this.#parameters().length === 0) {
+      throw new ConfigurationError(
+        "ERR_NO_PARAMETERS",
+        `${this.constructor.name} was given no parameters. Pass module.parameters() or groups of them.`,
+      );
+    }
+  }
+
+  /** Computes the rule that `step` applies to the parameters of a group at their `step`-th step, counted from 1. */
+  protected abstract rule(group: ParamGroup<Options>, step: number): UpdateRule<Slot>;
+
+  /** The slots that a group's parameters have, zero at first. */
+  protected abstract slotNames(group: ParamGroup<Options>): readonly Slot[];
+
+  /** Adds parameters, for instance when a frozen part is unfrozen. */
+  addParamGroup({ params, ...options }: ParamGroupOptions<Options>): void {
+    const group = { ...this.#defaults, ...options, params: [...params] } as unknown as ParamGroup<Options>;
+    const known = new Set(this.#parameters());
+    if (
+      group.params.some((parameter) => known.has(parameter)) ||
+      new Set(group.params).size < group.params.length
+    ) {
+      throw new ConfigurationError(
+        "ERR_DUPLICATE_PARAMETER",
+        `${this.constructor.name} was given a parameter twice. Put each into one group, once.`,
+      );
+    }
+    this.paramGroups.push(group);
+  }
+
+  /**
+   * Changes every parameter that has a gradient. Reads nothing back. The learning rate and all that depends on the step
+   * enter as values, so that every step records the same graph.
+   */
+  step(): void {
+    tf.tidy(() => {
+      for (const group of this.paramGroups) {
+        const rules = new Map<number, UpdateRule<Slot>>();
+        for (const parameter of group.params) {
+          if (parameter.grad === null) continue;
+          const state = this.#stateOf(parameter, group);
+          state.step++;
+          let rule = rules.get(state.step);
+          if (rule === undefined) rules.set(state.step, (rule = this.rule(group, state.step)));
+          const { value, slots } = rule(parameter, parameter.grad, state.slots);
+          parameter.assign(value);
+          replaceSlots(state, slots);
+        }
+      }
+    });
+  }
+
+  /** Disposes the gradients of all parameters. */
+  zeroGrad(): void {
+    for (const parameter of this.#parameters()) parameter.zeroGrad();
+  }
+
+  stateDict(): OptimizerState {
+    const state: OptimizerState = { tensors: {}, steps: {}, paramGroups: [] };
+    const numbers = new Map(this.#parameters().map((parameter, i) => [parameter, i]));
+    for (const [parameter, { step, slots }] of this.#states) {
+      const number = numbers.get(parameter)!;
+      state.steps[number] = step;
+      for (const [name, tensor] of slotEntries(slots)) state.tensors[`${number}.${name}`] = tensor;
+    }
+    state.paramGroups = this.paramGroups.map(({ params, ...options }) => ({
+      ...options,
+      params: params.map((parameter) => numbers.get(parameter)!),
+    }));
+    return state;
+  }
+
+  /** @throws CheckpointError if the groups, their sizes, or a slot's shape differ; nothing changes then */
+  loadStateDict({ tensors, steps, paramGroups }: OptimizerState): void {
+    const sizes = this.paramGroups.map((group) => group.params.length);
+    const given = paramGroups.map((group) => group.params.length);
+    if (!tf.util.arraysEqual(sizes, given)) {
+      throw new CheckpointError(
+        "ERR_OPTIMIZER_STATE",
+        `The state is of an optimizer with parameter groups of sizes ${formatShape(given)}; this one's are ${formatShape(sizes)}. ` +
+          "Build the optimizer as it was when the state was saved.",
+      );
+    }
+    const parameters = this.#parameters();
+    const owner = new Map(this.paramGroups.flatMap((group) => group.params.map((params) => [params, group])));
+    const loaded = Object.keys(steps).map((number) => {
+      const parameter = parameters[Number(number)]!;
+      const names = this.slotNames(owner.get(parameter)!);
+      for (const name of names) checkSlot(`${number}.${name}`, tensors[`${number}.${name}`], parameter);
+      return { parameter, number, names };
+    });
+    this.dispose();
+    tf.tidy(() => {
+      for (const { parameter, number, names } of loaded) {
+        const slots = names.map((name) => [name, tf.keep(ownCopy(tensors[`${number}.${name}`]!))]);
+        this.#states.set(parameter, {
+          step: steps[number]!,
+          slots: Object.fromEntries(slots) as Slots<Slot>,
+        });
+      }
+    });
+    this.paramGroups.forEach((group, i) => {
+      const { params: _, ...options } = paramGroups[i]!;
+      Object.assign(group, options);
+    });
+  }
+
+  /** Frees the slots. The next step starts from zero. */
+  dispose(): void {
+    for (const { slots } of this.#states.values())
+      for (const [, tensor] of slotEntries(slots)) tensor.dispose();
+    this.#states.clear();
+  }
+
+  #parameters(): Parameter[] {
+    return this.paramGroups.flatMap((group) => group.params);
+  }
+
+  #stateOf(parameter: Parameter, group: ParamGroup<Options>): ParameterState<Slot> {
+    let state = this.#states.get(parameter);
+    if (state === undefined) {
+      const slots = this.slotNames(group).map((name) => [name, tf.keep(tf.zeros(parameter.shape))]);
+      state = { step: 0, slots: Object.fromEntries(slots) as Slots<Slot> };
+      this.#states.set(parameter, state);
+    }
+    return state;
+  }
+}
+
+function slotEntries(slots: Slots): [string, tf.Tensor][] {
+  return Object.entries(slots);
+}
+
+function replaceSlots<Slot extends string>(state: ParameterState<Slot>, slots: Slots<Slot>): void {
+  for (const [, tensor] of slotEntries(state.slots)) tensor.dispose();
+  for (const [, tensor] of slotEntries(slots)) tf.keep(tensor);
+  state.slots = slots;
+}
+
+function ownCopy(tensor: tf.Tensor | HostTensor): tf.Tensor {
+  return tensor instanceof tf.Tensor ? tf.clone(tensor) : hostToTensor(tensor);
+}
+
+function checkSlot(key: string, tensor: tf.Tensor | HostTensor | undefined, parameter: Parameter): void {
+  if (tensor !== undefined && tf.util.arraysEqual([...tensor.shape], parameter.shape)) return;
+  throw new CheckpointError(
+    "ERR_OPTIMIZER_STATE",
+    `The state's tensor ${key} should be of shape ${formatShape(parameter.shape)}, ` +
+      (tensor === undefined ? "but is missing." : `but is ${formatShape(tensor.shape)}.`) +
+      " Build the optimizer as it was when the state was saved.",
+  );
+}

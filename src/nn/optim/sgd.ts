@@ -1,0 +1,57 @@
+/** Stochastic gradient descent with momentum. */
+import * as tf from "@tensorflow/tfjs-core";
+import { ConfigurationError } from "../../errors.js";
+import type { Parameter } from "../parameter.js";
+import { Optimizer, type ParamGroup, type ParamGroupOptions, type UpdateRule } from "./optimizer.js";
+
+export interface SGDOptions {
+  /** Learning rate. */
+  lr: number;
+  /** Share of the last update that is kept. Default: 0. */
+  momentum?: number;
+  /** Share by which momentum lessens the new gradient. Default: 0. */
+  dampening?: number;
+  /** Added to the gradient, times the parameter (L2 penalty). Default: 0. */
+  weightDecay?: number;
+  /** Nesterov's momentum, as in Sutskever et al. (2013). Default: false. */
+  nesterov?: boolean;
+}
+
+/** SGD with PyTorch's update: the learning rate multiplies the momentum buffer, not the gradient in it. */
+export class SGD extends Optimizer<Required<SGDOptions>, "momentumBuffer"> {
+  /** @throws ConfigurationError for Nesterov's momentum without momentum, or with dampening */
+  constructor(
+    params: Iterable<Parameter> | Iterable<ParamGroupOptions<Required<SGDOptions>>>,
+    { lr, momentum = 0, dampening = 0, weightDecay = 0, nesterov = false }: SGDOptions,
+  ) {
+    if (nesterov && (momentum <= 0 || dampening !== 0)) {
+      throw new ConfigurationError(
+        "ERR_NESTEROV",
+        `Nesterov's momentum takes momentum above 0 and no dampening, not ${momentum} and ${dampening}.`,
+      );
+    }
+    super(params, { lr, momentum, dampening, weightDecay, nesterov });
+  }
+
+  protected override slotNames({ momentum }: ParamGroup<Required<SGDOptions>>): "momentumBuffer"[] {
+    return momentum === 0 ? [] : ["momentumBuffer"];
+  }
+
+  protected override rule(
+    { lr, momentum, dampening, weightDecay, nesterov }: ParamGroup<Required<SGDOptions>>,
+    step: number,
+  ): UpdateRule<"momentumBuffer"> {
+    const rate = tf.scalar(lr);
+    const decay = tf.scalar(weightDecay);
+    const keep = tf.scalar(momentum);
+    const take = tf.scalar(step === 1 ? 1 : 1 - dampening);
+    return (value, grad, slots) => {
+      let update = weightDecay === 0 ? grad : tf.add(grad, tf.mul(value, decay));
+      if (momentum === 0) return { value: tf.sub(value, tf.mul(update, rate)), slots };
+      const taken = dampening === 0 ? update : tf.mul(update, take);
+      const momentumBuffer = tf.add(tf.mul(slots.momentumBuffer, keep), taken);
+      update = nesterov ? tf.add(update, tf.mul(momentumBuffer, keep)) : momentumBuffer;
+      return { value: tf.sub(value, tf.mul(update, rate)), slots: { momentumBuffer } };
+    };
+  }
+}

@@ -1,0 +1,57 @@
+/** The tensors that a module owns and changes: parameters, which are trained, and buffers, which are not. */
+import * as tf from "@tensorflow/tfjs-core";
+import type { HostTensor } from "../host_tensor.js";
+
+/**
+ * A `tf.Variable` that TF.js's global registry does not know, so that a forgotten module is garbage collected. It belongs
+ * to no scope: `tf.tidy` never disposes it.
+ */
+abstract class ModuleTensor extends tf.Variable {
+  /** @param init the first value. A tensor stays the caller's; the array of a `HostTensor` must not be changed later. */
+  constructor(init: tf.Tensor | HostTensor) {
+    const tensor = init instanceof tf.Tensor ? tf.clone(init) : hostToTensor(init);
+    // TF.js registers no variable under an empty name, so disposing this one cannot strike another off.
+    super(tensor, true, "", tensor.id);
+    tf.engine().incRef(this, tf.engine().backend);
+    tensor.dispose();
+  }
+
+  /** Frees the memory now; without it, it is freed when the module is collected. */
+  override dispose(): void {
+    if (!this.isDisposed) super.dispose();
+  }
+
+  /** The test of ordinary classes: TF.js's own takes every variable for an instance of every subclass. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return Function.prototype[Symbol.hasInstance].call(this, value);
+  }
+}
+
+/** A tensor to be trained. */
+export class Parameter extends ModuleTensor {
+  /** Whether `computeGradients` computes a gradient for this parameter. Default: true. */
+  requiresGrad = true;
+  /** The sum of the gradients since `zeroGrad`, of the parameter's shape; null before the first. Kept from scopes. */
+  grad: tf.Tensor | null = null;
+
+  /** Disposes the gradient. */
+  zeroGrad(): void {
+    this.grad?.dispose();
+    this.grad = null;
+  }
+
+  override dispose(): void {
+    this.zeroGrad();
+    super.dispose();
+  }
+}
+
+/** A tensor that belongs to a module's state and is not trained, such as running statistics. */
+export class ModuleBuffer extends ModuleTensor {}
+
+/** A tensor of the array's type; bytes become float32. */
+export function hostToTensor({ data, shape, dtype }: HostTensor): tf.Tensor {
+  return dtype === "uint8"
+    ? tf.tensor(Float32Array.from(data), [...shape], "float32")
+    : tf.tensor(data, [...shape], dtype);
+}

@@ -1,0 +1,2 @@
+/** The TF.js backend that the tests of `src/nn` run on. */
+import "../../src/engine/index.js";
