@@ -1,19 +1,17 @@
 /** What an image task needs to know of a backbone, whichever way it runs. */
 import type * as tf from "@tensorflow/tfjs-core";
+import type { ImageGeometry, Interpolation, Resize } from "../data/image/geometry.js";
 import type { HostTensor } from "../host_tensor.js";
 import type { Module } from "../nn/index.js";
 
 /** How pictures become a backbone's input; names follow Hugging Face's `preprocessor_config.json`. */
-export interface ImageInput {
-  /** The picture is resized so that its shorter edge has this length, or to exactly this size; pixels. */
-  resize: { shortestEdge: number } | { height: number; width: number };
-  /** The middle of the resized picture is cut to this size; pixels. */
-  centerCrop?: { height: number; width: number };
-  interpolation: "nearest" | "bilinear" | "bicubic" | "lanczos";
+export interface ImageInput extends ImageGeometry {
+  readonly resize: Resize;
+  readonly interpolation: Interpolation;
   /** Bytes 0 to 255 are multiplied by this before `mean` and `std` apply. */
-  rescaleFactor: number;
-  mean: readonly [number, number, number];
-  std: readonly [number, number, number];
+  readonly rescaleFactor: number;
+  readonly mean: readonly [number, number, number];
+  readonly std: readonly [number, number, number];
 }
 
 /** A backbone written with `nn`: it trains. */

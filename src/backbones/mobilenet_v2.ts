@@ -1,6 +1,6 @@
 /** MobileNetV2 (Sandler et al., 2018, https://arxiv.org/abs/1801.04381), with torchvision's parameter names. */
 import * as tf from "@tensorflow/tfjs-core";
-import { BatchNorm2d, Conv2d, Module, ReLU6, Sequential } from "../nn/index.js";
+import { BatchNorm2d, Conv2d, Module, Relu6, Sequential } from "../nn/index.js";
 
 /** Expansion, channels, repeats and first stride of each stage: table 2 of the paper. */
 const STAGES: readonly (readonly [number, number, number, number])[] = [
@@ -73,6 +73,6 @@ function convNormActivation(
       bias: false,
     }),
     new BatchNorm2d(outChannels),
-    new ReLU6(),
+    new Relu6(),
   );
 }

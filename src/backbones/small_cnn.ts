@@ -1,11 +1,11 @@
 /** A small convolutional network that trains from nothing in a minute or two on a laptop: the embedded default. */
 import * as tf from "@tensorflow/tfjs-core";
-import { BatchNorm2d, Conv2d, MaxPool2d, Module, ReLU, Sequential } from "../nn/index.js";
+import { BatchNorm2d, Conv2d, MaxPool2d, Module, Relu, Sequential } from "../nn/index.js";
 
 const CHANNELS = [32, 64, 128, 256] as const;
 
 /**
- * Pictures [batch, height, width, 3] to features [batch, 256]. Four stages of a 3x3 convolution, batch norm, ReLU and a
+ * Pictures [batch, height, width, 3] to features [batch, 256]. Four stages of a 3x3 convolution, batch norm, Relu and a
  * 2x2 maximum, then the mean over what is left; height and width must be at least 16.
  */
 export class SmallCnn extends Module<tf.Tensor, tf.Tensor> {
@@ -19,7 +19,7 @@ export class SmallCnn extends Module<tf.Tensor, tf.Tensor> {
       const stage = new Sequential(
         new Conv2d(inChannels, channels, 3, { padding: 1, bias: false }),
         new BatchNorm2d(channels),
-        new ReLU(),
+        new Relu(),
         new MaxPool2d(2),
       );
       inChannels = channels;
