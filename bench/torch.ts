@@ -1,0 +1,18 @@
+/** Runs a PyTorch peer in a process of its own and reads the JSON object that it prints last. */
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+
+const PYTHON = "/usr/bin/python3";
+
+export function hasTorch(): boolean {
+  return spawnSync(PYTHON, ["-c", "import torch, torchvision"]).status === 0;
+}
+
+/** @param waitPolicy OpenMP's: what is faster differs from model to model, so peers are timed with both */
+export function runPeer<Result>(script: string, args: string[], waitPolicy: "active" | "passive"): Result {
+  const env = { ...process.env, OMP_WAIT_POLICY: waitPolicy };
+  const path = join(import.meta.dirname, "peers", script);
+  const { status, stdout, stderr } = spawnSync(PYTHON, [path, ...args], { env, encoding: "utf8" });
+  if (status !== 0) throw new Error(`${script} failed:\n${stderr}`);
+  return JSON.parse(stdout.trim().split("\n").at(-1)!) as Result;
+}

@@ -1,0 +1,26 @@
+/** Kindling's public door. */
+export * from "./errors.js";
+export { HostTensor, type HostArray, type HostDType } from "./host_tensor.js";
+export { Generator, getGlobalSeed, seedEverything } from "./random.js";
+export { engine, fromHost, markStep, type EngineStats } from "./engine/index.js";
+export * from "./nn/index.js";
+export * from "./data/index.js";
+export * from "./core/index.js";
+export {
+  availableBackbones,
+  type FrozenBackbone,
+  type ImageBackbone,
+  type ImageInput,
+  type TrainableBackbone,
+} from "./backbones/index.js";
+export { ImageClassifier } from "./tasks/image/image_classifier.js";
+export type { ImageClassifierOptions } from "./tasks/image/image_classifier_options.js";
+export { ImageClassificationData } from "./tasks/image/image_classification_data.js";
+export type { ImageClassification, OutputName, OutputOptions } from "./tasks/image/outputs.js";
+export {
+  contactSheet,
+  type ContactSheetItem,
+  type ContactSheetOptions,
+} from "./tasks/image/contact_sheet.js";
+/** The TensorFlow.js that Kindling records with: use this one, so that there is only one. */
+export * as tf from "@tensorflow/tfjs-core";

@@ -1,0 +1,387 @@
+/** ImageClassifier: which of some classes a picture shows, or with `multiLabel` which of them at once. */
+import * as tf from "@tensorflow/tfjs-core";
+import {
+  createArchitecture,
+  createImageBackbone,
+  frozenBackbone,
+  type ImageBackbone,
+  type ImageInput,
+} from "../../backbones/index.js";
+import {
+  LightningModule,
+  type BatchLoader,
+  type Finetunable,
+  type LoaderPart,
+  type OptimizerConfiguration,
+} from "../../core/index.js";
+import { DataLoader, type ImageSource } from "../../data/index.js";
+import { fromHost } from "../../engine/index.js";
+import { ConfigurationError, describeChoices } from "../../errors.js";
+import { HostTensor } from "../../host_tensor.js";
+import {
+  Accuracy,
+  binaryCrossEntropyWithLogits,
+  clipGradNorm,
+  crossEntropy,
+  F1Score,
+  Linear,
+  type Module,
+  type Optimizer,
+} from "../../nn/index.js";
+import { getGlobalGenerator } from "../../random.js";
+import { adamWWithWarmup } from "../recipe.js";
+import { readTaskFile, restoreState, writeTaskFile } from "../task_file.js";
+import {
+  drawMixPlan,
+  mixPixels,
+  mixTargets,
+  normalizePixels,
+  type MixPlan,
+  type MixTensors,
+} from "./batch_transforms.js";
+import { FeatureDataset, type FeatureExtractor } from "./feature_dataset.js";
+import { ImageClassificationData, type ImageBatch, type ImageDataset } from "./image_classification_data.js";
+import { checkImageClassifierOptions, type ImageClassifierOptions } from "./image_classifier_options.js";
+import { resolveInputs } from "./image_inputs.js";
+import {
+  checkOutputOptions,
+  formatOutput,
+  type ClassifierOutput,
+  type ImageClassification,
+  type OutputOptions,
+} from "./outputs.js";
+import { pictureLoader } from "./picture_loader.js";
+
+/** Pixels [batch, height, width, 3] or features [batch, numFeatures], with int32 [batch] or float32 [batch, classes]. */
+interface DeviceBatch {
+  input: tf.Tensor;
+  target: tf.Tensor;
+  mix?: MixTensors;
+}
+
+const STRATEGIES = ["freeze", "no_freeze"] as const;
+type Strategy = (typeof STRATEGIES)[number];
+
+/** A backbone that starts from learned weights moves this much slower than the new head. */
+const PRETRAINED_RATE_RATIO = 0.1;
+const GRADIENT_CLIP_NORM = 1;
+const TASK_NAME = "ImageClassifier";
+
+/** A folder or a pattern stands for many pictures. */
+type ManyImages = `${string}/` | `${string}*${string}` | readonly ImageSource[];
+/** What `predict` gives for one picture. */
+type PredictionOf<Options extends OutputOptions> = Options extends { output: "probabilities" | "logits" }
+  ? number[]
+  : Options extends { topK: number }
+    ? ImageClassification[]
+    : ImageClassification;
+
+/**
+ * A backbone, a linear layer on its features, and a recipe that learns by default: AdamW with warm-up and a cosine,
+ * gradients clipped to norm 1, the weights of the best validation accuracy kept.
+ */
+export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> implements Finetunable {
+  readonly labels: readonly string[];
+  readonly multiLabel: boolean;
+  /** How a picture becomes the backbone's input. */
+  readonly input: ImageInput;
+  /** The backbone where it can train. */
+  readonly backbone: Module<tf.Tensor, tf.Tensor> | undefined;
+  readonly head: Linear;
+  override monitor = { metric: "val_accuracy", mode: "max" as const };
+  readonly #source: ImageBackbone;
+  readonly #options: ImageClassifierOptions;
+  readonly #metrics: Record<"val" | "test", { accuracy: Accuracy; f1: F1Score }>;
+  #strategy: Strategy;
+  #features = new WeakMap<ImageDataset, Promise<FeatureDataset>>();
+
+  /** @throws ConfigurationError for options that cannot be used; `createImageBackbone` lists those about the backbone */
+  constructor(options: ImageClassifierOptions) {
+    super();
+    checkImageClassifierOptions(options);
+    const { data, backbone = "small_cnn", pretrained, imageSize } = options;
+    this.#options = options;
+    this.labels = [...(options.labels ?? data!.labels)];
+    this.multiLabel = options.multiLabel ?? data?.multiLabel ?? false;
+    this.#source = typeof backbone === "string" ? createImageBackbone(backbone, pretrained) : backbone;
+    this.#strategy = this.#source.kind === "frozen" ? "freeze" : "no_freeze";
+    this.input = resizedInput(this.#source, imageSize);
+    this.backbone = this.#source.kind === "module" ? this.#source.module : undefined;
+    this.head = new Linear(this.#source.numFeatures, this.labels.length);
+    this.#metrics = { val: this.#newMetrics(), test: this.#newMetrics() };
+    this.#refuseMixing();
+    this.saveHyperparameters(this.#savedOptions());
+    if (data !== undefined) this.#prepareData(data);
+  }
+
+  /** Normalised pixels [batch, height, width, 3], or features [batch, numFeatures], to logits [batch, classes]. */
+  override forward(input: tf.Tensor): tf.Tensor {
+    const isFeatures = input.rank === 2;
+    return this.head.forward(isFeatures ? input : this.backbone!.forward(input));
+  }
+
+  override trainingStep(batch: unknown): tf.Tensor {
+    const { input, target, mix } = batch as DeviceBatch;
+    const loss = this.#loss(
+      this.forward(input),
+      mix === undefined ? target : this.#mixedTargets(target, mix),
+    );
+    this.log("train_loss", loss, { progBar: true });
+    return loss;
+  }
+
+  override validationStep(batch: unknown): void {
+    this.#evaluate(batch as DeviceBatch, "val");
+  }
+
+  override testStep(batch: unknown): void {
+    this.#evaluate(batch as DeviceBatch, "test");
+  }
+
+  override predictStep(batch: unknown): tf.Tensor {
+    return this.forward((batch as DeviceBatch).input);
+  }
+
+  override configureOptimizers(): OptimizerConfiguration {
+    const pretrained = this.#source.kind === "module" && this.#source.pretrained;
+    const trainsPretrained = pretrained && this.#strategy === "no_freeze";
+    const { learningRate = trainsPretrained ? 1e-3 : 2e-3, weightDecay = 0.01 } = this.#options;
+    const sets = [
+      {
+        parameters: this.backbone?.parameters() ?? [],
+        lr: learningRate * (trainsPretrained ? PRETRAINED_RATE_RATIO : 1),
+      },
+      { parameters: this.head.parameters(), lr: learningRate },
+    ];
+    return adamWWithWarmup(sets, { weightDecay, totalSteps: this.trainer.estimatedSteppingBatches });
+  }
+
+  override configureGradientClipping(optimizer: Optimizer, gradientClipVal = GRADIENT_CLIP_NORM): void {
+    clipGradNorm(
+      optimizer.paramGroups.flatMap(({ params }) => params),
+      gradientClipVal,
+    );
+  }
+
+  /**
+   * `freeze`: only the head learns, on the features of the backbone as it is. `no_freeze`: everything learns.
+   *
+   * @throws ConfigurationError `ERR_FINETUNE_STRATEGY` for another name, or one that the backbone cannot do
+   */
+  configureFinetuning(strategy: string): void {
+    if (!STRATEGIES.includes(strategy as Strategy)) {
+      throw new ConfigurationError(
+        "ERR_FINETUNE_STRATEGY",
+        `There is no finetuning strategy ${JSON.stringify(strategy)}. ${describeChoices(strategy, STRATEGIES)}`,
+      );
+    }
+    if (strategy === "no_freeze" && this.#source.kind === "frozen") {
+      throw new ConfigurationError(
+        "ERR_FINETUNE_STRATEGY",
+        `The backbone ${this.#source.name} runs as a frozen ONNX session and cannot train: use { strategy: "freeze" }.`,
+      );
+    }
+    this.#strategy = strategy as Strategy;
+    this.#refuseMixing();
+    for (const parameter of this.backbone?.parameters() ?? [])
+      parameter.requiresGrad = strategy === "no_freeze";
+    this.train(this.training);
+  }
+
+  /** A frozen backbone stays in eval mode: its batch norms keep their statistics. */
+  override train(mode = true): this {
+    super.train(mode);
+    if (this.#strategy === "freeze") this.backbone?.eval();
+    return this;
+  }
+
+  override prepareData(): void {
+    const { dataModule } = this.trainer;
+    if (dataModule instanceof ImageClassificationData) this.#prepareData(dataModule);
+  }
+
+  /** Where the backbone is frozen and nothing is random, its features are computed once and stand for the pictures. */
+  override async processDataloader(loader: BatchLoader, part: LoaderPart): Promise<BatchLoader> {
+    const extract = this.#extractor();
+    if (extract === undefined || !(loader instanceof DataLoader)) return loader;
+    const dataset = loader.dataset as ImageDataset;
+    if (!dataset.deterministic) return loader;
+    let features = this.#features.get(dataset);
+    if (features === undefined)
+      this.#features.set(dataset, (features = FeatureDataset.extract(dataset, extract)));
+    return loader.withDataset(await features);
+  }
+
+  override onBeforeBatchTransfer(batch: unknown): unknown {
+    const { input, target } = batch as ImageBatch;
+    if (input.shape.length !== 4) return { input, target };
+    if (this.#source.kind === "frozen") return { input: this.#source.extract(input), target };
+    if (!this.training || !this.#mixes) return { input, target };
+    const [count, height, width] = input.shape as [number, number, number];
+    return { input, target, mix: drawMixPlan(getGlobalGenerator(), [count, height, width], this.#options) };
+  }
+
+  override onAfterBatchTransfer(batch: unknown): DeviceBatch {
+    const { input, mix, ...rest } = batch as DeviceBatch;
+    if (input.rank !== 4) return { input, ...rest };
+    const normalized = normalizePixels(input, this.input);
+    return mix === undefined
+      ? { input: normalized, ...rest }
+      : { input: mixPixels(normalized, mix), mix, ...rest };
+  }
+
+  /**
+   * Classifies pictures: one source gives one answer; a list, a folder or a pattern gives many.
+   *
+   * @param input a path, URL, Buffer, pixels `{ data, width, height, channels }`, a folder (end it with a slash so that
+   *   TypeScript knows), a pattern such as `photos/*.jpg`, or an array of these
+   * @throws DataError naming the file, as `decodeImage` does; `ERR_NO_IMAGES` for a folder or pattern without pictures
+   * @throws ConfigurationError `ERR_OUTPUT_OPTION`
+   */
+  async predict<const Options extends OutputOptions = object>(
+    input: ManyImages,
+    options?: Options,
+  ): Promise<PredictionOf<Options>[]>;
+  async predict<const Options extends OutputOptions = object>(
+    input: ImageSource,
+    options?: Options,
+  ): Promise<PredictionOf<Options>>;
+  async predict(input: ImageSource | readonly ImageSource[], options: OutputOptions = {}): Promise<unknown> {
+    checkOutputOptions(options);
+    const { sources, single } = await resolveInputs(input);
+    const outputs: ClassifierOutput[] = [];
+    for await (const pixels of pictureLoader(sources, this.input)) {
+      for (const logits of this.#logits(pixels))
+        outputs.push(formatOutput(logits, this.labels, this.multiLabel, options));
+    }
+    return single ? outputs[0] : outputs;
+  }
+
+  /** Writes the task to one file: weights, labels and preprocessing; data only, no code. @throws CheckpointError */
+  async save(path: string): Promise<void> {
+    const { kind, name, numFeatures } = this.#source;
+    const config: SavedConfig = {
+      options: this.#savedOptions(),
+      source: { kind, name, numFeatures },
+      input: this.input,
+    };
+    const files: Record<string, Uint8Array> =
+      this.#source.kind === "frozen" ? { [MODEL_FILE]: this.#source.model } : {};
+    await writeTaskFile(path, TASK_NAME, config, this, files);
+  }
+
+  /** A task that `save` has written, ready to predict or to train on. @throws CheckpointError */
+  static async load(path: string): Promise<ImageClassifier> {
+    const { config, state, files } = await readTaskFile(path, TASK_NAME);
+    const { options, source, input } = config as SavedConfig;
+    const backbone: ImageBackbone =
+      source.kind === "frozen"
+        ? frozenBackbone(source.name, files[MODEL_FILE]!, input)
+        : { ...createArchitecture(source.name), input, pretrained: true };
+    const task = new ImageClassifier({ ...options, backbone });
+    restoreState(task, state);
+    return task;
+  }
+
+  #loss(logits: tf.Tensor, target: tf.Tensor): tf.Scalar {
+    if (this.multiLabel) return binaryCrossEntropyWithLogits(logits, target);
+    const { labelSmoothing, classWeights } = this.#options;
+    return crossEntropy(logits, target, { labelSmoothing, weight: classWeights });
+  }
+
+  #mixedTargets(target: tf.Tensor, mix: MixTensors): tf.Tensor {
+    const probabilities = this.multiLabel
+      ? target
+      : tf.oneHot(target as tf.Tensor1D, this.labels.length, 1, 0, "float32");
+    return mixTargets(probabilities, mix);
+  }
+
+  #evaluate({ input, target }: DeviceBatch, part: "val" | "test"): void {
+    const logits = this.forward(input);
+    const scores = this.multiLabel ? tf.sigmoid(logits) : logits;
+    const { accuracy, f1 } = this.#metrics[part];
+    accuracy.update(scores, target);
+    f1.update(scores, target);
+    this.log(`${part}_loss`, this.#loss(logits, target), { progBar: true });
+    this.log(`${part}_accuracy`, accuracy, { progBar: true });
+    this.log(`${part}_f1`, f1);
+  }
+
+  #newMetrics(): { accuracy: Accuracy; f1: F1Score } {
+    const options = { numClasses: this.labels.length, multiLabel: this.multiLabel };
+    return { accuracy: new Accuracy(options), f1: new F1Score(options) };
+  }
+
+  /** The features of pictures, where training does not change them. */
+  #extractor(): FeatureExtractor | undefined {
+    if (this.#source.kind === "frozen") return this.#source;
+    if (this.#strategy !== "freeze") return undefined;
+    const { module, numFeatures } = this.#source;
+    const extract = (pixels: HostTensor): HostTensor => {
+      const features = tf.tidy(() =>
+        module.forward(normalizePixels(fromHost(pixels), this.input)).dataSync<"float32">(),
+      );
+      return new HostTensor(features, [pixels.shape[0]!, numFeatures]);
+    };
+    return { numFeatures, extract };
+  }
+
+  #logits(pixels: HostTensor): number[][] {
+    const modes = Array.from(this.namedModules(), ([, module]) => [module, module.training] as const);
+    this.eval();
+    const input = this.#source.kind === "frozen" ? this.#source.extract(pixels) : pixels;
+    const logits = tf.tidy(() => {
+      const { input: prepared } = this.onAfterBatchTransfer({ input: fromHost(input) });
+      return this.forward(prepared).arraySync() as number[][];
+    });
+    for (const [module, training] of modes) module.training = training;
+    return logits;
+  }
+
+  #prepareData(data: ImageClassificationData): void {
+    const missing = data.labels.filter((label) => !this.labels.includes(label));
+    if (missing.length > 0 || data.labels.some((label, i) => label !== this.labels[i])) {
+      throw new ConfigurationError(
+        "ERR_LABELS_DIFFER",
+        `The data have the classes ${data.labels.join(", ")}; this task was made for ${this.labels.join(", ")}, in that order. ` +
+          "Make a new task for these data, or give the data the same classes.",
+      );
+    }
+    data.attachPreprocessing({ ...this.input, flip: this.#source.kind === "module" });
+  }
+
+  get #mixes(): boolean {
+    const { mixupAlpha = 0, cutmixAlpha = 0 } = this.#options;
+    return mixupAlpha > 0 || cutmixAlpha > 0;
+  }
+
+  #refuseMixing(): void {
+    if (this.#strategy !== "freeze" || !this.#mixes) return;
+    throw new ConfigurationError(
+      "ERR_CLASSIFIER_OPTION",
+      "`mixupAlpha` and `cutmixAlpha` mix pixels, but a frozen backbone's features are computed once for each picture. " +
+        "Leave them out, or train the backbone.",
+    );
+  }
+
+  /** The options as JSON can hold them. */
+  #savedOptions(): SavedConfig["options"] {
+    const { data: _data, backbone: _backbone, pretrained: _pretrained, ...options } = this.#options;
+    return { ...options, labels: this.labels, multiLabel: this.multiLabel };
+  }
+}
+
+const MODEL_FILE = "backbone.onnx";
+
+interface SavedConfig {
+  options: Omit<ImageClassifierOptions, "data" | "backbone" | "pretrained">;
+  source: { kind: ImageBackbone["kind"]; name: string; numFeatures: number };
+  input: ImageInput;
+}
+
+/** The backbone's own way with pictures, at the size that was asked for. */
+function resizedInput({ input }: ImageBackbone, imageSize: number | undefined): ImageInput {
+  if (imageSize === undefined) return input;
+  const { centerCrop: _centerCrop, ...rest } = input;
+  return { ...rest, resize: { height: imageSize, width: imageSize } };
+}

@@ -1,0 +1,34 @@
+/** The optimizer that tasks use unless told otherwise. */
+import type { OptimizerConfiguration } from "../core/index.js";
+import { AdamW, WarmupCosine, type Parameter } from "../nn/index.js";
+
+export interface ParameterSet {
+  parameters: readonly Parameter[];
+  lr: number;
+}
+
+/** Share of all steps over which the learning rate rises from 0. */
+const WARMUP_FRACTION = 0.1;
+
+/**
+ * AdamW (Loshchilov and Hutter, 2017) with a linear warm-up and a half cosine down to 0, stepped each batch. Biases and
+ * the scales of normalisation layers do not decay.
+ */
+export function adamWWithWarmup(
+  sets: readonly ParameterSet[],
+  { weightDecay, totalSteps }: { weightDecay: number; totalSteps: number },
+): OptimizerConfiguration {
+  const groups = sets.flatMap(({ parameters, lr }) => {
+    const trainable = parameters.filter((parameter) => parameter.requiresGrad);
+    return [
+      { params: trainable.filter((parameter) => parameter.rank > 1), lr, weightDecay },
+      { params: trainable.filter((parameter) => parameter.rank <= 1), lr, weightDecay: 0 },
+    ];
+  });
+  const optimizer = new AdamW(groups.filter(({ params }) => params.length > 0));
+  const scheduler = new WarmupCosine(optimizer, {
+    warmupSteps: Math.round(totalSteps * WARMUP_FRACTION),
+    totalSteps,
+  });
+  return { optimizer, scheduler, interval: "step" };
+}
