@@ -1,0 +1,17 @@
+/** A place to show the progress of one loop at a time. */
+import type { MetricRecord } from "../../types.js";
+
+export interface ProgressDisplay {
+  /** @param total batches; Infinity where it is not known */
+  begin(title: string, total: number): void;
+  /**
+   * @param done batches
+   * @param metrics is called only when something is shown, as reading values waits for the device
+   */
+  update(done: number, metrics: () => MetricRecord): void;
+  /** Says what else happens meanwhile, such as validation in an epoch; "" for nothing. */
+  note(text: string): void;
+  end(metrics: MetricRecord): void;
+  /** Ends without a result. */
+  stop(): void;
+}

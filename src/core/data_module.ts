@@ -1,0 +1,88 @@
+/** A data module: everything about the data of a project in one place, asked for by the Trainer when it needs it. */
+import type { Awaitable } from "./types.js";
+
+/**
+ * Batches in order. A `DataLoader` is one, and so is an array of batches. `length` counts batches; without it,
+ * fractions as limits are refused and the time left is unknown.
+ */
+export type BatchLoader<Batch = unknown> = (AsyncIterable<Batch> | Iterable<Batch>) & {
+  readonly length?: number;
+  readonly batchSize?: number;
+  /** Called before each training epoch, 0-based, so that the order can change with it. */
+  setEpoch?(epoch: number): void;
+};
+
+/** One loader per part, for those who need no data module. */
+export interface Loaders {
+  train?: BatchLoader;
+  val?: BatchLoader;
+  test?: BatchLoader;
+  predict?: BatchLoader;
+}
+
+/** What the Trainer is about to do, as data hooks are told. */
+export type Stage = "fit" | "validate" | "test" | "predict";
+
+/**
+ * Override what the data needs. The order is: `prepareData`, `setup(stage)`, the loaders of the stage, and
+ * `teardown(stage)` when the run has ended well.
+ */
+export class DataModule {
+  /** Downloads and conversions: what is done once for a machine and leaves files, not fields. */
+  prepareData(): Awaitable<void> {}
+
+  /** Reads, splits and keeps in fields what the loaders of this stage need. */
+  setup(_stage: Stage): Awaitable<void> {}
+
+  /** Releases what `setup` took. */
+  teardown(_stage: Stage): Awaitable<void> {}
+
+  trainDataloader(): Awaitable<BatchLoader | undefined> {
+    return undefined;
+  }
+
+  valDataloader(): Awaitable<BatchLoader | undefined> {
+    return undefined;
+  }
+
+  testDataloader(): Awaitable<BatchLoader | undefined> {
+    return undefined;
+  }
+
+  predictDataloader(): Awaitable<BatchLoader | undefined> {
+    return undefined;
+  }
+
+  /** Called when a run fails. */
+  onException(_error: unknown): Awaitable<void> {}
+
+  /** The data module that hands out these loaders. */
+  static fromLoaders(loaders: Loaders): DataModule {
+    return new LoadersDataModule(loaders);
+  }
+}
+
+class LoadersDataModule extends DataModule {
+  readonly #loaders: Loaders;
+
+  constructor(loaders: Loaders) {
+    super();
+    this.#loaders = loaders;
+  }
+
+  override trainDataloader() {
+    return this.#loaders.train;
+  }
+
+  override valDataloader() {
+    return this.#loaders.val;
+  }
+
+  override testDataloader() {
+    return this.#loaders.test;
+  }
+
+  override predictDataloader() {
+    return this.#loaders.predict;
+  }
+}

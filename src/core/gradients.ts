@@ -1,0 +1,20 @@
+/** Small helpers over the gradients of an optimizer's parameters. */
+import * as tf from "@tensorflow/tfjs-core";
+import type { Optimizer, Parameter } from "../nn/index.js";
+
+/** The parameters an optimizer updates, in the order of its groups. */
+export function parametersOf(optimizer: Optimizer): Parameter[] {
+  return optimizer.paramGroups.flatMap(({ params }) => params);
+}
+
+/** Multiplies every gradient by a number. */
+export function scaleGradients(optimizer: Optimizer, factor: number): void {
+  tf.tidy(() => {
+    for (const parameter of parametersOf(optimizer)) {
+      if (parameter.grad === null) continue;
+      const scaled = tf.mul(parameter.grad, factor);
+      parameter.zeroGrad();
+      parameter.grad = tf.keep(scaled);
+    }
+  });
+}

@@ -1,0 +1,94 @@
+/**
+ * Calls hooks: first those of the callbacks in their order, then the module's. Everything a user overrides is called
+ * through `callHook`, so that `log()` knows where it was called from.
+ */
+import { ConfigurationError } from "../errors.js";
+import type { Callback } from "./callbacks/callback.js";
+import type { AnyLightningModule } from "./lightning_module.js";
+import type { ModuleHooks } from "./module_hooks.js";
+import type { Trainer } from "./trainer.js";
+
+/** The hooks that callbacks and modules share. A callback's takes `(trainer, module)` before the arguments. */
+export type HookName = Extract<keyof ModuleHooks, keyof Callback>;
+type HookArguments<Name extends HookName> = Parameters<NonNullable<ModuleHooks[Name]>>;
+type AnyFunction = (...args: unknown[]) => unknown;
+
+export class Hooks {
+  readonly callbacks: readonly Callback[];
+  readonly module: AnyLightningModule;
+  readonly #trainer: Trainer;
+  #running: string | undefined;
+
+  constructor(trainer: Trainer, module: AnyLightningModule, callbacks: readonly Callback[]) {
+    this.#trainer = trainer;
+    this.module = module;
+    this.callbacks = callbacks;
+  }
+
+  /** The name of the hook or step that runs now. */
+  get running(): string | undefined {
+    return this.#running;
+  }
+
+  /** Calls one method where its owner has it, and gives back its result, a promise included. */
+  callHook(owner: object, name: string, ...args: unknown[]): unknown {
+    const hook = (owner as Record<string, unknown>)[name];
+    if (typeof hook !== "function") return undefined;
+    const outer = this.#running;
+    this.#running = name;
+    let result: unknown;
+    try {
+      result = (hook as AnyFunction).apply(owner, args);
+    } catch (error) {
+      this.#running = outer;
+      throw error;
+    }
+    if (!(result instanceof Promise)) {
+      this.#running = outer;
+      return result;
+    }
+    return result.finally(() => (this.#running = outer));
+  }
+
+  /** Calls a hook of all callbacks, then of the module, each after the one before has settled. Gives their results. */
+  async callAll<Name extends HookName>(name: Name, ...args: HookArguments<Name>): Promise<unknown[]> {
+    const results = await this.callCallbacks(this.callbacks, name, ...args);
+    results.push(await this.callHook(this.module, name, ...args));
+    return results;
+  }
+
+  async callCallbacks(
+    callbacks: readonly Callback[],
+    name: Exclude<keyof Callback, "stateKey" | "monitors">,
+    ...args: unknown[]
+  ): Promise<unknown[]> {
+    const results: unknown[] = [];
+    for (const callback of callbacks) {
+      results.push(await this.callHook(callback, name, this.#trainer, this.module, ...args));
+    }
+    return results;
+  }
+
+  /**
+   * Calls a hook that runs inside a training step, on the device and at once.
+   *
+   * @throws ConfigurationError `ERR_HOOK_ASYNC` where it returns a promise
+   */
+  callAllNow<Name extends HookName>(name: Name, ...args: HookArguments<Name>): void {
+    for (const callback of this.callbacks) {
+      refusePromise(name, this.callHook(callback, name, this.#trainer, this.module, ...args));
+    }
+    refusePromise(name, this.callHook(this.module, name, ...args));
+  }
+}
+
+/** Steps record operators in one synchronous scope, which an asynchronous function would leave too early. */
+export function refusePromise(name: string, result: unknown): void {
+  if (!(result instanceof Promise)) return;
+  result.catch(() => undefined);
+  throw new ConfigurationError(
+    "ERR_HOOK_ASYNC",
+    `\`${name}\` returned a promise. It runs inside a step, which is synchronous so that its tensors can be freed: ` +
+      "remove async, and do what must wait in onBeforeBatchTransfer or in a batch, epoch or fit hook.",
+  );
+}

@@ -1,0 +1,38 @@
+/** Everything public of the core: modules, data, the Trainer, callbacks, loggers and checkpoints. */
+export { seedEverything } from "../random.js";
+export {
+  LightningModule,
+  type AnyLightningModule,
+  type Finetunable,
+  type LoaderPart,
+  type Monitor,
+  type OptimizerConfiguration,
+  type TrainingStepOutput,
+} from "./lightning_module.js";
+export type { LogOptions } from "./logging/log_rules.js";
+export type { LogValue } from "./logging/metrics_hub.js";
+export { DataModule, type BatchLoader, type Loaders, type Stage } from "./data_module.js";
+export { Trainer, type FinetuneOptions, type FitOptions, type TrainerState } from "./trainer.js";
+export type { TrainerOptions } from "./trainer_options.js";
+export type { Awaitable, MetricRecord } from "./types.js";
+export { toDevice, toHost } from "./to_device.js";
+
+export { Callback } from "./callbacks/callback.js";
+export { EarlyStopping, type EarlyStoppingOptions } from "./callbacks/early_stopping.js";
+export { LearningRateMonitor, type LearningRateMonitorOptions } from "./callbacks/learning_rate_monitor.js";
+export { ModelCheckpoint, type ModelCheckpointOptions } from "./callbacks/model_checkpoint.js";
+export { ProgressBar, type ProgressBarOptions } from "./callbacks/progress_bar.js";
+
+export { CsvLogger, type CsvLoggerOptions } from "./loggers/csv_logger.js";
+export type { Logger } from "./loggers/logger.js";
+
+export { readCheckpoint, writeCheckpoint, type Checkpoint } from "./checkpoint/checkpoint.js";
+export type { LoopProgress } from "./loops/fit_loop.js";
+export {
+  decodeSafetensors,
+  encodeSafetensors,
+  type SafetensorsArray,
+  type SafetensorsDType,
+  type SafetensorsFile,
+  type SafetensorsTensor,
+} from "./checkpoint/safetensors.js";

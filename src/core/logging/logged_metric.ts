@@ -1,0 +1,115 @@
+/** Everything logged under one name in one stage: the last step's value, and what the epoch adds up to. */
+import type { Awaitable } from "../types.js";
+import type { LazyScalar } from "./lazy_scalar.js";
+import type { ResolvedLog } from "./log_rules.js";
+
+/** A metric that keeps its own sums, such as `Accuracy`. It is read when the epoch ends, then reset. */
+export interface EpochMetric {
+  compute(): Awaitable<unknown>;
+  reset(): void;
+}
+
+interface Weighted {
+  scalar: LazyScalar;
+  weight: number;
+}
+
+export class LoggedMetric {
+  readonly name: string;
+  readonly log: ResolvedLog;
+  #last: LazyScalar | undefined;
+  #loggedThisStep = false;
+  /** Values of this step, and of the step before, which by now are computed and cost no waiting. */
+  #fresh: Weighted[] = [];
+  #waiting: Weighted[] = [];
+  #epoch: EpochSums = newSums();
+  #metric: EpochMetric | undefined;
+  #computed: number | undefined;
+
+  constructor(name: string, log: ResolvedLog) {
+    this.name = name;
+    this.log = log;
+  }
+
+  get stepName(): string {
+    return this.log.onEpoch ? `${this.name}_step` : this.name;
+  }
+
+  get epochName(): string {
+    return this.log.onStep ? `${this.name}_epoch` : this.name;
+  }
+
+  /** The value of the step that is running or has just ended. */
+  get stepValue(): LazyScalar | undefined {
+    return this.#loggedThisStep ? this.#last : undefined;
+  }
+
+  record(scalar: LazyScalar, weight: number): void {
+    if (!this.log.onEpoch) this.#last?.dispose();
+    this.#last = scalar;
+    this.#loggedThisStep = true;
+    if (this.log.onEpoch) this.#fresh.push({ scalar, weight });
+  }
+
+  recordMetric(metric: EpochMetric): void {
+    this.#metric = metric;
+    this.#computed = undefined;
+  }
+
+  endStep(): void {
+    this.#loggedThisStep = false;
+    this.#addUp(this.#waiting);
+    this.#waiting = this.#fresh;
+    this.#fresh = [];
+  }
+
+  /** The value over the epoch so far. */
+  async epochValue(readMetric: (name: string, value: unknown) => LazyScalar): Promise<number> {
+    if (this.#metric !== undefined) {
+      this.#computed ??= readMetric(this.name, await this.#metric.compute()).value;
+      return this.#computed;
+    }
+    this.#addUp(this.#waiting);
+    this.#addUp(this.#fresh);
+    return reduce(this.#epoch, this.log.reduceFx);
+  }
+
+  /** Frees what is held and forgets the epoch. */
+  reset(): void {
+    this.#last?.dispose();
+    for (const { scalar } of [...this.#waiting, ...this.#fresh]) scalar.dispose();
+    this.#waiting = [];
+    this.#fresh = [];
+    this.#epoch = newSums();
+    this.#metric?.reset();
+    this.#metric = undefined;
+  }
+
+  #addUp(values: Weighted[]): void {
+    for (const { scalar, weight } of values.splice(0)) add(this.#epoch, scalar.value, weight);
+  }
+}
+
+interface EpochSums {
+  sum: number;
+  weighted: number;
+  weight: number;
+  min: number;
+  max: number;
+}
+
+function newSums(): EpochSums {
+  return { sum: 0, weighted: 0, weight: 0, min: Infinity, max: -Infinity };
+}
+
+function add(sums: EpochSums, value: number, weight: number): void {
+  sums.sum += value;
+  sums.weighted += value * weight;
+  sums.weight += weight;
+  sums.min = Math.min(sums.min, value);
+  sums.max = Math.max(sums.max, value);
+}
+
+function reduce(sums: EpochSums, by: ResolvedLog["reduceFx"]): number {
+  return by === "mean" ? sums.weighted / sums.weight : sums[by];
+}

@@ -1,0 +1,155 @@
+/** Collects what `log()` is given and offers it to monitors, progress bars and loggers. */
+import { ConfigurationError } from "../../errors.js";
+import type { MetricRecord } from "../types.js";
+import { batchSizeOf } from "./batch_size.js";
+import { LazyScalar } from "./lazy_scalar.js";
+import { LoggedMetric, type EpochMetric } from "./logged_metric.js";
+import { resolveLog, type LoggingStage, type LogOptions, type ResolvedLog } from "./log_rules.js";
+
+export type LogValue = number | EpochMetric | { readonly shape: readonly number[] };
+
+type Published = Map<string, LazyScalar | number>;
+
+export class MetricsHub {
+  readonly #stages: Record<LoggingStage, Map<string, LoggedMetric>> = {
+    train: new Map(),
+    validate: new Map(),
+    test: new Map(),
+  };
+  readonly #callback: Published = new Map();
+  readonly #progressBar: Published = new Map();
+  /** The host batch of the running step, for its size. */
+  batch: unknown;
+  /** The sanity check runs the validation code but leaves no numbers. */
+  muted = false;
+
+  /** The value of everything logged so far, under every name it has. Reading waits for the device. */
+  get callbackMetrics(): MetricRecord {
+    return read(this.#callback);
+  }
+
+  get progressBarMetrics(): MetricRecord {
+    return read(this.#progressBar);
+  }
+
+  log(hook: string | undefined, name: string, value: unknown, options: LogOptions): void {
+    const metric = isEpochMetric(value) ? value : undefined;
+    const log = resolveLog(hook, name, options, metric !== undefined);
+    const entry = this.#entry(name, log);
+    if (metric !== undefined) {
+      entry.recordMetric(metric);
+      return;
+    }
+    const scalar = new LazyScalar(name, value);
+    entry.record(scalar, this.#weight(name, log, options.batchSize));
+    if (log.onStep) {
+      this.#publish(entry, entry.stepName, scalar);
+      if (log.onEpoch && log.stage === "train") this.#callback.set(name, scalar);
+    }
+  }
+
+  /** What the running step logged for the loggers. Reads the values. */
+  stepMetrics(stage: LoggingStage): MetricRecord {
+    const metrics: MetricRecord = {};
+    for (const entry of this.#stages[stage].values()) {
+      if (!entry.log.onStep || !entry.log.logger || entry.stepValue === undefined) continue;
+      metrics[entry.stepName] = entry.stepValue.value;
+    }
+    return metrics;
+  }
+
+  endStep(stage: LoggingStage): void {
+    for (const entry of this.#stages[stage].values()) entry.endStep();
+  }
+
+  /** Reads the epoch's values so that monitors and bars see them, and returns those for the loggers. */
+  async publishEpoch(stage: LoggingStage): Promise<{ all: MetricRecord; logger: MetricRecord }> {
+    const all: MetricRecord = {};
+    const logger: MetricRecord = {};
+    for (const entry of this.#stages[stage].values()) {
+      if (!entry.log.onEpoch) continue;
+      const value = await entry.epochValue((name, result) => new LazyScalar(name, result));
+      this.#publish(entry, entry.epochName, value);
+      if (entry.log.onStep && !this.muted) this.#callback.set(entry.name, value);
+      all[entry.epochName] = value;
+      if (entry.log.logger) logger[entry.epochName] = value;
+    }
+    return { all, logger };
+  }
+
+  /** Forgets the epoch of a stage, and frees its tensors. Published values stay as numbers. */
+  endEpoch(stage: LoggingStage): void {
+    for (const published of [this.#callback, this.#progressBar]) {
+      for (const [name, value] of published) if (typeof value !== "number") published.set(name, value.value);
+    }
+    this.#clear(stage);
+  }
+
+  /** Frees everything after a failure, reading nothing. */
+  discard(): void {
+    for (const published of [this.#callback, this.#progressBar]) {
+      for (const [name, value] of published) {
+        if (typeof value === "number") continue;
+        value.dispose();
+        published.delete(name);
+      }
+    }
+    for (const stage of ["train", "validate", "test"] as const) this.#clear(stage);
+    this.batch = undefined;
+  }
+
+  #clear(stage: LoggingStage): void {
+    for (const entry of this.#stages[stage].values()) entry.reset();
+    this.#stages[stage].clear();
+  }
+
+  #entry(name: string, log: ResolvedLog): LoggedMetric {
+    const entries = this.#stages[log.stage];
+    const known = entries.get(name);
+    if (known === undefined) {
+      const entry = new LoggedMetric(name, log);
+      entries.set(name, entry);
+      return entry;
+    }
+    const changed = (Object.keys(log) as (keyof ResolvedLog)[]).filter((key) => log[key] !== known.log[key]);
+    if (changed.length > 0) {
+      throw new ConfigurationError(
+        "ERR_LOG_CONFLICT",
+        `log(${JSON.stringify(name)}) was called twice in one epoch with different options (${changed.join(", ")}). ` +
+          "Use the same options, or another name.",
+      );
+    }
+    return known;
+  }
+
+  #weight(name: string, log: ResolvedLog, batchSize: number | undefined): number {
+    if (batchSize !== undefined || !log.perBatch || !log.onEpoch || log.reduceFx !== "mean")
+      return batchSize ?? 1;
+    const inferred = batchSizeOf(this.batch);
+    if (inferred !== undefined) return inferred;
+    throw new ConfigurationError(
+      "ERR_LOG_BATCH_SIZE",
+      `log(${JSON.stringify(name)}) weights the epoch's mean by batch size, and the batch holds no array to read it from. ` +
+        `Pass it: log(${JSON.stringify(name)}, value, { batchSize }).`,
+    );
+  }
+
+  #publish(entry: LoggedMetric, name: string, value: LazyScalar | number): void {
+    if (this.muted) return;
+    this.#callback.set(name, value);
+    if (entry.log.progBar) this.#progressBar.set(name, value);
+  }
+}
+
+function isEpochMetric(value: unknown): value is EpochMetric {
+  const metric = value as Partial<EpochMetric> | null;
+  return typeof metric?.compute === "function" && typeof metric.reset === "function";
+}
+
+function read(published: Published): MetricRecord {
+  const entries = [...published].map(([name, value]) => [
+    name,
+    typeof value === "number" ? value : value.value,
+  ]);
+  return Object.fromEntries(entries) as MetricRecord;
+}

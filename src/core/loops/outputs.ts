@@ -1,0 +1,13 @@
+/** What a step returns outlives its scope: as copies that share memory, until the batch's last hook has run. */
+import * as tf from "@tensorflow/tfjs-core";
+import { isTensor, mapNested, tensorsIn } from "../to_device.js";
+
+/** The same structure with every tensor replaced by one that the step's scope does not free. */
+export function detach(outputs: unknown): unknown {
+  return mapNested(outputs, (leaf) => (isTensor(leaf) ? tf.keep(leaf.clone()) : leaf));
+}
+
+/** Frees the tensors of detached outputs. */
+export function release(outputs: unknown): void {
+  for (const tensor of tensorsIn(outputs)) tensor.dispose();
+}
