@@ -98,12 +98,12 @@ describe("contactSheet", () => {
     await expect(contactSheet([item], { columns: 0 })).rejects.toThrow(/"columns".*not 0/);
     await expect(contactSheet([item], { tileSize: 1.5 })).rejects.toThrow(/"tileSize".*not 1.5/);
     await expect(contactSheet([item, { image: "no/such.png", caption: [] }])).rejects.toMatchObject({
-      code: "ERR_CONTACT_SHEET_IMAGE",
+      code: "ERR_IMAGE_MISSING",
       path: "no/such.png",
     });
     const short = { data: new Uint8Array(3), width: 4, height: 4, channels: 3 as const };
     await expect(contactSheet([{ image: short, caption: [] }])).rejects.toMatchObject({
-      code: "ERR_CONTACT_SHEET_IMAGE",
+      code: "ERR_IMAGE_PIXELS",
     });
   });
 });

@@ -9,7 +9,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import opentype from "opentype.js";
 import type { Font, Glyph } from "opentype.js";
-import sharp from "sharp";
+import { sharp } from "./sharp.js";
 
 const fontFile = "@fontsource/dejavu-sans/files/dejavu-sans-latin-400-normal.woff";
 const combiningMark = /^\p{Mark}$/u;

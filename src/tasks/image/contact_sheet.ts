@@ -1,14 +1,13 @@
 /** A contact sheet: pictures in a grid with caption lines, as one PNG for looking at predictions. */
-import sharp from "sharp";
+import type { OverlayOptions } from "sharp";
+import { decodeImage } from "../../data/image/decode.js";
+import { sharp } from "../../data/image/sharp.js";
+import type { ImageSource } from "../../data/image/source.js";
 import { measureText, shortenText, textAscent, textPath } from "../../data/image/text.js";
-import { ConfigurationError, DataError } from "../../errors.js";
-
-/** A file, the bytes of one, or decoded pixels (uint8, row-major, 1 to 4 channels). */
-export type ContactSheetImage =
-  string | Buffer | { data: Uint8Array; width: number; height: number; channels: 1 | 2 | 3 | 4 };
+import { ConfigurationError } from "../../errors.js";
 
 export interface ContactSheetItem {
-  image: ContactSheetImage;
+  image: ImageSource;
   /** The lines under the picture; each is cut with an ellipsis where it is wider than the tile. */
   caption: readonly string[];
   /** Draws a green frame and tick (true) or a red frame and cross (false). */
@@ -37,7 +36,7 @@ const colors = {
 /**
  * Draws `items` row by row and returns the sheet as PNG bytes. It looks the same on every machine.
  * @throws ConfigurationError `ERR_CONTACT_SHEET` where there are no items or an option is out of range.
- * @throws DataError `ERR_CONTACT_SHEET_IMAGE` where a picture cannot be read.
+ * @throws DataError `ERR_IMAGE_…` where a picture cannot be read; see `decodeImage`.
  */
 export async function contactSheet(
   items: readonly ContactSheetItem[],
@@ -52,13 +51,11 @@ export async function contactSheet(
   requireInteger("columns", columns, 1);
   requireInteger("tileSize", tileSize, 16);
   const grid = layOut(items, columns, tileSize, title);
-  const pictures = await Promise.all(
-    items.map(async ({ image }, index) => ({
-      input: await renderTile(image, tileSize, index),
-      left: grid.left(index),
-      top: grid.top(index),
-    })),
-  );
+  const pictures: OverlayOptions[] = [];
+  for (const [index, { image }] of items.entries()) {
+    const input = await renderTile(image, tileSize);
+    pictures.push({ input, left: grid.left(index), top: grid.top(index) });
+  }
   const drawing = [...drawTitle(grid, title), ...items.flatMap((item, index) => drawItem(item, index, grid))];
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${grid.width}" height="${grid.height}">${drawing.join("")}</svg>`;
   return sharp({
@@ -92,28 +89,12 @@ function layOut(items: readonly ContactSheetItem[], columns: number, tileSize: n
   };
 }
 
-async function renderTile(image: ContactSheetImage, tileSize: number, index: number): Promise<Buffer> {
-  try {
-    const input =
-      typeof image === "string" || Buffer.isBuffer(image)
-        ? sharp(image, { autoOrient: true })
-        : sharp(image.data, {
-            raw: { width: image.width, height: image.height, channels: image.channels },
-          });
-    return await input
-      .toColourspace("srgb")
-      .flatten({ background: colors.background })
-      .resize(tileSize, tileSize, { fit: "contain", background: colors.ground })
-      .png({ compressionLevel: 1 })
-      .toBuffer();
-  } catch (cause) {
-    const path = typeof image === "string" ? image : undefined;
-    throw new DataError(
-      "ERR_CONTACT_SHEET_IMAGE",
-      `Picture ${index} of the contact sheet (${path ?? "given as bytes"}) cannot be read: ${String(cause)}`,
-      { cause, ...(path !== undefined && { path }) },
-    );
-  }
+async function renderTile(image: ImageSource, tileSize: number): Promise<Buffer> {
+  const { data, width, height, channels } = await decodeImage(image);
+  return sharp(data, { raw: { width, height, channels } })
+    .resize(tileSize, tileSize, { fit: "contain", background: colors.ground })
+    .png({ compressionLevel: 1 })
+    .toBuffer();
 }
 
 function drawTitle(grid: Grid, title?: string): string[] {
