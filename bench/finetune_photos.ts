@@ -39,7 +39,7 @@ async function train(): Promise<{ accuracy: number; seconds: number }> {
   const start = performance.now();
   const data = await ImageClassificationData.fromFiles({ train, val: heldOut, batchSize: BATCH_SIZE });
   const task = new ImageClassifier({ data, backbone: MOBILENET });
-  const trainer = new Trainer({ maxEpochs: EPOCHS, logger: false });
+  const trainer = new Trainer({ maxEpochs: EPOCHS, logger: false, enableCheckpointing: false });
   await trainer.finetune(task, data, { strategy: "freeze" });
   const seconds = (performance.now() - start) / 1000;
   const { val_accuracy: accuracy } = await new Trainer({ logger: false }).validate(task, data);
