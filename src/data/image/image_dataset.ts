@@ -1,0 +1,115 @@
+/** Pictures as samples: decoded and prepared, with what needs no chance kept in memory. */
+import type { HostTensor } from "../../host_tensor.js";
+import { Generator } from "../../random.js";
+import type { Dataset } from "../dataset.js";
+import { decodeImage, type DecodeOptions } from "./decode.js";
+import { imageToTensor, type Image } from "./image.js";
+import type { ImagePipeline } from "./preprocessing.js";
+import type { ImageSource } from "./source.js";
+import { applyTransforms } from "./transforms/compose.js";
+
+/** A class number, or 0 and 1 for each class as float32 [classes]. */
+export type ClassificationTarget = number | HostTensor;
+
+export interface ImageSample {
+  /** uint8 [height, width, 3]. */
+  input: HostTensor;
+  /** Absent where nothing is known, as in a predict part. */
+  target?: ClassificationTarget;
+  /** The sample's number in the dataset. */
+  index: number;
+  /** Present where every picture of the dataset is a file. */
+  path?: string;
+}
+
+/** Bytes of memory that several datasets take from. */
+export class MemoryBudget {
+  #left: number;
+
+  constructor(bytes: number) {
+    this.#left = bytes;
+  }
+
+  /** Whether there was room; if so, it is taken. */
+  take(bytes: number): boolean {
+    if (bytes > this.#left) return false;
+    this.#left -= bytes;
+    return true;
+  }
+}
+
+export interface ImageDatasetOptions {
+  targets?: readonly ClassificationTarget[];
+  /** Default: pictures as they are. */
+  pipeline?: ImagePipeline;
+  /** Where there is room, pictures are kept as they are before the first random transform. Default: none are kept. */
+  budget?: MemoryBudget;
+  decode?: Pick<DecodeOptions, "maxPixels" | "timeoutSeconds" | "maxBytes">;
+}
+
+export class ImageDataset implements Dataset<ImageSample> {
+  readonly sources: readonly ImageSource[];
+  readonly targets: readonly ClassificationTarget[] | undefined;
+  readonly #options: DecodeOptions;
+  readonly #deterministic: ImagePipeline["transforms"];
+  readonly #random: ImagePipeline["transforms"];
+  readonly #budget: MemoryBudget;
+  readonly #kept: (Image | undefined)[] = [];
+  readonly #withPaths: boolean;
+
+  constructor(sources: readonly ImageSource[], options: ImageDatasetOptions = {}) {
+    const {
+      targets,
+      pipeline = { geometry: {}, transforms: [] },
+      budget = new MemoryBudget(0),
+      decode = {},
+    } = options;
+    const firstRandom = pipeline.transforms.findIndex(({ deterministic }) => !deterministic);
+    const split = firstRandom < 0 ? pipeline.transforms.length : firstRandom;
+    this.sources = sources;
+    this.targets = targets;
+    this.#options = { ...decode, ...pipeline.geometry };
+    this.#deterministic = pipeline.transforms.slice(0, split);
+    this.#random = pipeline.transforms.slice(split);
+    this.#budget = budget;
+    this.#withPaths = sources.every((source) => typeof source === "string");
+  }
+
+  get length(): number {
+    return this.sources.length;
+  }
+
+  /** The same sample comes out every time. */
+  get deterministic(): boolean {
+    return this.#random.length === 0;
+  }
+
+  /** Synchronous where the picture is kept and its transforms are synchronous. */
+  get(index: number, random: Generator): ImageSample | Promise<ImageSample> {
+    const kept = this.#kept[index];
+    const prepared = kept === undefined ? this.prepare(index) : kept;
+    const finish = (image: Image) => applyTransforms(this.#random, image, random);
+    const image = prepared instanceof Promise ? prepared.then(finish) : finish(prepared);
+    return image instanceof Promise
+      ? image.then((made) => this.#sample(made, index))
+      : this.#sample(image, index);
+  }
+
+  /** Decodes a picture and prepares it up to the first random transform; keeps it where there is room. */
+  async prepare(index: number): Promise<Image> {
+    const decoded = await decodeImage(this.sources[index]!, this.#options);
+    const image = await applyTransforms(this.#deterministic, decoded, new Generator(0));
+    if (this.#kept[index] === undefined && this.#budget.take(image.data.length)) this.#kept[index] = image;
+    return image;
+  }
+
+  #sample(image: Image, index: number): ImageSample {
+    const target = this.targets?.[index];
+    return {
+      input: imageToTensor(image),
+      ...(target !== undefined && { target }),
+      index,
+      ...(this.#withPaths && { path: this.sources[index] as string }),
+    };
+  }
+}

@@ -1,0 +1,8 @@
+/** Data on the host: decoding, transforms, datasets, loaders and splits. */
+export { findBadSamples, summarizeBadSamples, type BadSample, type BadSamplePolicy } from "./bad_samples.js";
+export { defaultCollate, type Collated } from "./collate.js";
+export { DataLoader, type DataLoaderOptions, type DataLoaderState } from "./data_loader.js";
+export { ArrayDataset, ConcatDataset, MapDataset, Subset, type Dataset } from "./dataset.js";
+export * from "./image/index.js";
+export { RandomSampler, SequentialSampler, WeightedRandomSampler, type Sampler } from "./samplers.js";
+export { randomSplit, stratifiedSplit, type Split, type StratifiedSplit } from "./splits.js";
