@@ -231,6 +231,11 @@ export class Trainer {
     return this.loggers.find(({ logDir }) => logDir !== undefined)?.logDir ?? this.options.defaultRootDir;
   }
 
+  /** @internal Writes what the running step logged, reading it only where there is a logger. */
+  async logStep(stage: "train" | "validate" | "test", step?: number): Promise<void> {
+    if (this.loggers.length > 0) await this.logToLoggers(this.metrics.stepMetrics(stage), step);
+  }
+
   /** @internal Writes one row to every logger. */
   async logToLoggers(metrics: MetricRecord, step = Math.max(0, this.globalStep - 1)): Promise<void> {
     if (this.metrics.muted || Object.keys(metrics).length === 0) return;
@@ -319,6 +324,7 @@ export class Trainer {
     Object.assign(this.state, { fn, stage: fn === "fit" ? "train" : fn, status: "running" });
     this.#hooks = hooks;
     this.#batchCounts = {};
+    this.metrics.beginRun();
     if (fn === "fit") {
       this.#loop = undefined;
       this.shouldStop = false;
@@ -329,7 +335,6 @@ export class Trainer {
   /** Tells everybody about a failure. What fails while doing so must not hide the first error, and is left out. */
   async #fail(hooks: Hooks, dataModule: DataModule, error: unknown): Promise<void> {
     this.metrics.discard();
-    this.metrics.muted = false;
     const steps = [
       ...hooks.callbacks.map((callback) => () => hooks.callCallbacks([callback], "onException", error)),
       () => hooks.callHook(dataModule, "onException", error),

@@ -32,6 +32,13 @@ export class MetricsHub {
     return read(this.#progressBar);
   }
 
+  /** Forgets what earlier runs published. */
+  beginRun(): void {
+    this.#callback.clear();
+    this.#progressBar.clear();
+    this.muted = false;
+  }
+
   log(hook: string | undefined, name: string, value: unknown, options: LogOptions): void {
     const metric = isEpochMetric(value) ? value : undefined;
     const log = resolveLog(hook, name, options, metric !== undefined);

@@ -8,7 +8,7 @@ import type { Trainer } from "../trainer.js";
 import type { MetricRecord } from "../types.js";
 import { numberBatches, type BatchSource, type NumberedBatch } from "./batches.js";
 import { nextTurn } from "./next_turn.js";
-import { detach, release } from "./outputs.js";
+import { detach, lend } from "./outputs.js";
 
 const names = {
   validate: { hook: "Validation", step: "validationStep" },
@@ -47,9 +47,8 @@ export class EvaluationLoop {
     metrics.batch = hostBatch;
     await this.#hooks.callAll(`on${hook}BatchStart`, hostBatch, index);
     const outputs = runForward(this.#hooks, names[this.#stage].step, hostBatch, index);
-    await this.#hooks.callAll(`on${hook}BatchEnd`, outputs, hostBatch, index);
-    release(outputs);
-    await this.#trainer.logToLoggers(metrics.stepMetrics(this.#stage), this.#batches++);
+    await lend(outputs, () => this.#hooks.callAll(`on${hook}BatchEnd`, outputs, hostBatch, index));
+    await this.#trainer.logStep(this.#stage, this.#batches++);
     metrics.endStep(this.#stage);
     await nextTurn();
   }

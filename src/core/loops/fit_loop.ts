@@ -7,7 +7,7 @@ import type { Trainer } from "../trainer.js";
 import { numberBatches, type BatchSource, type NumberedBatch } from "./batches.js";
 import { EvaluationLoop } from "./evaluation_loop.js";
 import { nextTurn } from "./next_turn.js";
-import { release } from "./outputs.js";
+import { lend } from "./outputs.js";
 import { TrainingStep } from "./training_step.js";
 
 /** Where training stands. */
@@ -123,8 +123,7 @@ export class FitLoop {
     const { outputs, stepped } = this.#step.run(hostBatch, index, isLast);
     this.progress.batchInEpoch = index + 1;
     if (stepped) this.#countStep();
-    await this.#hooks.callAll("onTrainBatchEnd", outputs, hostBatch, index);
-    release(outputs);
+    await lend(outputs, () => this.#hooks.callAll("onTrainBatchEnd", outputs, hostBatch, index));
     await this.#logStep(stepped);
     metrics.endStep("train");
     await nextTurn();
@@ -139,7 +138,7 @@ export class FitLoop {
   async #logStep(stepped: boolean): Promise<void> {
     const { logEveryNSteps } = this.#trainer.options;
     if (!stepped || logEveryNSteps === 0 || this.progress.globalStep % logEveryNSteps !== 0) return;
-    await this.#trainer.logToLoggers(this.#trainer.metrics.stepMetrics("train"));
+    await this.#trainer.logStep("train");
   }
 
   /** Training that ends early is validated once more, so that its last state has a score. */

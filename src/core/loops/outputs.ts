@@ -7,6 +7,15 @@ export function detach(outputs: unknown): unknown {
   return mapNested(outputs, (leaf) => (isTensor(leaf) ? tf.keep(leaf.clone()) : leaf));
 }
 
+/** Runs the hooks that may look at detached outputs, and frees their tensors. */
+export async function lend(outputs: unknown, borrow: () => Promise<unknown>): Promise<void> {
+  try {
+    await borrow();
+  } finally {
+    release(outputs);
+  }
+}
+
 /** Frees the tensors of detached outputs. */
 export function release(outputs: unknown): void {
   for (const tensor of tensorsIn(outputs)) tensor.dispose();

@@ -5,7 +5,7 @@ import { isPlainObject, mapNested, toHost } from "../to_device.js";
 import { numberBatches, type BatchSource, type NumberedBatch } from "./batches.js";
 import { evaluating, runForward } from "./evaluation_loop.js";
 import { nextTurn } from "./next_turn.js";
-import { release } from "./outputs.js";
+import { lend } from "./outputs.js";
 
 export class PredictionLoop {
   readonly #hooks: Hooks;
@@ -30,8 +30,8 @@ export class PredictionLoop {
     const hostBatch = await this.#hooks.callHook(this.#hooks.module, "onBeforeBatchTransfer", batch);
     await this.#hooks.callAll("onPredictBatchStart", hostBatch, index);
     const outputs = runForward(this.#hooks, "predictStep", hostBatch, index);
-    const results = await toHost(outputs);
-    release(outputs);
+    let results: unknown;
+    await lend(outputs, async () => (results = await toHost(outputs)));
     await this.#hooks.callAll("onPredictBatchEnd", results, hostBatch, index);
     await nextTurn();
     return splitSamples(results);

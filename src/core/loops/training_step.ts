@@ -6,7 +6,7 @@ import { computeGradients, type Optimizer } from "../../nn/index.js";
 import { parametersOf, scaleGradients } from "../gradients.js";
 import { refusePromise, type Hooks } from "../hooks.js";
 import { isTensor, toDevice } from "../to_device.js";
-import { detach } from "./outputs.js";
+import { detach, release } from "./outputs.js";
 
 interface Settings {
   accumulateGradBatches: number;
@@ -33,12 +33,16 @@ export class TrainingStep {
   /** @returns what `trainingStep` gave, to be disposed by the caller, and whether the optimizer stepped */
   run(batch: unknown, batchIdx: number, isLast: boolean): { outputs: unknown; stepped: boolean } {
     let outputs: unknown;
-    tf.tidy(() => {
-      const output = this.#backward(batch, batchIdx);
-      this.#accumulated++;
-      if (isLast || this.#accumulated === this.#settings.accumulateGradBatches) this.#update();
-      outputs = detach(output);
-    });
+    try {
+      tf.tidy(() => {
+        this.#backward(batch, batchIdx, (output) => (outputs = detach(output)));
+        this.#accumulated++;
+        if (isLast || this.#accumulated === this.#settings.accumulateGradBatches) this.#update();
+      });
+    } catch (error) {
+      release(outputs);
+      throw error;
+    }
     markStep();
     return { outputs, stepped: this.#accumulated === 0 };
   }
@@ -49,15 +53,16 @@ export class TrainingStep {
     this.#optimizer.zeroGrad();
   }
 
-  #backward(batch: unknown, batchIdx: number): unknown {
+  /** @param keepOutput is called on the tape, whose own scope frees all but the loss */
+  #backward(batch: unknown, batchIdx: number, keepOutput: (output: unknown) => void): void {
     const { module } = this.#hooks;
     const deviceBatch = this.#hooks.callHook(module, "onAfterBatchTransfer", toDevice(batch));
     refusePromise("onAfterBatchTransfer", deviceBatch);
-    let output: unknown;
     computeGradients(() => {
-      output = this.#hooks.callHook(module, "trainingStep", deviceBatch, batchIdx);
+      const output = this.#hooks.callHook(module, "trainingStep", deviceBatch, batchIdx);
       refusePromise("trainingStep", output);
       const loss = lossOf(output);
+      keepOutput(output);
       if (this.#accumulated === 0) {
         this.#hooks.callAllNow("onBeforeZeroGrad", this.#optimizer);
         this.#optimizer.zeroGrad();
@@ -67,7 +72,6 @@ export class TrainingStep {
       return window === 1 ? loss : tf.div<tf.Scalar>(loss, window);
     }, parametersOf(this.#optimizer));
     this.#hooks.callAllNow("onAfterBackward");
-    return output;
   }
 
   #update(): void {
