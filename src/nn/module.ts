@@ -46,7 +46,7 @@ export abstract class Module<Input = tf.Tensor, Output = tf.Tensor> {
 
   /** The modules directly below this one. */
   *namedChildren(): Generator<[string, AnyModule]> {
-    for (const [name, value] of this.#parts()) if (value instanceof Module) yield [name, value as AnyModule];
+    for (const [name, value] of this.#parts()) if (value instanceof Module) yield [name, value];
   }
 
   /** Switches this module and all below it to training, or with `false` to evaluation. */
@@ -65,7 +65,7 @@ export abstract class Module<Input = tf.Tensor, Output = tf.Tensor> {
     const state: Record<string, Parameter | ModuleBuffer> = {};
     for (const [prefix, module] of namedOccurrences(this)) {
       for (const [name, value] of module.#parts()) {
-        if (value instanceof Parameter || value instanceof ModuleBuffer) state[join(prefix, name)] = value;
+        if (!(value instanceof Module)) state[join(prefix, name)] = value;
       }
     }
     return state;
@@ -95,11 +95,14 @@ export abstract class Module<Input = tf.Tensor, Output = tf.Tensor> {
     return Object.entries(this);
   }
 
-  *#parts(): Generator<[string, unknown]> {
+  /** The modules, parameters and buffers among the parts, with their names. */
+  *#parts(): Generator<[string, AnyModule | Parameter | ModuleBuffer]> {
     for (const [property, value] of this.parts()) {
       const name = snakeCase(property);
-      if (!Array.isArray(value)) yield [name, value];
-      else for (const [i, item] of value.entries()) yield [`${name}.${i}`, item];
+      if (isPart(value)) yield [name, value];
+      else if (Array.isArray(value)) {
+        for (let i = 0; i < value.length; i++) if (isPart(value[i])) yield [`${name}.${i}`, value[i]];
+      }
     }
   }
 
@@ -113,6 +116,10 @@ export abstract class Module<Input = tf.Tensor, Output = tf.Tensor> {
       }
     }
   }
+}
+
+function isPart(value: unknown): value is AnyModule | Parameter | ModuleBuffer {
+  return value instanceof Module || value instanceof Parameter || value instanceof ModuleBuffer;
 }
 
 /** A module and all below it, a shared one under each of its names. */

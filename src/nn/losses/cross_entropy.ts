@@ -31,7 +31,7 @@ export function crossEntropy(
     const rows = tf.reshape<tf.Rank.R2>(logits, [-1, classes]);
     const hard = target.dtype === "int32";
     const wanted = hard ? oneHot(target, classes) : tf.reshape<tf.Rank.R2>(target, [-1, classes]);
-    const weights = weight === undefined ? undefined : tf.tensor1d(weight as number[]);
+    const weights = weight as tf.Tensor1D | undefined;
     const samples = tf.scalar(rows.shape[0]);
     const total = hard && weights !== undefined ? tf.sum(tf.mul(wanted, weights)) : samples;
     let share: tf.Tensor = wanted;

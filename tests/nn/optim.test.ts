@@ -1,0 +1,203 @@
+/** Optimizers and clipping against PyTorch, their saved state, and that they leave nothing behind. */
+import * as tf from "@tensorflow/tfjs-core";
+import { describe, expect, it } from "vitest";
+import { engine, markStep } from "../../src/engine/index.js";
+import { HostTensor } from "../../src/host_tensor.js";
+import * as nn from "../../src/nn/index.js";
+import { expectClose, readGolden, tensorOf, type GoldenTensor } from "./golden.js";
+
+interface Trajectory {
+  name: "SGD" | "Adam" | "AdamW";
+  options: { lr: number } & Record<string, unknown>;
+  start: [GoldenTensor, GoldenTensor];
+  steps: [GoldenTensor, GoldenTensor][];
+}
+
+const trajectories = readGolden<Trajectory[]>("optimizers");
+
+function start(golden: Trajectory): { a: nn.Parameter; b: nn.Parameter; optimizer: nn.Optimizer } {
+  const [a, b] = golden.start.map((value) => new nn.Parameter(tensorOf(value))) as [
+    nn.Parameter,
+    nn.Parameter,
+  ];
+  const groups = [{ params: [a] }, { params: [b], lr: golden.options.lr / 2 }];
+  return { a, b, optimizer: new nn[golden.name](groups, golden.options) };
+}
+
+/** The gradients that the golden script made up, from the parameters themselves. */
+function setGrads(a: nn.Parameter, b: nn.Parameter, step: number): void {
+  tf.tidy(() => {
+    a.grad = tf.keep(tf.cos(tf.add(a, step)));
+    b.grad = step === 1 ? null : tf.keep(tf.sin(tf.sub(tf.mul(b, 3), step)));
+  });
+}
+
+function runStep({ a, b, optimizer }: ReturnType<typeof start>, step: number): void {
+  optimizer.zeroGrad();
+  setGrads(a, b, step);
+  if (step === 3) for (const group of optimizer.paramGroups) group.lr *= 0.5;
+  optimizer.step();
+}
+
+const titled = trajectories.map(
+  (golden) => [`${golden.name} ${JSON.stringify(golden.options)}`, golden] as const,
+);
+
+describe("five steps as in PyTorch", () => {
+  it.each(titled)("%s", (_title, golden) => {
+    const run = start(golden);
+    golden.steps.forEach(([a, b], step) => {
+      runStep(run, step);
+      expectClose(run.a, a);
+      expectClose(run.b, b);
+    });
+  });
+
+  it.each(titled)("%s, saved and loaded after the second step", (_title, golden) => {
+    const first = start(golden);
+    for (const step of [0, 1]) runStep(first, step);
+    const saved = first.optimizer.stateDict();
+    const tensors = Object.entries(saved.tensors).map(([key, tensor]) => {
+      const { shape } = tensor;
+      return [key, new HostTensor((tensor as tf.Tensor).dataSync<"float32">(), shape)] as const;
+    });
+    const json = JSON.parse(
+      JSON.stringify({ steps: saved.steps, paramGroups: saved.paramGroups }),
+    ) as typeof saved;
+
+    const second = start(golden);
+    second.a.assign(first.a);
+    second.b.assign(first.b);
+    second.optimizer.loadStateDict({ ...json, tensors: Object.fromEntries(tensors) });
+    for (const step of [2, 3, 4]) runStep(second, step);
+    expectClose(second.a, golden.steps[4]![0]);
+    expectClose(second.b, golden.steps[4]![1]);
+  });
+});
+
+describe("clipping", () => {
+  const goldens =
+    readGolden<{ maxNorm: number; grads: GoldenTensor[]; norm: number; clipped: GoldenTensor[] }[]>(
+      "clipping",
+    );
+
+  it.each(goldens)("to the norm $maxNorm as in PyTorch", ({ maxNorm, grads, norm, clipped }) => {
+    const parameters = grads.map((grad) => {
+      const parameter = new nn.Parameter(tf.zeros(grad.shape));
+      parameter.grad = tf.keep(tensorOf(grad));
+      return parameter;
+    });
+    const total = nn.clipGradNorm([...parameters, new nn.Parameter(tf.zeros([2]))], maxNorm);
+    expectClose(total, { shape: [], data: [norm] });
+    parameters.forEach((parameter, i) => expectClose(parameter.grad!, clipped[i]!));
+  });
+
+  it("gives 0 where there is no gradient", () => {
+    expect(nn.clipGradNorm([new nn.Parameter(tf.zeros([2]))], 1).dataSync()[0]).toBe(0);
+  });
+
+  it("to a value", () => {
+    const parameter = new nn.Parameter(tf.zeros([4]));
+    parameter.grad = tf.keep(tf.tensor1d([-3, -0.5, 0.25, 2]));
+    nn.clipGradValue([parameter], 1);
+    expect(Array.from(parameter.grad.dataSync())).toEqual([-1, -0.5, 0.25, 1]);
+  });
+});
+
+describe("a training step", () => {
+  const makers: [string, (parameters: nn.Parameter[]) => nn.Optimizer][] = [
+    ["SGD", (parameters) => new nn.SGD(parameters, { lr: 0.1, momentum: 0.9 })],
+    ["AdamW", (parameters) => new nn.AdamW(parameters, { lr: 0.1 })],
+  ];
+
+  it.each(makers)("leaves no tensor behind and compiles no graph twice: %s", (_name, makeOptimizer) => {
+    const net = new nn.Sequential(
+      new nn.Conv2d(3, 4, 3, { padding: 1 }),
+      new nn.BatchNorm2d(4),
+      new nn.Relu(),
+      new nn.Dropout(0.2),
+      new nn.GlobalAvgPool2d(),
+      new nn.Flatten(),
+      new nn.Linear(4, 3),
+    );
+    const optimizer = makeOptimizer(net.parameters());
+    const schedule = new nn.WarmupCosine(optimizer, { warmupSteps: 2, totalSteps: 6 });
+    const target = tf.tensor1d([0, 2], "int32");
+    const counts: number[] = [];
+    const compiles: number[] = [];
+    for (let step = 0; step < 5; step++) {
+      tf.tidy(() => {
+        const input = tf.tensor(
+          Float32Array.from({ length: 150 }, (_, i) => Math.sin(i + step)),
+          [2, 5, 5, 3],
+        );
+        nn.computeGradients(() => nn.crossEntropy(net.forward(input), target), net.parameters());
+        nn.clipGradNorm(net.parameters(), 1);
+        optimizer.step();
+        optimizer.zeroGrad();
+        schedule.step();
+      });
+      markStep();
+      counts.push(tf.memory().numTensors);
+      compiles.push(engine.stats().compiles);
+    }
+    expect(counts).toEqual(new Array(5).fill(counts[0]));
+    expect(compiles).toEqual(new Array(5).fill(compiles[0]));
+    const before = tf.memory().numTensors - (Object.keys(net.stateDict()).length + 1);
+    optimizer.dispose();
+    net.dispose();
+    target.dispose();
+    const slots = _name === "SGD" ? 1 : 2;
+    expect(tf.memory().numTensors).toBe(before - slots * 6);
+  });
+});
+
+describe("groups and errors", () => {
+  const parameter = new nn.Parameter(tf.zeros([2]));
+
+  it("options of a group win over the optimizer's", () => {
+    const other = new nn.Parameter(tf.zeros([2]));
+    const optimizer = new nn.AdamW([{ params: [parameter], lr: 1, weightDecay: 0 }, { params: [other] }], {
+      lr: 2,
+    });
+    expect(optimizer.paramGroups.map(({ lr, weightDecay }) => [lr, weightDecay])).toEqual([
+      [1, 0],
+      [2, 0.01],
+    ]);
+  });
+
+  it("changes no parameter without a gradient", () => {
+    const still = new nn.Parameter(tf.ones([2]));
+    new nn.AdamW([still], { lr: 1, weightDecay: 1 }).step();
+    expect(Array.from(still.dataSync())).toEqual([1, 1]);
+  });
+
+  it.each<[string, () => unknown, string]>([
+    ["no parameters", () => new nn.Adam([]), "ERR_NO_PARAMETERS"],
+    ["a parameter twice", () => new nn.Adam([parameter, parameter]), "ERR_DUPLICATE_PARAMETER"],
+    [
+      "a parameter in two groups",
+      () => new nn.Adam([{ params: [parameter] }, { params: [parameter] }]),
+      "ERR_DUPLICATE_PARAMETER",
+    ],
+    ["Nesterov without momentum", () => new nn.SGD([parameter], { lr: 1, nesterov: true }), "ERR_NESTEROV"],
+    [
+      "a state of other groups",
+      () =>
+        new nn.Adam([parameter]).loadStateDict({ tensors: {}, steps: {}, paramGroups: [{ params: [0, 1] }] }),
+      "ERR_OPTIMIZER_STATE",
+    ],
+    [
+      "a state without a slot",
+      () =>
+        new nn.Adam([parameter]).loadStateDict({
+          tensors: {},
+          steps: { 0: 1 },
+          paramGroups: [{ params: [0] }],
+        }),
+      "ERR_OPTIMIZER_STATE",
+    ],
+  ])("%s", (_name, act, code) => {
+    expect(act).toThrow(expect.objectContaining({ code }) as Error);
+  });
+});
