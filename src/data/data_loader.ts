@@ -97,6 +97,19 @@ export class DataLoader<Sample, Batch = Collated<Sample>> implements AsyncIterab
     return { epoch: this.#epoch, batch: this.#handedOut };
   }
 
+  /** A loader with the same settings for another dataset, whose samples stand for the same things in the same order. */
+  withDataset<Other>(dataset: Dataset<Other>): DataLoader<Other> {
+    const { batchSize, dropLast } = this;
+    const options = {
+      batchSize,
+      dropLast,
+      seed: this.#seed,
+      sampler: this.#sampler,
+      prefetch: this.#prefetch,
+    };
+    return new DataLoader(dataset, options);
+  }
+
   /** The next iteration starts at the batch that would have come next. */
   loadStateDict({ epoch, batch }: DataLoaderState): void {
     this.#epoch = epoch;

@@ -4,5 +4,6 @@ export { defaultCollate, type Collated } from "./collate.js";
 export { DataLoader, type DataLoaderOptions, type DataLoaderState } from "./data_loader.js";
 export { ArrayDataset, ConcatDataset, MapDataset, Subset, type Dataset } from "./dataset.js";
 export * from "./image/index.js";
+export { compareNaturally } from "./natural_order.js";
 export { RandomSampler, SequentialSampler, WeightedRandomSampler, type Sampler } from "./samplers.js";
 export { randomSplit, stratifiedSplit, type Split, type StratifiedSplit } from "./splits.js";

@@ -38,19 +38,23 @@ export class MemoryBudget {
   }
 }
 
+/** Options of the decoder that do not concern the size. */
+export type DecodeLimits = Pick<DecodeOptions, "maxPixels" | "timeoutSeconds" | "maxBytes">;
+
 export interface ImageDatasetOptions {
   targets?: readonly ClassificationTarget[];
   /** Default: pictures as they are. */
   pipeline?: ImagePipeline;
   /** Where there is room, pictures are kept as they are before the first random transform. Default: none are kept. */
   budget?: MemoryBudget;
-  decode?: Pick<DecodeOptions, "maxPixels" | "timeoutSeconds" | "maxBytes">;
+  decode?: DecodeLimits;
 }
 
 export class ImageDataset implements Dataset<ImageSample> {
   readonly sources: readonly ImageSource[];
   readonly targets: readonly ClassificationTarget[] | undefined;
-  readonly #options: DecodeOptions;
+  readonly #options: ImageDatasetOptions;
+  readonly #decodeOptions: DecodeOptions;
   readonly #deterministic: ImagePipeline["transforms"];
   readonly #random: ImagePipeline["transforms"];
   readonly #budget: MemoryBudget;
@@ -68,7 +72,8 @@ export class ImageDataset implements Dataset<ImageSample> {
     const split = firstRandom < 0 ? pipeline.transforms.length : firstRandom;
     this.sources = sources;
     this.targets = targets;
-    this.#options = { ...decode, ...pipeline.geometry };
+    this.#options = options;
+    this.#decodeOptions = { ...decode, ...pipeline.geometry };
     this.#deterministic = pipeline.transforms.slice(0, split);
     this.#random = pipeline.transforms.slice(split);
     this.#budget = budget;
@@ -95,9 +100,20 @@ export class ImageDataset implements Dataset<ImageSample> {
       : this.#sample(image, index);
   }
 
+  /** Some of the samples, numbered anew; pictures that are kept stay so. */
+  select(indices: readonly number[]): ImageDataset {
+    const targets = this.targets && indices.map((i) => this.targets![i]!);
+    const selected = new ImageDataset(
+      indices.map((i) => this.sources[i]!),
+      { ...this.#options, targets },
+    );
+    indices.forEach((i, position) => (selected.#kept[position] = this.#kept[i]));
+    return selected;
+  }
+
   /** Decodes a picture and prepares it up to the first random transform; keeps it where there is room. */
   async prepare(index: number): Promise<Image> {
-    const decoded = await decodeImage(this.sources[index]!, this.#options);
+    const decoded = await decodeImage(this.sources[index]!, this.#decodeOptions);
     const image = await applyTransforms(this.#deterministic, decoded, new Generator(0));
     if (this.#kept[index] === undefined && this.#budget.take(image.data.length)) this.#kept[index] = image;
     return image;

@@ -21,6 +21,7 @@ export {
   ImageDataset,
   MemoryBudget,
   type ClassificationTarget,
+  type DecodeLimits,
   type ImageDatasetOptions,
   type ImageSample,
 } from "./image_dataset.js";

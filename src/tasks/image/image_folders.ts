@@ -1,0 +1,86 @@
+/** Finds pictures in folders that are named after their classes. */
+import { readdir, stat } from "node:fs/promises";
+import { extname, join } from "node:path";
+import { compareNaturally } from "../../data/index.js";
+import { DataError } from "../../errors.js";
+import { IMAGE_EXTENSIONS } from "./image_inputs.js";
+import type { LabeledImages } from "./labeled_images.js";
+
+export interface FolderScan extends LabeledImages {
+  images: string[];
+  /** Files that are not taken for pictures, each with the reason. */
+  ignored: DataError[];
+  /** Class folders without a picture. */
+  emptyClasses: string[];
+}
+
+/**
+ * The sub-folders of a folder are its classes; pictures may lie in folders within them. Names that start with a dot are
+ * passed over. Classes and files are in natural order.
+ *
+ * @throws DataError `ERR_FOLDER_MISSING`, `ERR_NO_CLASS_FOLDERS`, `ERR_NO_IMAGES`
+ */
+export async function scanClassFolders(folder: string): Promise<FolderScan> {
+  const top = await list(folder);
+  const scan: FolderScan = { images: [], classes: [], ignored: [], emptyClasses: [] };
+  const classes: string[][] = [];
+  for (const path of top.files) {
+    scan.ignored.push(
+      new DataError("ERR_IMAGE_OUTSIDE_CLASS", `${path} lies in no class folder and is ignored.`, { path }),
+    );
+  }
+  if (top.folders.length === 0) {
+    throw new DataError(
+      "ERR_NO_CLASS_FOLDERS",
+      `${folder} has no sub-folders (and ${top.files.length} files). Expected one sub-folder of pictures for each class.`,
+      { path: folder },
+    );
+  }
+  for (const name of top.folders) {
+    const before = scan.images.length;
+    await collect(join(folder, name), scan);
+    classes.push(...scan.images.slice(before).map(() => [name]));
+    if (scan.images.length === before) scan.emptyClasses.push(name);
+  }
+  if (scan.images.length === 0) {
+    throw new DataError(
+      "ERR_NO_IMAGES",
+      `${folder} holds no picture in its ${top.folders.length} sub-folders. Expected files ending in ${IMAGE_EXTENSIONS.join(", ")}.`,
+      { path: folder },
+    );
+  }
+  return { ...scan, classes };
+}
+
+async function collect(folder: string, scan: FolderScan): Promise<void> {
+  const { files, folders } = await list(folder);
+  for (const path of files) {
+    const extension = extname(path).slice(1).toLowerCase();
+    if ((IMAGE_EXTENSIONS as readonly string[]).includes(extension)) scan.images.push(path);
+    else {
+      const message = `${path} is ignored: its ending is none of ${IMAGE_EXTENSIONS.join(", ")}.`;
+      scan.ignored.push(new DataError("ERR_IMAGE_EXTENSION", message, { path }));
+    }
+  }
+  for (const name of folders) await collect(join(folder, name), scan);
+}
+
+/** Paths of the files and names of the folders in a folder; links are followed. */
+async function list(folder: string): Promise<{ files: string[]; folders: string[] }> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((cause: unknown) => {
+    const missing = cause instanceof Error && "code" in cause && cause.code === "ENOENT";
+    const problem = missing
+      ? "does not exist"
+      : `cannot be read as a folder (${String((cause as Error).message)})`;
+    throw new DataError("ERR_FOLDER_MISSING", `The folder ${folder} ${problem}.`, { path: folder, cause });
+  });
+  const files: string[] = [];
+  const folders: string[] = [];
+  for (const entry of entries.filter(({ name }) => !name.startsWith("."))) {
+    const path = join(folder, entry.name);
+    const target = entry.isSymbolicLink() ? await stat(path).catch(() => entry) : entry;
+    if (target.isDirectory()) folders.push(entry.name);
+    else files.push(path);
+  }
+  return { files: files.sort(compareNaturally), folders: folders.sort(compareNaturally) };
+}
