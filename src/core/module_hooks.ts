@@ -10,7 +10,9 @@ import type { Awaitable } from "./types.js";
  * `onAfterBackward` and `onBeforeOptimizerStep`. Batch hooks are given the host batch, as the loader made it.
  */
 export abstract class ModuleHooks<Input = tf.Tensor, Output = tf.Tensor> extends Module<Input, Output> {
-  /** First of all, when data and module are attached. */
+  /** Right after the data module's: the data are known as `trainer.dataModule`, and nothing of them is read yet. */
+  prepareData?(): Awaitable<void>;
+  /** When the data are set up. */
   setup?(stage: Stage): Awaitable<void>;
   /** Last of all, when the run has ended well. */
   teardown?(stage: Stage): Awaitable<void>;

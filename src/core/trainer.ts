@@ -57,6 +57,7 @@ export class Trainer {
   /** @internal */
   readonly metrics = new MetricsHub();
   #hooks: Hooks | undefined;
+  #dataModule: DataModule | undefined;
   #loop: FitLoop | undefined;
   #batchCounts: BatchCounts = {};
 
@@ -144,6 +145,11 @@ export class Trainer {
     };
     const isFitting = this.state.fn === "fit" && this.state.status === "running";
     await writeCheckpoint(path, await captureCheckpoint(hooks, progress, isFitting ? this.#loop : undefined));
+  }
+
+  /** The data of the running or last run; loaders that were given alone are in one too. */
+  get dataModule(): DataModule | undefined {
+    return this.#dataModule;
   }
 
   /** Called by `module.log()`. */
@@ -299,9 +305,11 @@ export class Trainer {
     }
     const hooks = new Hooks(this, module, runCallbacks(this.options, module));
     const dataModule = data instanceof DataModule ? data : DataModule.fromLoaders(data);
+    this.#dataModule = dataModule;
     this.#begin(fn, hooks);
     try {
       await hooks.callHook(dataModule, "prepareData");
+      await hooks.callHook(module, "prepareData");
       await hooks.callHook(dataModule, "setup", fn);
       await hooks.callAll("setup", fn);
       const result = await body({ hooks, dataModule });

@@ -4,7 +4,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { OnnxRuntimeBackend } from "../backend.js";
-import { emit, int64s, type Attributes, type Value } from "../graph/value.js";
+import { emit, int64s, Value, type Attributes } from "../graph/value.js";
 import { inOrder, reshapeValue } from "../layout.js";
 import type { KernelAttributes, Lowerings } from "./lowering.js";
 
@@ -204,17 +204,34 @@ function flip(weight: Value): Value {
   });
 }
 
-/** Sets the elements a stride apart, with zeros between them. */
+/**
+ * Sets the elements a stride apart, with zeros between them: the picture enlarged by its nearest elements, times a mask.
+ * ONNX's Pad, which could do the same, copies element by element.
+ */
 function interleaveZeros(image: Value, { strideHeight, strideWidth }: ConvInfo): Value {
   const [batch, channels, height, width] = image.shape as [number, number, number, number];
-  const apart = reshapeValue(image, [batch, channels, height, 1, width, 1]);
-  const amounts = int64s([0, 0, 0, 0, 0, 0, 0, 0, 0, strideHeight - 1, 0, strideWidth - 1]);
-  const shape = [batch, channels, height, strideHeight, width, strideWidth];
-  const padded = emit("Pad", [apart, amounts], shape, "float32");
-  const joined = reshapeValue(padded, [batch, channels, height * strideHeight, width * strideWidth]);
+  const shape = [batch, channels, height * strideHeight, width * strideWidth];
+  const regions = new Value([0], "float32", []);
+  const scales = new Value([4], "float32", [1, 1, strideHeight, strideWidth]);
+  const enlarged = emit("Resize", [image, regions, scales], shape, "float32", {
+    mode: "nearest",
+    nearest_mode: "floor",
+    coordinate_transformation_mode: "asymmetric",
+  });
+  const every = (stride: number, count: number) =>
+    Array.from({ length: stride * count }, (_, i) => (i % stride === 0 ? 1 : 0));
+  const mask = outerProduct(every(strideHeight, height), every(strideWidth, width));
+  const spread = emit("Mul", [enlarged, mask], shape, "float32");
   const ends = [(height - 1) * strideHeight + 1, (width - 1) * strideWidth + 1];
-  const inputs = [joined, int64s([0, 0]), int64s(ends), int64s([2, 3])];
+  const inputs = [spread, int64s([0, 0]), int64s(ends), int64s([2, 3])];
   return emit("Slice", inputs, [batch, channels, ...ends], "float32");
+}
+
+/** A picture [1, 1, rows, columns] that is the product of its rows and columns. */
+export function outerProduct(rows: readonly number[], columns: readonly number[]): Value {
+  const column = new Value([1, 1, rows.length, 1], "float32", rows);
+  const row = new Value([1, 1, 1, columns.length], "float32", columns);
+  return emit("Mul", [column, row], [1, 1, rows.length, columns.length], "float32");
 }
 
 function denseWeightGradient(x: Value, dy: Value, info: ConvInfo): Value {

@@ -2,7 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { emit, emitAll, int64s, Value, type Attributes } from "../graph/value.js";
 import { reshapeValue } from "../layout.js";
-import { imageOrder, inputGradient, picture } from "./convolution.js";
+import { imageOrder, inputGradient, outerProduct, picture } from "./convolution.js";
 import type { KernelAttributes, Lowerings } from "./lowering.js";
 
 type PoolInfo = tf.backend_util.Conv2DInfo;
@@ -124,6 +124,5 @@ function windowSizes(info: PoolInfo): Value {
     info.padInfo.left,
     info.inWidth,
   );
-  const counts = rows.flatMap((row) => columns.map((column) => row * column));
-  return new Value([1, 1, info.outHeight, info.outWidth], "float32", counts);
+  return outerProduct(rows, columns);
 }

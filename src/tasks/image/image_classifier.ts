@@ -14,7 +14,7 @@ import {
   type LoaderPart,
   type OptimizerConfiguration,
 } from "../../core/index.js";
-import { DataLoader, type ImageSource } from "../../data/index.js";
+import { DataLoader, ImageDataset, RandomHorizontalFlip, type ImageSource } from "../../data/index.js";
 import { fromHost } from "../../engine/index.js";
 import { ConfigurationError, describeChoices } from "../../errors.js";
 import { HostTensor } from "../../host_tensor.js";
@@ -31,16 +31,9 @@ import {
 import { getGlobalGenerator } from "../../random.js";
 import { adamWWithWarmup } from "../recipe.js";
 import { readTaskFile, restoreState, writeTaskFile } from "../task_file.js";
-import {
-  drawMixPlan,
-  mixPixels,
-  mixTargets,
-  normalizePixels,
-  type MixPlan,
-  type MixTensors,
-} from "./batch_transforms.js";
+import { drawMixPlan, mixPixels, mixTargets, normalizePixels, type MixTensors } from "./batch_transforms.js";
 import { FeatureDataset, type FeatureExtractor } from "./feature_dataset.js";
-import { ImageClassificationData, type ImageBatch, type ImageDataset } from "./image_classification_data.js";
+import { ImageClassificationData, type ImageBatch } from "./image_classification_data.js";
 import { checkImageClassifierOptions, type ImageClassifierOptions } from "./image_classifier_options.js";
 import { resolveInputs } from "./image_inputs.js";
 import {
@@ -93,6 +86,7 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
   readonly #options: ImageClassifierOptions;
   readonly #metrics: Record<"val" | "test", { accuracy: Accuracy; f1: F1Score }>;
   #strategy: Strategy;
+  #data: ImageClassificationData | undefined;
   #features = new WeakMap<ImageDataset, Promise<FeatureDataset>>();
 
   /** @throws ConfigurationError for options that cannot be used; `createImageBackbone` lists those about the backbone */
@@ -111,7 +105,7 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
     this.#metrics = { val: this.#newMetrics(), test: this.#newMetrics() };
     this.#refuseMixing();
     this.saveHyperparameters(this.#savedOptions());
-    if (data !== undefined) this.#prepareData(data);
+    if (data !== undefined) this.#attach(data);
   }
 
   /** Normalised pixels [batch, height, width, 3], or features [batch, numFeatures], to logits [batch, classes]. */
@@ -186,6 +180,7 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
     for (const parameter of this.backbone?.parameters() ?? [])
       parameter.requiresGrad = strategy === "no_freeze";
     this.train(this.training);
+    if (this.#data !== undefined) this.#attach(this.#data);
   }
 
   /** A frozen backbone stays in eval mode: its batch norms keep their statistics. */
@@ -197,11 +192,11 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
 
   override prepareData(): void {
     const { dataModule } = this.trainer;
-    if (dataModule instanceof ImageClassificationData) this.#prepareData(dataModule);
+    if (dataModule instanceof ImageClassificationData) this.#attach(dataModule);
   }
 
   /** Where the backbone is frozen and nothing is random, its features are computed once and stand for the pictures. */
-  override async processDataloader(loader: BatchLoader, part: LoaderPart): Promise<BatchLoader> {
+  override async processDataloader(loader: BatchLoader, _part: LoaderPart): Promise<BatchLoader> {
     const extract = this.#extractor();
     if (extract === undefined || !(loader instanceof DataLoader)) return loader;
     const dataset = loader.dataset as ImageDataset;
@@ -338,7 +333,9 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
     return logits;
   }
 
-  #prepareData(data: ImageClassificationData): void {
+  /** Takes the data's pictures as this task wants them. */
+  #attach(data: ImageClassificationData): void {
+    this.#data = data;
     const missing = data.labels.filter((label) => !this.labels.includes(label));
     if (missing.length > 0 || data.labels.some((label, i) => label !== this.labels[i])) {
       throw new ConfigurationError(
@@ -347,7 +344,10 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
           "Make a new task for these data, or give the data the same classes.",
       );
     }
-    data.attachPreprocessing({ ...this.input, flip: this.#source.kind === "module" });
+    data.attachPreprocessing({
+      ...this.input,
+      trainTransforms: this.#strategy === "freeze" ? [] : [new RandomHorizontalFlip()],
+    });
   }
 
   get #mixes(): boolean {
