@@ -28,7 +28,7 @@ class AdamModel extends BoringModel {
   override validationStep(batch: { input: tf.Tensor }): tf.Tensor {
     super.validationStep(batch);
     const logits = this.forward(batch.input);
-    this.accuracy.update(logits, tf.zeros([logits.shape[0]!], "int32"));
+    this.accuracy.update(logits, tf.zeros([logits.shape[0]], "int32"));
     this.log("val_accuracy", this.accuracy);
     return logits;
   }

@@ -2,7 +2,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import {
   LightningModule,
-  type LogValue,
   type OptimizerConfiguration,
   type TrainingStepOutput,
 } from "../../src/core/index.js";
@@ -40,16 +39,16 @@ export class BoringModel extends LightningModule<tf.Tensor, tf.Tensor> {
 
   override trainingStep(batch: DeviceBatch, _batchIdx: number): TrainingStepOutput {
     const loss = this.loss(batch);
-    this.log("train_loss", loss as LogValue, { progBar: true });
+    this.log("train_loss", loss, { progBar: true });
     return { loss };
   }
 
   override validationStep(batch: DeviceBatch): void {
-    this.log("val_loss", this.loss(batch) as LogValue, { progBar: true });
+    this.log("val_loss", this.loss(batch), { progBar: true });
   }
 
   override testStep(batch: DeviceBatch): void {
-    this.log("test_loss", this.loss(batch) as LogValue);
+    this.log("test_loss", this.loss(batch));
   }
 
   override predictStep({ input }: DeviceBatch): unknown {

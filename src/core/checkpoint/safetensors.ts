@@ -4,22 +4,27 @@
  */
 import { CheckpointError } from "../../errors.js";
 
-/** The format's element types with the array that holds each; F16 and BF16 stay as their 16 raw bits. */
+/**
+ * The format's element types with the array that holds each, in the order that the reference implementation writes
+ * them: largest first, so that each tensor is aligned. F16 and BF16 stay as their 16 raw bits.
+ */
 const arrayTypes = {
+  U64: BigUint64Array,
+  I64: BigInt64Array,
   F64: Float64Array,
   F32: Float32Array,
-  F16: Uint16Array,
-  BF16: Uint16Array,
-  I64: BigInt64Array,
+  U32: Uint32Array,
   I32: Int32Array,
+  BF16: Uint16Array,
+  F16: Uint16Array,
+  U16: Uint16Array,
   I16: Int16Array,
   I8: Int8Array,
-  U64: BigUint64Array,
-  U32: Uint32Array,
-  U16: Uint16Array,
   U8: Uint8Array,
   BOOL: Uint8Array,
 } as const;
+
+const writingOrder = Object.keys(arrayTypes);
 
 export type SafetensorsDType = keyof typeof arrayTypes;
 export type SafetensorsArray =
@@ -58,7 +63,7 @@ const ALIGNMENT = 8;
 const MAX_HEADER_BYTES = 100_000_000;
 
 /**
- * The bytes of a file. Tensors are ordered by element size, largest first, then by name, so that each is aligned.
+ * The bytes of a file, the same as the reference implementation's: tensors are ordered by type, then by name.
  *
  * @param metadata free text, as the format only knows strings
  * @throws CheckpointError `ERR_SAFETENSORS_SHAPE` where a shape and its data disagree
@@ -68,7 +73,8 @@ export function encodeSafetensors(
   metadata: Record<string, string> = {},
 ): Uint8Array {
   const ordered = Object.entries(tensors).sort(
-    ([nameA, a], [nameB, b]) => elementBytes(b.dtype) - elementBytes(a.dtype) || (nameA < nameB ? -1 : 1),
+    ([nameA, a], [nameB, b]) =>
+      writingOrder.indexOf(a.dtype) - writingOrder.indexOf(b.dtype) || (nameA < nameB ? -1 : 1),
   );
   const entries: [string, unknown][] = [];
   if (Object.keys(metadata).length > 0) entries.push(["__metadata__", metadata]);
