@@ -84,10 +84,15 @@ function stack(tensors: readonly HostTensor[], field: string, name: Name): HostT
       `${name(0)} is ${describe(first)}, but ${name(odd)} is ${describe(tensors[odd]!)}. Shapes must agree.`,
     );
   }
-  const ArrayType = first.data.constructor as new (length: number) => HostArray;
-  const data = new ArrayType(first.data.length * tensors.length);
+  const data = newArray(first.data, first.data.length * tensors.length);
   tensors.forEach((tensor, i) => data.set(tensor.data, i * first.data.length));
   return new HostTensor(data, [tensors.length, ...first.shape], first.dtype);
+}
+
+/** Of the same type as another; a Buffer's is Uint8Array. */
+function newArray(like: HostArray, length: number): HostArray {
+  if (like instanceof Float32Array) return new Float32Array(length);
+  return like instanceof Int32Array ? new Int32Array(length) : new Uint8Array(length);
 }
 
 function asTensor(value: unknown): HostTensor | undefined {

@@ -1,5 +1,5 @@
 /** Decodes an image file to RGB bytes, resized on the way. */
-import { imageFromPixels, type Image } from "./image.js";
+import { imageFromPixels, imageFromRaw, type Image } from "./image.js";
 import { explainDecodeError } from "./decode_error.js";
 import { download, type DownloadOptions } from "./download.js";
 import { applyGeometry, checkGeometry, finishGeometry, sharpResize, type ImageGeometry } from "./geometry.js";
@@ -42,8 +42,7 @@ export async function decodeImage(source: ImageSource, options: DecodeOptions = 
   } catch (cause) {
     throw await explainDecodeError(resolved, named, maxPixels, cause);
   }
-  const { data, info } = decoded;
-  return finishGeometry({ data, width: info.width, height: info.height, channels: 3 }, options);
+  return finishGeometry(imageFromRaw(decoded.data, decoded.info), options);
 }
 
 /**

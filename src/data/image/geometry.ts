@@ -1,7 +1,7 @@
 /** The size a picture is brought to: resized, then cut. */
 import type { ResizeOptions } from "sharp";
 import { ConfigurationError } from "../../errors.js";
-import type { Image, Size } from "./image.js";
+import { imageFromRaw, type Image, type Size } from "./image.js";
 import { resample, type Interpolation } from "./resample.js";
 import { sharp } from "./sharp.js";
 
@@ -57,7 +57,7 @@ export async function applyGeometry(image: Image, geometry: ImageGeometry): Prom
   if (options === undefined) return finishGeometry(image, geometry);
   const pipeline = sharp(image.data, { raw: { width, height, channels } }).resize(options).raw();
   const { data, info } = await pipeline.toBuffer({ resolveWithObject: true });
-  return finishGeometry({ data, width: info.width, height: info.height, channels: 3 }, geometry);
+  return finishGeometry(imageFromRaw(data, info), geometry);
 }
 
 /** @throws ConfigurationError `ERR_IMAGE_SIZE` for a length that is no positive integer */

@@ -55,6 +55,11 @@ export function imageFromPixels(pixels: PixelData, name = "The pixels"): Image {
   return { data, width, height, channels: 3 };
 }
 
+/** What sharp gave as raw RGB bytes. */
+export function imageFromRaw(data: Buffer, { width, height }: Size): Image {
+  return { data: asBytes(data), width, height, channels: 3 };
+}
+
 /** A uint8 tensor [height, width, 3] that shares the picture's memory. */
 export function imageToTensor({ data, width, height, channels }: Image): HostTensor {
   return new HostTensor(data, [height, width, channels], "uint8");
@@ -108,6 +113,7 @@ function roundToBytes(data: Float32Array, name: string): Uint8Array {
   return bytes;
 }
 
+/** The same memory as a plain Uint8Array, which a Buffer is not: its methods differ. */
 function asBytes(data: Uint8Array | Uint8ClampedArray): Uint8Array {
-  return data instanceof Uint8Array ? data : new Uint8Array(data.buffer, data.byteOffset, data.length);
+  return data.constructor === Uint8Array ? data : new Uint8Array(data.buffer, data.byteOffset, data.length);
 }

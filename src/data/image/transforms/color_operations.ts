@@ -68,7 +68,7 @@ export function adjustSharpness(image: Image, factor: number): Image {
       const above = source[i - row - 3]! + source[i - row]! + source[i - row + 3]!;
       const beside = source[i - 3]! + 5 * source[i]! + source[i + 3]!;
       const below = source[i + row - 3]! + source[i + row]! + source[i + row + 3]!;
-      const blurred = Math.round((above + beside + below) / 13);
+      const blurred = ((above + beside + below) / 13 + 0.5) | 0;
       data[i] = toByte(source[i]! * factor + blurred * (1 - factor));
     }
   }
@@ -131,10 +131,17 @@ function toByte(value: number): number {
 }
 
 function mapBytes(image: Image, f: (value: number) => number): Image {
-  const table = Uint8Array.from({ length: 256 }, (_, value) => f(value));
-  const data = new Uint8Array(image.data.length);
-  for (let i = 0; i < data.length; i++) data[i] = table[image.data[i]!]!;
+  const { data: source } = image;
+  const table = tableOf(f);
+  const data = new Uint8Array(source.length);
+  for (let i = 0; i < source.length; i++) data[i] = table[source[i]!]!;
   return { ...image, data };
+}
+
+function tableOf(f: (value: number) => number): Uint8Array {
+  const table = new Uint8Array(256);
+  for (let value = 0; value < 256; value++) table[value] = f(value);
+  return table;
 }
 
 /** Maps each channel's bytes with a function made from how often each value occurs in it. */
@@ -144,8 +151,7 @@ function mapChannels(image: Image, make: (counts: number[]) => (value: number) =
   for (let channel = 0; channel < 3; channel++) {
     const counts = new Array<number>(256).fill(0);
     for (let i = channel; i < source.length; i += 3) counts[source[i]!]!++;
-    const f = make(counts);
-    const table = Uint8Array.from({ length: 256 }, (_, value) => f(value));
+    const table = tableOf(make(counts));
     for (let i = channel; i < source.length; i += 3) data[i] = table[source[i]!]!;
   }
   return { ...image, data };
