@@ -10,15 +10,15 @@ import { readCheckpoint, writeCheckpoint } from "./checkpoint/checkpoint.js";
 import { captureCheckpoint, restoreLoop, restoreModule } from "./checkpoint/state.js";
 import { readOptimizers } from "./configure_optimizers.js";
 import { DataModule, type Loaders, type Stage } from "./data_module.js";
+import { DataSources } from "./data_sources.js";
 import { Hooks } from "./hooks.js";
-import type { AnyLightningModule, Finetunable, LoaderPart } from "./lightning_module.js";
+import type { AnyLightningModule, Finetunable } from "./lightning_module.js";
 import type { LogOptions } from "./logging/log_rules.js";
 import { MetricsHub, type LogValue } from "./logging/metrics_hub.js";
 import { CsvLogger } from "./loggers/csv_logger.js";
 import type { Logger } from "./loggers/logger.js";
-import { limitBatches, type BatchSource } from "./loops/batches.js";
 import { EvaluationLoop } from "./loops/evaluation_loop.js";
-import { FitLoop } from "./loops/fit_loop.js";
+import { FitLoop, startOfTraining } from "./loops/fit_loop.js";
 import { PredictionLoop } from "./loops/prediction_loop.js";
 import {
   resolveTrainerOptions,
@@ -45,8 +45,6 @@ export interface TrainerState {
 }
 
 type Data = DataModule | Loaders;
-/** Batches of each part of the data that a run uses. */
-type BatchCounts = Partial<Record<LoaderPart | "sanityCheck", number>>;
 
 export class Trainer {
   readonly options: Readonly<ResolvedTrainerOptions>;
@@ -57,9 +55,9 @@ export class Trainer {
   /** @internal */
   readonly metrics = new MetricsHub();
   #hooks: Hooks | undefined;
-  #dataModule: DataModule | undefined;
+  #sources: DataSources | undefined;
   #loop: FitLoop | undefined;
-  #batchCounts: BatchCounts = {};
+  #numSanityValBatches = 0;
 
   /** @throws ConfigurationError `ERR_TRAINER_OPTION` for an unknown option or a value it cannot have */
   constructor(options: TrainerOptions = {}) {
@@ -118,7 +116,7 @@ export class Trainer {
    */
   async predict(module: AnyLightningModule, data: Data): Promise<unknown[]> {
     return this.#run("predict", module, data, async (run) => {
-      const source = await this.#requireSource(run, "predict");
+      const source = await run.sources.require("predict", "predict");
       return new PredictionLoop(run.hooks).run(source);
     });
   }
@@ -137,19 +135,14 @@ export class Trainer {
         "saveCheckpoint was called before this Trainer had a module to save. Call fit first.",
       );
     }
-    const progress = this.#loop?.resumePoint ?? {
-      epoch: 0,
-      batchInEpoch: 0,
-      globalStep: 0,
-      phase: "batches",
-    };
+    const progress = this.#loop?.resumePoint ?? startOfTraining();
     const isFitting = this.state.fn === "fit" && this.state.status === "running";
     await writeCheckpoint(path, await captureCheckpoint(hooks, progress, isFitting ? this.#loop : undefined));
   }
 
   /** The data of the running or last run; loaders that were given alone are in one too. */
   get dataModule(): DataModule | undefined {
-    return this.#dataModule;
+    return this.#sources?.dataModule;
   }
 
   /** Called by `module.log()`. */
@@ -205,23 +198,23 @@ export class Trainer {
 
   /** Batches of one training epoch; Infinity where the loader does not tell. */
   get numTrainingBatches(): number {
-    return this.#batchCounts.train ?? 0;
+    return this.#sources?.total("train") ?? 0;
   }
 
   get numSanityValBatches(): number {
-    return this.#batchCounts.sanityCheck ?? 0;
+    return this.#numSanityValBatches;
   }
 
   get numValBatches(): number {
-    return this.#batchCounts.validate ?? 0;
+    return this.#sources?.total("validate") ?? 0;
   }
 
   get numTestBatches(): number {
-    return this.#batchCounts.test ?? 0;
+    return this.#sources?.total("test") ?? 0;
   }
 
   get numPredictBatches(): number {
-    return this.#batchCounts.predict ?? 0;
+    return this.#sources?.total("predict") ?? 0;
   }
 
   /** Optimizer steps that the fit will take unless it is stopped; Infinity where that cannot be known. */
@@ -266,14 +259,13 @@ export class Trainer {
     }
   }
 
-  async #prepareLoop(run: Run): Promise<FitLoop> {
-    const { hooks } = run;
-    const train = await this.#requireSource(run, "train");
-    const val = hooks.module.validationStep && (await this.#source(run, "validate"));
+  async #prepareLoop({ hooks, sources }: Run): Promise<FitLoop> {
+    const train = await sources.require("train", "fit");
+    const val = hooks.module.validationStep && (await sources.request("validate"));
     const { numSanityValSteps } = this.options;
     const sanitySteps = numSanityValSteps === -1 ? Infinity : numSanityValSteps;
     const sanity = val && { loader: val.loader, total: Math.min(val.total, sanitySteps) };
-    this.#batchCounts.sanityCheck = sanity?.total ?? 0;
+    this.#numSanityValBatches = sanity?.total ?? 0;
     const configuration = hooks.callHook(hooks.module, "configureOptimizers");
     return new FitLoop(this, hooks, { ...readOptimizers(hooks.module, configuration), train, val, sanity });
   }
@@ -287,7 +279,7 @@ export class Trainer {
         `${module.constructor.name} has no ${step}, which ${stage} runs.`,
       );
     }
-    const source = await this.#requireSource(run, stage);
+    const source = await run.sources.require(stage, stage);
     return new EvaluationLoop(this, run.hooks, stage).run(source);
   }
 
@@ -305,14 +297,14 @@ export class Trainer {
     }
     const hooks = new Hooks(this, module, runCallbacks(this.options, module));
     const dataModule = data instanceof DataModule ? data : DataModule.fromLoaders(data);
-    this.#dataModule = dataModule;
-    this.#begin(fn, hooks);
+    const sources = new DataSources(dataModule, hooks, this.options);
+    this.#begin(fn, hooks, sources);
     try {
       await hooks.callHook(dataModule, "prepareData");
       await hooks.callHook(module, "prepareData");
       await hooks.callHook(dataModule, "setup", fn);
       await hooks.callAll("setup", fn);
-      const result = await body({ hooks, dataModule });
+      const result = await body({ hooks, sources });
       await hooks.callHook(dataModule, "teardown", fn);
       await hooks.callAll("teardown", fn);
       for (const logger of this.loggers) await logger.finalize("success");
@@ -328,10 +320,11 @@ export class Trainer {
     }
   }
 
-  #begin(fn: Stage, hooks: Hooks): void {
+  #begin(fn: Stage, hooks: Hooks, sources: DataSources): void {
     Object.assign(this.state, { fn, stage: fn === "fit" ? "train" : fn, status: "running" });
     this.#hooks = hooks;
-    this.#batchCounts = {};
+    this.#sources = sources;
+    this.#numSanityValBatches = 0;
     this.metrics.beginRun();
     if (fn === "fit") {
       this.#loop = undefined;
@@ -356,40 +349,10 @@ export class Trainer {
       }
     }
   }
-
-  /** A part's loader, processed by the module and limited. */
-  async #source({ hooks, dataModule }: Run, part: LoaderPart): Promise<BatchSource | undefined> {
-    const { method, limit } = loaderParts[part];
-    const loader = (await hooks.callHook(dataModule, method)) as Awaited<
-      ReturnType<DataModule["trainDataloader"]>
-    >;
-    if (loader === undefined) return undefined;
-    const processed = await hooks.callHook(hooks.module, "processDataloader", loader, part);
-    const source = limitBatches(processed as typeof loader, this.options[limit], limit);
-    this.#batchCounts[part] = source.total;
-    return source;
-  }
-
-  async #requireSource(run: Run, part: LoaderPart): Promise<BatchSource> {
-    const source = await this.#source(run, part);
-    if (source !== undefined) return source;
-    const { method, key } = loaderParts[part];
-    throw new ConfigurationError(
-      "ERR_LOADER_MISSING",
-      `${this.state.fn} needs ${part} data, and there is none: give the data module a ${method}() ` +
-        `that returns a loader, or pass { ${key}: loader }.`,
-    );
-  }
 }
 
+/** What one call of fit, validate, test or predict works with. */
 interface Run {
   hooks: Hooks;
-  dataModule: DataModule;
+  sources: DataSources;
 }
-
-const loaderParts = {
-  train: { method: "trainDataloader", key: "train", limit: "limitTrainBatches" },
-  validate: { method: "valDataloader", key: "val", limit: "limitValBatches" },
-  test: { method: "testDataloader", key: "test", limit: "limitTestBatches" },
-  predict: { method: "predictDataloader", key: "predict", limit: "limitPredictBatches" },
-} as const;

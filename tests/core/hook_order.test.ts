@@ -22,6 +22,7 @@ const sharedHooks = [
 const callbackHooks = [...sharedHooks, "onSanityCheckStart", "onSanityCheckEnd", "onException"];
 const moduleHooks = [
   ...sharedHooks,
+  "prepareData",
   "trainingStep",
   "validationStep",
   "testStep",
@@ -126,7 +127,7 @@ const trainingBatch = [
   ...both("onTrainBatchEnd"),
 ];
 
-const beginning = ["M.configureCallbacks", "D.prepareData", "D.setup", ...both("setup")];
+const beginning = ["M.configureCallbacks", "D.prepareData", "M.prepareData", "D.setup", ...both("setup")];
 const ending = ["D.teardown", ...both("teardown")];
 const preparation = [
   "D.trainDataloader",

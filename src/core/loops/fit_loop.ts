@@ -22,6 +22,10 @@ export interface LoopProgress {
   phase: "batches" | "validation";
 }
 
+export function startOfTraining(): LoopProgress {
+  return { epoch: 0, batchInEpoch: 0, globalStep: 0, phase: "batches" };
+}
+
 interface FitLoopParts extends Optimization {
   train: BatchSource;
   val: BatchSource | undefined;
@@ -34,7 +38,7 @@ export class FitLoop {
   readonly #parts: FitLoopParts;
   readonly #step: TrainingStep;
   readonly #validation: EvaluationLoop;
-  readonly progress: LoopProgress = { epoch: 0, batchInEpoch: 0, globalStep: 0, phase: "batches" };
+  readonly progress = startOfTraining();
   /** Whether the open epoch has nothing left to do but to be counted. */
   #isComplete = false;
   #validatedEpoch: number | undefined;
