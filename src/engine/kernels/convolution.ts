@@ -10,6 +10,9 @@ import type { KernelAttributes, Lowerings } from "./lowering.js";
 
 type ConvInfo = tf.backend_util.Conv2DInfo;
 
+/** 128 MiB of float32. */
+const MAX_COLUMN_ELEMENTS = 2 ** 25;
+
 const DENSE_WEIGHT_ORDER = [3, 2, 0, 1];
 const DEPTHWISE_WEIGHT_ORDER = [2, 3, 0, 1];
 
@@ -234,22 +237,66 @@ export function outerProduct(rows: readonly number[], columns: readonly number[]
   return emit("Mul", [column, row], [1, 1, rows.length, columns.length], "float32");
 }
 
+/**
+ * For each point of the filter, the elements of the input that it meets are a row of a matrix (im2col), whose product with
+ * the output's gradient is the filter's: several times faster than a convolution whose kernel is as large as a picture.
+ * Where the matrix would take too much memory, that convolution it is.
+ */
 function denseWeightGradient(x: Value, dy: Value, info: ConvInfo): Value {
-  const { filterHeight, filterWidth, inChannels, outChannels } = info;
-  const weightShape = [outChannels, inChannels, filterHeight, filterWidth];
+  const { batchSize, filterHeight, filterWidth, inChannels, outChannels, outHeight, outWidth } = info;
   const images = channelsOutermost(x);
   const gradients = channelsOutermost(dy);
-  const pointwise = filterHeight === 1 && filterWidth === 1 && pads(info).every((pad) => pad === 0);
-  if (pointwise && info.strideHeight === 1 && info.strideWidth === 1) {
-    const points = info.batchSize * info.inHeight * info.inWidth;
-    const left = reshapeValue(gradients, [outChannels, points]);
-    const right = reshapeValue(images, [inChannels, points]);
-    const product = emit("Gemm", [left, right], [outChannels, inChannels], "float32", { transB: 1 });
-    return reshapeValue(product, weightShape);
+  const taps = filterHeight * filterWidth;
+  const points = batchSize * outHeight * outWidth;
+  if (taps * inChannels * points > MAX_COLUMN_ELEMENTS) {
+    const gradient = correlate(images, gradients, [inChannels, outChannels], info, 1);
+    return inOrder({ value: gradient, order: undefined }, [1, 0, 2, 3]);
   }
-  // The gradient is the kernel: each of its points stands a stride apart.
-  const gradient = correlate(images, gradients, [inChannels, outChannels], info, 1);
-  return inOrder({ value: gradient, order: undefined }, [1, 0, 2, 3]);
+  const rows = filterPoints(images, info);
+  const columns =
+    taps === 1
+      ? rows[0]!
+      : emit("Concat", rows, [taps * inChannels, ...rows[0]!.shape.slice(1)], "float32", { axis: 0 });
+  const left = reshapeValue(gradients, [outChannels, points]);
+  const right = reshapeValue(columns, [taps * inChannels, points]);
+  const product = emit("Gemm", [left, right], [outChannels, taps * inChannels], "float32", { transB: 1 });
+  const perTap = reshapeValue(product, [outChannels, taps, inChannels]);
+  const gradient = inOrder({ value: perTap, order: undefined }, [0, 2, 1]);
+  return reshapeValue(gradient, [outChannels, inChannels, filterHeight, filterWidth]);
+}
+
+/** For each point of the filter, the elements of [.., .., inHeight, inWidth] that it meets: [.., .., outHeight, outWidth]. */
+function filterPoints(images: Value, info: ConvInfo): Value[] {
+  const { filterHeight, filterWidth, strideHeight, strideWidth, outHeight, outWidth } = info;
+  const [outer, inner, height, width] = images.shape as [number, number, number, number];
+  const [top, left, bottom, right] = pads(info);
+  const isPadded = top + left + bottom + right > 0;
+  const amounts = int64s([0, 0, top, left, 0, 0, bottom, right]);
+  const paddedShape = [outer, inner, height + top + bottom, width + left + right];
+  const padded = isPadded ? emit("Pad", [images, amounts], paddedShape, "float32") : images;
+  const shape = [outer, inner, outHeight, outWidth];
+  return Array.from({ length: filterHeight * filterWidth }, (_, tap) => {
+    const y = Math.floor(tap / filterWidth) * info.dilationHeight;
+    const x = (tap % filterWidth) * info.dilationWidth;
+    const ends = [y + (outHeight - 1) * strideHeight + 1, x + (outWidth - 1) * strideWidth + 1];
+    if (
+      y === 0 &&
+      x === 0 &&
+      ends[0] === padded.shape[2] &&
+      ends[1] === padded.shape[3] &&
+      strideHeight * strideWidth === 1
+    ) {
+      return padded;
+    }
+    const inputs = [
+      padded,
+      int64s([y, x]),
+      int64s(ends),
+      int64s([2, 3]),
+      int64s([strideHeight, strideWidth]),
+    ];
+    return emit("Slice", inputs, shape, "float32");
+  });
 }
 
 function channelsOutermost(image: Value): Value {
