@@ -23,18 +23,19 @@ const OUTPUT = "quickstart-output";
 interface Project {
   data: ImageClassificationData;
   backbone: string;
+  imageSize?: number;
   strategy: "freeze" | "no_freeze";
   maxEpochs: number;
 }
 
 async function drawnObjectsProject(): Promise<Project> {
-  const objects = await drawnObjects({ count: 2400, imageSize: 64, seed: 0 });
+  const objects = await drawnObjects({ count: 2400, imageSize: 48, seed: 0 });
   const targets = objects.targets.map((target) => objects.labels[target]!);
   const data = await ImageClassificationData.fromArrays({
     train: { images: objects.images, targets },
     valSplit: 0.2,
   });
-  return { data, backbone: "small_cnn", strategy: "no_freeze", maxEpochs: 10 };
+  return { data, backbone: "small_cnn", imageSize: 48, strategy: "no_freeze", maxEpochs: 10 };
 }
 
 async function folderProject(folder: string, backbone: string | undefined): Promise<Project> {
@@ -48,13 +49,13 @@ const { values: options } = parseArgs({
   options: { data: { type: "string" }, backbone: { type: "string" } },
 });
 seedEverything(0);
-const { data, backbone, strategy, maxEpochs } =
+const { data, backbone, imageSize, strategy, maxEpochs } =
   options.data === undefined
     ? await drawnObjectsProject()
     : await folderProject(options.data, options.backbone);
 console.log(data.describe());
 
-const task = new ImageClassifier({ data, backbone });
+const task = new ImageClassifier({ data, backbone, imageSize });
 await new Trainer({ maxEpochs, defaultRootDir: OUTPUT }).finetune(task, data, { strategy });
 
 const samples = data.samples("val");

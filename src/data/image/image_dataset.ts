@@ -4,7 +4,8 @@ import { Generator } from "../../random.js";
 import type { Dataset } from "../dataset.js";
 import { decodeImage, type DecodeOptions } from "./decode.js";
 import { imageToTensor, type Image } from "./image.js";
-import type { ImagePipeline } from "./preprocessing.js";
+import type { ImageGeometry } from "./geometry.js";
+import { outputSize, type ImagePipeline } from "./preprocessing.js";
 import type { ImageSource } from "./source.js";
 import { applyTransforms } from "./transforms/compose.js";
 
@@ -30,9 +31,13 @@ export class MemoryBudget {
     this.#left = bytes;
   }
 
+  hasRoomFor(bytes: number): boolean {
+    return bytes <= this.#left;
+  }
+
   /** Whether there was room; if so, it is taken. */
   take(bytes: number): boolean {
-    if (bytes > this.#left) return false;
+    if (!this.hasRoomFor(bytes)) return false;
     this.#left -= bytes;
     return true;
   }
@@ -55,6 +60,7 @@ export class ImageDataset implements Dataset<ImageSample> {
   readonly targets: readonly ClassificationTarget[] | undefined;
   readonly #options: ImageDatasetOptions;
   readonly #decodeOptions: DecodeOptions;
+  readonly #geometry: ImageGeometry;
   readonly #deterministic: ImagePipeline["transforms"];
   readonly #random: ImagePipeline["transforms"];
   readonly #budget: MemoryBudget;
@@ -73,6 +79,7 @@ export class ImageDataset implements Dataset<ImageSample> {
     this.sources = sources;
     this.targets = targets;
     this.#options = options;
+    this.#geometry = pipeline.geometry;
     this.#decodeOptions = { ...decode, ...pipeline.geometry };
     this.#deterministic = pipeline.transforms.slice(0, split);
     this.#random = pipeline.transforms.slice(split);
@@ -87,6 +94,12 @@ export class ImageDataset implements Dataset<ImageSample> {
   /** The same sample comes out every time. */
   get deterministic(): boolean {
     return this.#random.length === 0;
+  }
+
+  /** Whether there is room to keep all pictures, as far as their size is known beforehand. */
+  get fitsInMemory(): boolean {
+    const size = outputSize(this.#geometry);
+    return size !== undefined && this.#budget.hasRoomFor(size.width * size.height * 3 * this.length);
   }
 
   /** Synchronous where the picture is kept and its transforms are synchronous. */

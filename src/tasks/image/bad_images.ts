@@ -13,8 +13,8 @@ import { DataError } from "../../errors.js";
 const LISTED = 10;
 
 /**
- * With `skip` every picture is decoded; what is kept of it in memory need not be decoded again. With `error` only headers
- * are read.
+ * Every picture is decoded where that costs nothing, since all of them are kept in memory, and with `skip` in any case;
+ * else, with `error`, only headers are read.
  *
  * @returns the bad pictures; with `error` there are none
  * @throws DataError with `error`: of the first bad picture, listing the others
@@ -24,16 +24,14 @@ export async function findBadImages(
   policy: BadSamplePolicy,
   limits: DecodeLimits,
 ): Promise<BadSample[]> {
-  if (policy === "skip") {
-    return findBadSamples(dataset.length, async (index) => {
-      await dataset.prepare(index);
-    });
-  }
-  const bad = await findBadSamples(dataset.length, (index) =>
-    checkImageHeader(dataset.sources[index]!, limits),
-  );
-  if (bad.length > 0) throw summarizeBadSamples(bad, dataset.length);
-  return [];
+  const decode = async (index: number): Promise<void> => {
+    await dataset.prepare(index);
+  };
+  const readHeader = (index: number) => checkImageHeader(dataset.sources[index]!, limits);
+  const check = policy === "skip" || dataset.fitsInMemory ? decode : readHeader;
+  const bad = await findBadSamples(dataset.length, check);
+  if (policy === "skip" || bad.length === 0) return bad;
+  throw summarizeBadSamples(bad, dataset.length);
 }
 
 /** One error for all rows of a table that cannot be used. */

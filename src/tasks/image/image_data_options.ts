@@ -22,10 +22,9 @@ export interface ImageClassificationDataOptions extends DecodeLimits {
   /** Random changes of training pictures, instead of those that the task brings. */
   trainTransforms?: readonly ImageTransform[];
   /**
-   * What a picture that cannot be used does. `error` (the default): a broken header, a missing or an empty file is found
-   * before training starts, and a file cut off further down when it is decoded; either is a `DataError` naming the file.
-   * `skip`: before training starts every picture is decoded once (and kept in memory, so that nothing is done twice);
-   * those that fail are left out and listed in `skipped`.
+   * What a picture that cannot be used does. `error` (the default): a `DataError` naming the file, before training
+   * starts; only where the pictures are too many to be kept in memory, a file that is cut off behind its header is found
+   * when it is decoded. `skip`: those that fail are left out before training starts, and listed in `skipped`.
    */
   onBadSample?: BadSamplePolicy;
   /** Memory for decoded pictures, in bytes; default 1 GiB. 0 decodes anew in every epoch. */
