@@ -50,7 +50,7 @@ export function difference(actual: Image, expected: Image): Difference {
   const deviations = Array.from(actual.data, (value, i) => Math.abs(value - expected.data[i]!));
   return {
     mean: deviations.reduce((sum, deviation) => sum + deviation, 0) / deviations.length,
-    max: Math.max(...deviations),
+    max: deviations.reduce((largest, deviation) => Math.max(largest, deviation), 0),
     changed: deviations.filter((deviation) => deviation > 1).length / deviations.length,
   };
 }

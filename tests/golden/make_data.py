@@ -6,6 +6,7 @@ stored as base64, row by row, channels last.
 """
 
 import base64
+import io
 import json
 from pathlib import Path
 
@@ -98,11 +99,23 @@ def photographs():
     return cases
 
 
+def cmyk_jpeg():
+    """White, black, red, green, blue and half grey, 16 x 16 each, as printing inks."""
+    inks = [(0, 0, 0, 0), (0, 0, 0, 255), (0, 255, 255, 0), (255, 0, 255, 0), (255, 255, 0, 0), (0, 0, 0, 127)]
+    image = Image.new("CMYK", (16 * len(inks), 16))
+    for i, ink in enumerate(inks):
+        image.paste(ink, (16 * i, 0, 16 * (i + 1), 16))
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=95)
+    return base64.b64encode(stream.getvalue()).decode()
+
+
 golden = {
     "torchvision": torchvision.__version__,
     "resized": resized(),
     "colors": colors(),
     "randAugment": rand_augment(),
     "photographs": photographs(),
+    "cmykJpeg": cmyk_jpeg(),
 }
 (HERE / "data.json").write_text(json.dumps(golden, indent=1) + "\n")
