@@ -56,6 +56,6 @@ function circle(count: number) {
 seedEverything(0);
 const train = new DataLoader(circle(512), { batchSize: 32, shuffle: true });
 const val = new DataLoader(circle(100), { batchSize: 100 });
-const trainer = new Trainer({ maxEpochs: 30, logger: false });
+const trainer = new Trainer({ maxEpochs: 60, logger: false });
 await trainer.fit(new Autoencoder(), { train, val });
 console.log(trainer.callbackMetrics);

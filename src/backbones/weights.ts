@@ -1,6 +1,6 @@
 /** Loads a safetensors file of weights into a backbone. */
 import { readFileSync } from "node:fs";
-import { decodeSafetensors } from "../core/checkpoint/safetensors.js";
+import { decodeSafetensors } from "../safetensors.js";
 import { CheckpointError } from "../errors.js";
 import { HostTensor } from "../host_tensor.js";
 import type { Module } from "../nn/index.js";

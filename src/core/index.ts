@@ -35,4 +35,4 @@ export {
   type SafetensorsDType,
   type SafetensorsFile,
   type SafetensorsTensor,
-} from "./checkpoint/safetensors.js";
+} from "../safetensors.js";

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
 import { createArchitecture, createImageBackbone } from "../../src/backbones/index.js";
-import { encodeSafetensors, type SafetensorsTensor } from "../../src/core/checkpoint/safetensors.js";
+import { encodeSafetensors, type SafetensorsTensor } from "../../src/safetensors.js";
 import "../../src/engine/index.js";
 
 interface Golden {

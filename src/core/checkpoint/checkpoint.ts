@@ -10,7 +10,7 @@ import type { LoopProgress } from "../loops/fit_loop.js";
 import { isPlainObject, mapNested } from "../to_device.js";
 import { toJson } from "../json.js";
 import { writeFileAtomically } from "./atomic_write.js";
-import { decodeSafetensors, encodeSafetensors, type SafetensorsTensor } from "./safetensors.js";
+import { decodeSafetensors, encodeSafetensors, type SafetensorsTensor } from "../../safetensors.js";
 
 export interface Checkpoint {
   /** The module's parameters and buffers. */

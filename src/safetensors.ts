@@ -2,7 +2,7 @@
  * Reads and writes safetensors files: an 8-byte little-endian length, a JSON header, then the raw arrays.
  * Format: https://github.com/huggingface/safetensors#format
  */
-import { CheckpointError } from "../../errors.js";
+import { CheckpointError } from "./errors.js";
 
 /**
  * The format's element types with the array that holds each, in the order that the reference implementation writes

@@ -1,0 +1,66 @@
+/** Runs every example in a process of its own, as a user would. */
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, statSync } from "node:fs";
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { drawnObjects } from "../examples/support/drawn_objects.js";
+import { toSharp } from "./data/image_files.js";
+
+const root = resolve(import.meta.dirname, "..");
+const MINUTES = 60_000;
+
+function run(example: string, args: string[], cwd = root): string {
+  const tsx = join(root, "node_modules", "tsx", "dist", "cli.mjs");
+  const command = [tsx, "--conditions=kindling-source", join(root, "examples", example), ...args];
+  return execFileSync(process.execPath, command, {
+    cwd,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+}
+
+describe("the examples", () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "kindling-"));
+    const { images, targets, labels } = await drawnObjects({ count: 48, imageSize: 32, seed: 1 });
+    for (const [i, image] of images.entries()) {
+      const place = join(folder, "photos", labels[targets[i]!]!);
+      mkdirSync(place, { recursive: true });
+      await toSharp(image)
+        .png()
+        .toFile(join(place, `${i}.png`));
+    }
+  });
+
+  it("three_lines.ts trains and saves, predict.ts classifies", { timeout: 3 * MINUTES }, () => {
+    const file = join(folder, "objects.kindling");
+    const metrics = run("three_lines.ts", [join(folder, "photos"), file], folder);
+    expect(metrics).toMatch(/val_accuracy: [01]/);
+    expect(statSync(file).size).toBeGreaterThan(1e6);
+    const answers = run("predict.ts", [file, join(folder, "photos", "fish", "*.png")])
+      .trim()
+      .split("\n");
+    expect(answers).toHaveLength(6);
+    for (const answer of answers) expect(answer).toMatch(/^(\w+ [\d.]+ %, ){2}\w+ [\d.]+ %$/);
+  });
+
+  it("custom_module.ts trains an autoencoder", { timeout: 2 * MINUTES }, () => {
+    const loss = Number(/val_loss: ([\d.e-]+)/.exec(run("custom_module.ts", []))?.[1]);
+    // One number cannot tell the ends of the circle apart, yet must do far better than the circle's variance of 0.5.
+    expect(loss).toBeLessThan(0.1);
+  });
+
+  it(
+    "quickstart.ts trains on a folder of one's own and draws its predictions",
+    { timeout: 3 * MINUTES },
+    () => {
+      const output = run("quickstart.ts", ["--data", join(folder, "photos")], folder);
+      expect(output).toContain("Validation accuracy");
+      expect(existsSync(join(folder, "quickstart-output", "predictions.png"))).toBe(true);
+      expect(existsSync(join(folder, "quickstart-output", "model.kindling"))).toBe(true);
+    },
+  );
+});
