@@ -48,6 +48,15 @@ it("brings the shortest edge to a length and cuts the middle", async () => {
   expect(difference(await decodeImage(large, geometry), golden).mean).toBeLessThan(0.8);
 });
 
+it("stays within bytes where bicubic weights overshoot on two pixels", () => {
+  const pair = { data: Uint8Array.of(255, 255, 255, 0, 0, 0), width: 2, height: 1, channels: 3 } as const;
+  for (const image of [pair, { ...pair, width: 1, height: 2 }]) {
+    const { data } = resample(image, { width: image.width * 5, height: image.height * 5 }, "bicubic");
+    expect(data[0]).toBe(255);
+    expect(data.at(-1)).toBe(0);
+  }
+});
+
 it("rounds the longer edge down when it enlarges", async () => {
   const { width, height } = await applyGeometry(picture(20, 13), { resize: { shortestEdge: 30 } });
   expect([width, height]).toEqual([46, 30]); // 30 * 20 / 13 = 46.15
