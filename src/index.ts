@@ -15,7 +15,7 @@ export {
 } from "./backbones/index.js";
 export { ImageClassifier } from "./tasks/image/image_classifier.js";
 export type { ImageClassifierOptions } from "./tasks/image/image_classifier_options.js";
-export { ImageClassificationData } from "./tasks/image/image_classification_data.js";
+export * from "./tasks/image/image_classification_data.js";
 export type { ImageClassification, OutputName, OutputOptions } from "./tasks/image/outputs.js";
 export {
   contactSheet,

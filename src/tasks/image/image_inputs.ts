@@ -1,8 +1,8 @@
 /** What `predict` takes: one picture, a list of them, or a folder or pattern that stands for many. */
 import { statSync } from "node:fs";
 import { glob } from "tinyglobby";
+import { compareNaturally, type ImageSource } from "../../data/index.js";
 import { DataError } from "../../errors.js";
-import type { ImageSource } from "../../data/index.js";
 
 /** Endings that are taken for pictures when a folder is read. */
 export const IMAGE_EXTENSIONS = ["jpg", "jpeg", "png", "webp", "avif", "tif", "tiff", "gif"] as const;
@@ -39,7 +39,7 @@ async function filesOf(folder: string): Promise<string[]> {
     absolute: true,
     caseSensitiveMatch: false,
   });
-  if (files.length > 0) return files.sort();
+  if (files.length > 0) return files.sort(compareNaturally);
   throw new DataError(
     "ERR_NO_IMAGES",
     `The folder ${folder} holds no picture. Expected files ending in ${IMAGE_EXTENSIONS.join(", ")}.`,
@@ -49,6 +49,6 @@ async function filesOf(folder: string): Promise<string[]> {
 
 async function match(pattern: string): Promise<string[]> {
   const files = await glob(pattern, { absolute: true });
-  if (files.length > 0) return files.sort();
+  if (files.length > 0) return files.sort(compareNaturally);
   throw new DataError("ERR_NO_IMAGES", `No file matches the pattern ${pattern}.`, { path: pattern });
 }
