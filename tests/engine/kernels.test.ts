@@ -374,9 +374,7 @@ describe("pooling", () => {
       void tf.setBackend("onnxruntime");
       const x = Array.from({ length: 25 }, (_, i) => Math.sin(i));
       const energy = (values: tf.Tensor): tf.Tensor =>
-        tf.sum(
-          tf.square(tf.avgPool(tf.reshape<tf.Rank.R4>(values, [1, 5, 5, 1]), size, stride, 1, "floor")),
-        );
+        tf.sum(tf.square(tf.avgPool(tf.reshape<tf.Rank.R4>(values, [1, 5, 5, 1]), size, stride, 1, "floor")));
       const gradient = tf.grad(energy)(tf.tensor1d(x)).dataSync();
       const step = 0.05; // the function is quadratic, so central differences are exact
       for (let i = 0; i < x.length; i++) {

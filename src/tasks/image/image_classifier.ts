@@ -285,9 +285,7 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
   }
 
   #mixedTargets(target: tf.Tensor, mix: MixTensors): tf.Tensor {
-    const probabilities = this.multiLabel
-      ? target
-      : tf.oneHot(target, this.labels.length, 1, 0, "float32");
+    const probabilities = this.multiLabel ? target : tf.oneHot(target, this.labels.length, 1, 0, "float32");
     return mixTargets(probabilities, mix);
   }
 
