@@ -35,7 +35,7 @@ async function drawnObjectsProject(): Promise<Project> {
     train: { images: objects.images, targets },
     valSplit: 0.2,
   });
-  return { data, backbone: "small_cnn", imageSize: 48, strategy: "no_freeze", maxEpochs: 10 };
+  return { data, backbone: "small_cnn", imageSize: 48, strategy: "no_freeze", maxEpochs: 8 };
 }
 
 async function folderProject(folder: string, backbone: string | undefined): Promise<Project> {
