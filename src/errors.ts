@@ -36,9 +36,6 @@ export class CheckpointError extends KindlingError {}
 /** The engine could not compile or run a graph. */
 export class EngineError extends KindlingError {}
 
-/** An optional package that is not installed; the message holds the install command. */
-export class MissingDependencyError extends KindlingError {}
-
 /** The message part that lists the valid choices and, where one is close, asks "did you mean". */
 export function describeChoices(given: string, choices: readonly string[]): string {
   const nearest = choices

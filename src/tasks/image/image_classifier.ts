@@ -230,6 +230,8 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
    *
    * @param input a path, URL, Buffer, pixels `{ data, width, height, channels }`, a folder (end it with a slash so that
    *   TypeScript knows), a pattern such as `photos/*.jpg`, or an array of these
+   * @param options with `multiLabel`, the default output for a picture is the list of the classes it shows, which
+   *   TypeScript cannot tell from the labels of the data
    * @throws DataError naming the file, as `decodeImage` does; `ERR_NO_IMAGES` for a folder or pattern without pictures
    * @throws ConfigurationError `ERR_OUTPUT_OPTION`
    */
