@@ -13,6 +13,8 @@ const WARMUP_FRACTION = 0.1;
 /**
  * AdamW (Loshchilov and Hutter, 2017) with a linear warm-up and a half cosine down to 0, stepped each batch. Biases and
  * the scales of normalisation layers do not decay.
+ *
+ * @param totalSteps of the whole training; where it has no end (Infinity) the learning rate stays as it is
  */
 export function adamWWithWarmup(
   sets: readonly ParameterSet[],
@@ -26,9 +28,10 @@ export function adamWWithWarmup(
     ];
   });
   const optimizer = new AdamW(groups.filter(({ params }) => params.length > 0));
+  if (!Number.isFinite(totalSteps)) return optimizer;
   const scheduler = new WarmupCosine(optimizer, {
-    warmupSteps: Math.round(totalSteps * WARMUP_FRACTION),
-    totalSteps,
+    warmupSteps: WARMUP_FRACTION,
+    totalSteps: Math.max(1, totalSteps),
   });
   return { optimizer, scheduler, interval: "step" };
 }

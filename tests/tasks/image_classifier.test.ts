@@ -5,9 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
+import { IMAGENET_NORMALIZATION, type TrainableBackbone } from "../../src/backbones/index.js";
 import { Trainer, type TrainerOptions } from "../../src/core/index.js";
 import type { PixelData } from "../../src/data/index.js";
 import { engine } from "../../src/engine/index.js";
+import { Linear, Module } from "../../src/nn/index.js";
 import { Generator, seedEverything } from "../../src/random.js";
 import { ImageClassificationData } from "../../src/tasks/image/image_classification_data.js";
 import { ImageClassifier } from "../../src/tasks/image/image_classifier.js";
@@ -174,6 +176,35 @@ describe("training", () => {
     await new Trainer({ ...quiet, maxEpochs: 2 }).finetune(task, data, { strategy: "freeze" });
     expect(values()).toEqual(before);
     expect(task.head.weight.arraySync()).not.toEqual(head);
+  });
+});
+
+describe("a backbone of one's own", () => {
+  class Projection extends Module<tf.Tensor, tf.Tensor> {
+    readonly linear = new Linear(3, 4);
+    override forward(pixels: tf.Tensor): tf.Tensor {
+      return this.linear.forward(tf.mean(pixels, [1, 2]));
+    }
+  }
+  const backbone = (): TrainableBackbone => ({
+    kind: "module",
+    name: "projection",
+    module: new Projection(),
+    numFeatures: 4,
+    input: { ...IMAGENET_NORMALIZATION, resize: { height: 8, width: 8 }, interpolation: "bilinear" },
+    pretrained: false,
+  });
+
+  it("is saved with its weights, and asked for when the file is loaded", async () => {
+    const task = new ImageClassifier({ labels: ["a", "b"], backbone: backbone() });
+    const path = await temporaryFile("own.kindling");
+    await task.save(path);
+    await expect(ImageClassifier.load(path)).rejects.toThrow(code("ERR_BACKBONE_MISSING"));
+    const loaded = await ImageClassifier.load(path, { backbone: backbone() });
+    const options = { output: "logits" } as const;
+    expect(await loaded.predict(stripes("lying", 1), options)).toEqual(
+      await task.predict(stripes("lying", 1), options),
+    );
   });
 });
 

@@ -1,12 +1,6 @@
 /** ImageClassifier: which of some classes a picture shows, or with `multiLabel` which of them at once. */
 import * as tf from "@tensorflow/tfjs-core";
-import {
-  createArchitecture,
-  createImageBackbone,
-  frozenBackbone,
-  type ImageBackbone,
-  type ImageInput,
-} from "../../backbones/index.js";
+import { createImageBackbone, type ImageBackbone, type ImageInput } from "../../backbones/index.js";
 import {
   LightningModule,
   type BatchLoader,
@@ -44,6 +38,7 @@ import {
   type OutputOptions,
 } from "./outputs.js";
 import { pictureLoader } from "./picture_loader.js";
+import { MODEL_FILE, restoreBackbone, type SavedImageClassifier } from "./saved_image_classifier.js";
 
 /** Pixels [batch, height, width, 3] or features [batch, numFeatures], with int32 [batch] or float32 [batch, classes]. */
 interface DeviceBatch {
@@ -257,7 +252,7 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
   /** Writes the task to one file: weights, labels and preprocessing; data only, no code. @throws CheckpointError */
   async save(path: string): Promise<void> {
     const { kind, name, numFeatures } = this.#source;
-    const config: SavedConfig = {
+    const config: SavedImageClassifier = {
       options: this.#savedOptions(),
       source: { kind, name, numFeatures },
       input: this.input,
@@ -267,15 +262,18 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
     await writeTaskFile(path, TASK_NAME, config, this, files);
   }
 
-  /** A task that `save` has written, ready to predict or to train on. @throws CheckpointError */
-  static async load(path: string): Promise<ImageClassifier> {
+  /**
+   * A task that `save` has written, ready to predict or to train on.
+   *
+   * @param options.backbone the same backbone again, where the task was made with one of its own
+   * @throws CheckpointError as `readTaskFile` does
+   * @throws ConfigurationError `ERR_BACKBONE_MISSING` where the task needs a backbone that was not given
+   */
+  static async load(path: string, { backbone }: { backbone?: ImageBackbone } = {}): Promise<ImageClassifier> {
     const { config, state, files } = await readTaskFile(path, TASK_NAME);
-    const { options, source, input } = config as SavedConfig;
-    const backbone: ImageBackbone =
-      source.kind === "frozen"
-        ? frozenBackbone(source.name, files[MODEL_FILE]!, input)
-        : { ...createArchitecture(source.name), input, pretrained: true };
-    const task = new ImageClassifier({ ...options, backbone });
+    const saved = config as SavedImageClassifier;
+    const restored = backbone ?? restoreBackbone(path, saved, files);
+    const task = new ImageClassifier({ ...saved.options, backbone: { ...restored, input: saved.input } });
     restoreState(task, state);
     return task;
   }
@@ -365,18 +363,10 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
   }
 
   /** The options as JSON can hold them. */
-  #savedOptions(): SavedConfig["options"] {
+  #savedOptions(): SavedImageClassifier["options"] {
     const { data: _data, backbone: _backbone, pretrained: _pretrained, ...options } = this.#options;
     return { ...options, labels: this.labels, multiLabel: this.multiLabel };
   }
-}
-
-const MODEL_FILE = "backbone.onnx";
-
-interface SavedConfig {
-  options: Omit<ImageClassifierOptions, "data" | "backbone" | "pretrained">;
-  source: { kind: ImageBackbone["kind"]; name: string; numFeatures: number };
-  input: ImageInput;
 }
 
 /** The backbone's own way with pictures, at the size that was asked for. */
