@@ -1,6 +1,6 @@
 /** A local folder in the Hugging Face layout, run frozen: `config.json`, `preprocessor_config.json`, `onnx/model.onnx`. */
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { Session, ortTensor } from "../engine/runtime.js";
 import { ConfigurationError } from "../errors.js";
 import { HostTensor } from "../host_tensor.js";
@@ -19,7 +19,7 @@ export function loadOnnxFolder(folder: string): FrozenBackbone {
     preprocessorPath,
   );
   const model = read(join(folder, "onnx", "model.onnx"), folder);
-  return frozenBackbone(folder, model, input);
+  return frozenBackbone(basename(resolve(folder)), model, input);
 }
 
 /** A frozen backbone over the bytes of an ONNX model. */
