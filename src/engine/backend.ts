@@ -8,7 +8,7 @@ import { sizeOf, Value, type ValueType } from "./graph/value.js";
 import { inOrder, simplifyOrder, type Laid, type Order } from "./layout.js";
 import { ortTensor } from "./runtime.js";
 import { newStats } from "./stats.js";
-import { FallbackCpu } from "./fallback_cpu.js";
+import { createFallbackBackend } from "./fallback_cpu.js";
 
 export const BACKEND_NAME = "onnxruntime";
 
@@ -29,7 +29,7 @@ interface HostEntry {
 
 export class OnnxRuntimeBackend extends tf.KernelBackend {
   readonly stats = newStats();
-  readonly cpu = new FallbackCpu();
+  readonly cpu = createFallbackBackend();
   readonly #executor = new Executor(this.stats, MAX_SESSIONS);
   readonly #data: tf.DataStorage<Entry | HostEntry>;
   /** Entries whose array is not computed yet and that somebody still refers to. */
@@ -54,7 +54,7 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
     references: number,
   ): void {
     if (dtype === "string" || dtype === "complex64") {
-      this.#data.set(dataId, { host: this.cpu.backend.write(values!, shape, dtype), references });
+      this.#data.set(dataId, { host: this.cpu.write(values!, shape, dtype), references });
       return;
     }
     const value = new Value(shape, dtype);
@@ -97,7 +97,7 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
       this.#data.set(dataId, { host: tensor.dataId, references: 1 });
       return { dataId, shape: tensor.shape, dtype: tensor.dtype };
     }
-    const values = this.cpu.backend.readSync(tensor.dataId);
+    const values = this.cpu.readSync(tensor.dataId);
     return {
       dataId: this.write(values, tensor.shape, tensor.dtype),
       shape: tensor.shape,
@@ -109,13 +109,13 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
   lend(tensor: tf.TensorInfo): { tensor: tf.TensorInfo; borrowed: boolean } {
     const entry = this.#data.get(tensor.dataId);
     if ("host" in entry) return { tensor: { ...tensor, dataId: entry.host }, borrowed: true };
-    const dataId = this.cpu.backend.write(this.readSync(tensor.dataId), tensor.shape, tensor.dtype);
+    const dataId = this.cpu.write(this.readSync(tensor.dataId), tensor.shape, tensor.dtype);
     return { tensor: { ...tensor, dataId }, borrowed: false };
   }
 
   override readSync(dataId: tf.DataId): tf.BackendValues {
     const entry = this.#data.get(dataId);
-    if ("host" in entry) return this.cpu.backend.readSync(entry.host);
+    if ("host" in entry) return this.cpu.readSync(entry.host);
     entry.laid = { value: inOrder(entry.laid, undefined), order: undefined };
     const { value } = entry.laid;
     if (value.array === undefined) {
@@ -142,7 +142,7 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
     const entry = this.#data.get(dataId);
     entry.references--;
     if (!force && entry.references > 0) return false;
-    if ("host" in entry) this.cpu.backend.disposeData(entry.host);
+    if ("host" in entry) this.cpu.disposeData(entry.host);
     else this.#pending.delete(entry);
     this.#data.delete(dataId);
     return true;

@@ -7,12 +7,9 @@ const { MathBackendCPU: CpuBackend } = (
   "default" in cpuPackage ? cpuPackage.default : cpuPackage
 ) as typeof cpuPackage;
 
-export class FallbackCpu {
-  readonly backend: MathBackendCPU;
-
-  constructor() {
-    this.backend = new CpuBackend();
-    // It greets its first tensor with an advertisement for tfjs-node.
-    (this.backend as unknown as { firstUse: boolean }).firstUse = false;
-  }
+/** One of our own, which does not greet its first tensor with an advertisement for tfjs-node. */
+export function createFallbackBackend(): MathBackendCPU {
+  const backend = new CpuBackend();
+  (backend as unknown as { firstUse: boolean }).firstUse = false;
+  return backend;
 }

@@ -1,6 +1,6 @@
 /** Compiles pending graphs, once per structure, and runs them. */
 import type { Tensor as OrtTensor } from "onnxruntime-node";
-import { Session, ortTensor } from "../runtime.js";
+import { Session } from "../runtime.js";
 import type { EngineStats } from "../stats.js";
 import { encodeModel, type ModelNode, type NamedValue } from "./onnx_model.js";
 import type { GraphNode, Value } from "./value.js";
@@ -132,13 +132,4 @@ function modelOf(plan: Plan, outputs: readonly Value[]): Uint8Array {
     attributes: node.attributes,
   }));
   return encodeModel(nodes, plan.feeds.map(named), outputs.map(named), plan.constants.map(named));
-}
-
-/** The array of a value that is known without running anything. */
-export function fillConstant(value: Value): OrtTensor {
-  const { type, shape } = value;
-  const fill = value.constant![0]!;
-  if (type === "float32") return ortTensor(type, new Float32Array(value.size).fill(fill), shape);
-  if (type === "int32") return ortTensor(type, new Int32Array(value.size).fill(fill), shape);
-  return ortTensor("bool", new Uint8Array(value.size).fill(fill), shape);
 }

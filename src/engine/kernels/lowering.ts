@@ -56,7 +56,7 @@ function runFallback(
 ): Result {
   const counts = backend.stats.fallbackKernels;
   counts[kernel.kernelName] = (counts[kernel.kernelName] ?? 0) + 1;
-  const cpu = backend.cpu.backend;
+  const cpu = backend.cpu;
   const owned: tf.TensorInfo[] = [];
   const lend = (tensor: tf.TensorInfo | null | undefined): tf.TensorInfo | null | undefined => {
     if (tensor == null) return tensor;

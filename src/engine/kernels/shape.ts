@@ -1,7 +1,6 @@
 /** Operators that move, join, cut or make arrays. Axes are renamed to wherever memory holds them. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { OnnxRuntimeBackend } from "../backend.js";
-import { fillConstant } from "../graph/executor.js";
 import { emit, emitAll, int64s, Value, type ValueType } from "../graph/value.js";
 import {
   identityOrder,
@@ -39,13 +38,13 @@ export const shape: Lowerings = {
   },
 
   Concat: (inputs, { axis }, backend) => {
-    const parts = presentParts(inputs);
+    const parts = Object.values(inputs);
     const [dimension] = tf.util.parseAxisParam(axis as number, parts[0]!.shape);
     const target = tf.backend_util.computeOutShape(
       parts.map((part) => part.shape),
       dimension!,
     );
-    if (parts.length === 0 || parts.some((part) => part.dtype !== parts[0]!.dtype)) return undefined;
+    if (parts.some((part) => part.dtype !== parts[0]!.dtype)) return undefined;
     return join(backend, parts, dimension!, target);
   },
   Pack: (inputs, { axis }, backend) => {
@@ -202,11 +201,7 @@ export const shape: Lowerings = {
   OnesLike: ({ x }, _attributes, backend) => filled(backend, x!.shape, x!.dtype as ValueType, 1),
 };
 
-function presentParts(inputs: Record<string, tf.TensorInfo>): tf.TensorInfo[] {
-  return Object.values(inputs).filter((part) => tf.util.sizeFromShape(part.shape) > 0);
-}
-
-/** A tensor over another arrangement of what `x` holds; the very same tensor counts once more. */
+/** A new tensor of the type of `x` over what it holds, arranged as `laid`. */
 function view(backend: OnnxRuntimeBackend, x: tf.TensorInfo, laid: Laid, target: number[]): tf.TensorInfo {
   return backend.output(laid.value, target, x.dtype as ValueType, laid.order);
 }
@@ -236,19 +231,22 @@ function split(value: Value, axis: number, sizes: readonly number[]): Value[] {
   return emitAll("Split", [value, int64s(sizes)], outputs, { axis });
 }
 
-/** A tensor of one repeated value: a constant of the graph when small, computed there when large. */
+/** A tensor of one repeated value, made where the graph runs. */
 function filled(
   backend: OnnxRuntimeBackend,
   target: number[],
   dtype: ValueType,
   fill: number,
 ): tf.TensorInfo {
-  const one = new Value([], dtype, [fill]);
   if (target.includes(0)) {
-    const empty = new Value(target, dtype);
-    empty.array = fillConstant(new Value(target, dtype, [fill]));
-    return backend.output(empty, target, dtype);
+    const nothing = tf.util.getTypedArrayFromDType(dtype as "float32", 0);
+    return {
+      dataId: backend.write(nothing, target, dtype as tf.DataType),
+      shape: target,
+      dtype: dtype as tf.DataType,
+    };
   }
+  const one = new Value([], dtype, [fill]);
   const value = emit("Expand", [one, int64s(target)], target, dtype);
   return backend.output(value, target, dtype);
 }
