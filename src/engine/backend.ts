@@ -5,6 +5,8 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { Executor } from "./graph/executor.js";
 import { sizeOf, Value, type ValueType } from "./graph/value.js";
+import { blockSize } from "./blocked/block_size.js";
+import { unblocked } from "./blocked/layout.js";
 import { inOrder, simplifyOrder, type Laid, type Order } from "./layout.js";
 import { ortTensor } from "./runtime.js";
 import { newStats } from "./stats.js";
@@ -71,9 +73,19 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
 
   /** The value behind a tensor, and the order of its axes in memory. */
   laid(tensor: tf.TensorInfo): Laid {
+    return unblocked(this.laidMaybeBlocked(tensor));
+  }
+
+  /** As `laid`, for the lowerings that can work on a picture whose channels lie in blocks. */
+  laidMaybeBlocked(tensor: tf.TensorInfo): Laid {
     const entry = this.#data.get(tensor.dataId);
     if ("host" in entry) throw new Error(`A ${tensor.dtype} tensor cannot enter a graph.`);
     return entry.laid;
+  }
+
+  /** Channels in a block of a blocked picture, 0 where the device has no kernels for them. */
+  blockSize(): number {
+    return blockSize();
   }
 
   /** The value behind a tensor with its axes in the wanted order, row-major unless told. */
@@ -82,9 +94,15 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
   }
 
   /** A new tensor over a value of the graph. */
-  output(value: Value, shape: readonly number[], dtype: ValueType, order?: Order): tf.TensorInfo {
+  output(
+    value: Value,
+    shape: readonly number[],
+    dtype: ValueType,
+    order?: Order,
+    blocked = false,
+  ): tf.TensorInfo {
     const dataId = {};
-    const entry: Entry = { laid: { value, order: simplifyOrder(order) }, references: 1 };
+    const entry: Entry = { laid: { value, order: simplifyOrder(order), blocked }, references: 1 };
     this.#data.set(dataId, entry);
     if (value.node !== undefined) this.#pending.add(entry);
     return { dataId, shape: [...shape], dtype: dtype as tf.DataType };
@@ -116,7 +134,7 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
   override readSync(dataId: tf.DataId): tf.BackendValues {
     const entry = this.#data.get(dataId);
     if ("host" in entry) return this.cpu.readSync(entry.host);
-    entry.laid = { value: inOrder(entry.laid, undefined), order: undefined };
+    entry.laid = { value: inOrder(unblocked(entry.laid), undefined), order: undefined };
     const { value } = entry.laid;
     if (value.array === undefined) {
       this.#pending.add(entry);

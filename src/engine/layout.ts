@@ -12,6 +12,8 @@ export type Order = readonly number[] | undefined;
 export interface Laid {
   readonly value: Value;
   readonly order: Order;
+  /** Whether the channels of a channels-first picture lie in blocks (see `blocked/`). Default: false. */
+  readonly blocked?: boolean;
 }
 
 export function identityOrder(rank: number): number[] {

@@ -7,7 +7,7 @@ import type { Attributes, AttributeValue, Value, ValueType } from "./value.js";
 
 const IR_VERSION = 9;
 const OPSET_VERSION = 20;
-const MICROSOFT_DOMAIN = "com.microsoft";
+const OTHER_DOMAINS = ["com.microsoft", "com.microsoft.nchwc"];
 
 const ELEMENT_TYPES: Record<ValueType, number> = { float32: 1, uint8: 2, int32: 6, int64: 7, bool: 9 };
 
@@ -35,7 +35,7 @@ export function encodeModel(
   writer.writeVarintField(1, IR_VERSION);
   writer.writeMessage(7, writeGraph, { nodes, inputs, outputs, constants });
   writer.writeMessage(8, writeOpset, { domain: "", version: OPSET_VERSION });
-  writer.writeMessage(8, writeOpset, { domain: MICROSOFT_DOMAIN, version: 1 });
+  for (const domain of OTHER_DOMAINS) writer.writeMessage(8, writeOpset, { domain, version: 1 });
   return writer.finish();
 }
 
@@ -66,7 +66,7 @@ function writeNode(node: ModelNode, writer: PbfWriter): void {
 }
 
 function writeAttribute({ name, value }: { name: string; value: AttributeValue }, writer: PbfWriter): void {
-  const [FLOAT, INT, STRING, INTS] = [1, 2, 3, 7];
+  const [FLOAT, INT, STRING, FLOATS, INTS] = [1, 2, 3, 6, 7];
   writer.writeStringField(1, name);
   if (typeof value === "number") {
     writer.writeVarintField(3, value);
@@ -77,6 +77,9 @@ function writeAttribute({ name, value }: { name: string; value: AttributeValue }
   } else if ("float" in value) {
     writer.writeFloatField(2, value.float);
     writer.writeVarintField(20, FLOAT);
+  } else if ("floats" in value) {
+    for (const item of value.floats) writer.writeFloatField(7, item);
+    writer.writeVarintField(20, FLOATS);
   } else {
     for (const item of value) writer.writeVarintField(8, item);
     writer.writeVarintField(20, INTS);

@@ -4,7 +4,8 @@ import type { Tensor as OrtTensor } from "onnxruntime-node";
 /** The element types that graphs are made of. */
 export type ValueType = "float32" | "int32" | "int64" | "bool" | "uint8";
 
-export type AttributeValue = number | string | readonly number[] | { readonly float: number };
+export type AttributeValue =
+  number | string | readonly number[] | { readonly float: number } | { readonly floats: readonly number[] };
 
 export type Attributes = Readonly<Record<string, AttributeValue>>;
 

@@ -1,5 +1,5 @@
 /** All kernels of the backend. */
-import { convolution } from "./convolution.js";
+import { convolution } from "./convolution/index.js";
 import { elementwise } from "./elementwise.js";
 import { indexing } from "./indexing.js";
 import { registerKernels } from "./lowering.js";

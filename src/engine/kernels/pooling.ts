@@ -2,7 +2,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { emit, emitAll, int64s, Value, type Attributes } from "../graph/value.js";
 import { reshapeValue } from "../layout.js";
-import { imageOrder, inputGradient, outerProduct, picture } from "./convolution.js";
+import { imageOrder } from "./convolution/geometry.js";
+import { picture } from "./convolution/index.js";
+import { inputGradient, outerProduct } from "./convolution/plain.js";
 import type { KernelAttributes, Lowerings } from "./lowering.js";
 
 type PoolInfo = tf.backend_util.Conv2DInfo;

@@ -2,86 +2,12 @@
  * Two-dimensional convolutions and their gradients. Memory is channels-first throughout: pictures [N, C, H, W], weights
  * [out, in / groups, kH, kW].
  */
-import * as tf from "@tensorflow/tfjs-core";
-import type { OnnxRuntimeBackend } from "../backend.js";
-import { emit, int64s, Value, type Attributes } from "../graph/value.js";
-import { inOrder, reshapeValue } from "../layout.js";
-import type { KernelAttributes, Lowerings } from "./lowering.js";
-
-type ConvInfo = tf.backend_util.Conv2DInfo;
+import { emit, int64s, Value } from "../../graph/value.js";
+import { inOrder, reshapeValue } from "../../layout.js";
+import { pads, type ConvInfo } from "./geometry.js";
 
 /** 128 MiB of float32. */
 const MAX_COLUMN_ELEMENTS = 2 ** 25;
-
-const DENSE_WEIGHT_ORDER = [3, 2, 0, 1];
-const DEPTHWISE_WEIGHT_ORDER = [2, 3, 0, 1];
-
-export const convolution: Lowerings = {
-  Conv2D: ({ x, filter }, attributes, backend) => {
-    const info = convInfo(x!.shape, filter!.shape, attributes);
-    const image = backend.value(x!, imageOrder(info));
-    const weight = backend.value(filter!, DENSE_WEIGHT_ORDER);
-    return picture(backend, convolve(image, weight, info, 1), info.outShape, info);
-  },
-  FusedConv2D: (inputs, attributes, backend) => {
-    const info = convInfo(inputs.x!.shape, inputs.filter!.shape, attributes);
-    const weight = backend.value(inputs.filter!, DENSE_WEIGHT_ORDER);
-    return fused(backend, inputs, attributes, info, weight, 1);
-  },
-  Conv2DBackpropInput: ({ dy, filter }, attributes, backend) => {
-    const info = convInfo(attributes.inputShape as number[], filter!.shape, attributes);
-    const weight = backend.value(filter!, DENSE_WEIGHT_ORDER);
-    const gradient = inputGradient(backend.value(dy!, imageOrder(info)), weight, info, 1);
-    return picture(backend, gradient, info.inShape, info);
-  },
-  Conv2DBackpropFilter: ({ x, dy }, attributes, backend) => {
-    const filterShape = attributes.filterShape as number[];
-    const info = convInfo(x!.shape, filterShape, attributes);
-    const order = imageOrder(info);
-    const gradient = denseWeightGradient(backend.value(x!, order), backend.value(dy!, order), info);
-    return backend.output(gradient, filterShape, "float32", DENSE_WEIGHT_ORDER);
-  },
-
-  DepthwiseConv2dNative: ({ x, filter }, attributes, backend) => {
-    const info = convInfo(x!.shape, filter!.shape, attributes, true);
-    const image = backend.value(x!, imageOrder(info));
-    const weight = depthwiseWeight(backend.value(filter!, DEPTHWISE_WEIGHT_ORDER));
-    return picture(backend, convolve(image, weight, info, info.inChannels), info.outShape, info);
-  },
-  FusedDepthwiseConv2D: (inputs, attributes, backend) => {
-    const info = convInfo(inputs.x!.shape, inputs.filter!.shape, attributes, true);
-    const weight = depthwiseWeight(backend.value(inputs.filter!, DEPTHWISE_WEIGHT_ORDER));
-    return fused(backend, inputs, attributes, info, weight, info.inChannels);
-  },
-  DepthwiseConv2dNativeBackpropInput: ({ dy, filter }, attributes, backend) => {
-    const info = convInfo(attributes.inputShape as number[], filter!.shape, attributes, true);
-    const weight = depthwiseWeight(backend.value(filter!, DEPTHWISE_WEIGHT_ORDER));
-    const gradient = inputGradient(backend.value(dy!, imageOrder(info)), weight, info, info.inChannels);
-    return picture(backend, gradient, info.inShape, info);
-  },
-  DepthwiseConv2dNativeBackpropFilter: ({ x, dy }, attributes, backend) => {
-    const filterShape = attributes.filterShape as number[];
-    const info = convInfo(x!.shape, filterShape, attributes, true);
-    const order = imageOrder(info);
-    const gradient = depthwiseWeightGradient(backend.value(x!, order), backend.value(dy!, order), info);
-    return backend.output(gradient, filterShape, "float32", DEPTHWISE_WEIGHT_ORDER);
-  },
-};
-
-/** The order that holds a picture channels-first. */
-export function imageOrder(info: { dataFormat: string }): number[] {
-  return info.dataFormat === "channelsFirst" ? [0, 1, 2, 3] : [0, 3, 1, 2];
-}
-
-/** A tensor over a channels-first picture. */
-export function picture(
-  backend: OnnxRuntimeBackend,
-  value: Value,
-  shape: readonly number[],
-  info: { dataFormat: string },
-): tf.TensorInfo {
-  return backend.output(value, shape, "float32", imageOrder(info));
-}
 
 /** The gradient of a convolution with respect to its input. */
 export function inputGradient(dy: Value, weight: Value, info: ConvInfo, groups: number): Value {
@@ -116,31 +42,13 @@ export function inputGradient(dy: Value, weight: Value, info: ConvInfo, groups: 
   });
 }
 
-function convInfo(
-  inShape: readonly number[],
-  filterShape: readonly number[],
-  attributes: KernelAttributes,
-  depthwise = false,
-): ConvInfo {
-  type Four = [number, number, number, number];
-  const dilations = (attributes.dilations ?? [1, 1]) as number | [number, number];
-  return tf.backend_util.computeConv2DInfo(
-    inShape as Four,
-    filterShape as Four,
-    attributes.strides as [number, number],
-    dilations,
-    attributes.pad as number,
-    attributes.dimRoundingMode as "floor" | undefined,
-    depthwise,
-    attributes.dataFormat === "NCHW" ? "channelsFirst" : "channelsLast",
-  );
-}
-
-function pads({ padInfo }: ConvInfo): [number, number, number, number] {
-  return [padInfo.top, padInfo.left, padInfo.bottom, padInfo.right];
-}
-
-function convolve(image: Value, weight: Value, info: ConvInfo, groups: number, bias: Value[] = []): Value {
+export function convolve(
+  image: Value,
+  weight: Value,
+  info: ConvInfo,
+  groups: number,
+  bias: Value[] = [],
+): Value {
   const shape = [info.batchSize, info.outChannels, info.outHeight, info.outWidth];
   return emit("Conv", [image, weight, ...bias], shape, "float32", {
     group: groups,
@@ -150,36 +58,8 @@ function convolve(image: Value, weight: Value, info: ConvInfo, groups: number, b
   });
 }
 
-/** A convolution with its bias; the fused activations that have an operator of their own. */
-function fused(
-  backend: OnnxRuntimeBackend,
-  { x, bias, preluActivationWeights }: Record<string, tf.TensorInfo>,
-  attributes: KernelAttributes,
-  info: ConvInfo,
-  weight: Value,
-  groups: number,
-): tf.TensorInfo | undefined {
-  const operators: Record<string, [string, Attributes]> = {
-    relu: ["Relu", {}],
-    sigmoid: ["Sigmoid", {}],
-    elu: ["Elu", {}],
-    leakyrelu: ["LeakyRelu", { alpha: { float: (attributes.leakyreluAlpha as number | undefined) ?? 0.2 } }],
-  };
-  const activation = (attributes.activation as string | undefined) ?? "linear";
-  const isVector = bias == null || bias.shape.length <= 1;
-  if (preluActivationWeights != null || !isVector) return undefined;
-  if (activation !== "linear" && operators[activation] === undefined) return undefined;
-  const biases = bias == null ? [] : [reshapeValue(backend.value(bias), [info.outChannels])];
-  let value = convolve(backend.value(x!, imageOrder(info)), weight, info, groups, biases);
-  if (activation !== "linear") {
-    const [operator, operatorAttributes] = operators[activation]!;
-    value = emit(operator, [value], value.shape, "float32", operatorAttributes);
-  }
-  return picture(backend, value, info.outShape, info);
-}
-
 /** [in, multiplier, kH, kW] as ONNX wants it: [in * multiplier, 1, kH, kW]. */
-function depthwiseWeight(weight: Value): Value {
+export function depthwiseWeight(weight: Value): Value {
   const [channels, multiplier, height, width] = weight.shape as [number, number, number, number];
   return reshapeValue(weight, [channels * multiplier, 1, height, width]);
 }
@@ -242,7 +122,7 @@ export function outerProduct(rows: readonly number[], columns: readonly number[]
  * the output's gradient is the filter's: several times faster than a convolution whose kernel is as large as a picture.
  * Where the matrix would take too much memory, that convolution it is.
  */
-function denseWeightGradient(x: Value, dy: Value, info: ConvInfo): Value {
+export function denseWeightGradient(x: Value, dy: Value, info: ConvInfo): Value {
   const { batchSize, filterHeight, filterWidth, inChannels, outChannels, outHeight, outWidth } = info;
   const images = channelsOutermost(x);
   const gradients = channelsOutermost(dy);
@@ -263,6 +143,21 @@ function denseWeightGradient(x: Value, dy: Value, info: ConvInfo): Value {
   const perTap = reshapeValue(product, [outChannels, taps, inChannels]);
   const gradient = inOrder({ value: perTap, order: undefined }, [0, 2, 1]);
   return reshapeValue(gradient, [outChannels, inChannels, filterHeight, filterWidth]);
+}
+
+/** The gradient of the weight of a kernel of one element without padding: a product of matrices for each picture. */
+export function pointwiseWeightGradient(x: Value, dy: Value, info: ConvInfo): Value {
+  const { batchSize, inChannels, outChannels, outHeight, outWidth } = info;
+  const points = outHeight * outWidth;
+  const met = filterPoints(x, info)[0]!;
+  const left = reshapeValue(dy, [batchSize, outChannels, points]);
+  const right = reshapeValue(met, [batchSize, inChannels, points]);
+  const shape = [batchSize, outChannels, inChannels];
+  const products = emit("com.microsoft:FusedMatMul", [left, right], shape, "float32", { transB: 1 });
+  const sum = emit("ReduceSum", [products, int64s([0])], [outChannels, inChannels], "float32", {
+    keepdims: 0,
+  });
+  return reshapeValue(sum, [outChannels, inChannels, 1, 1]);
 }
 
 /** For each point of the filter, the elements of [.., .., inHeight, inWidth] that it meets: [.., .., outHeight, outWidth]. */
@@ -304,7 +199,7 @@ function channelsOutermost(image: Value): Value {
 }
 
 /** One group for each channel of each picture, then the sum over the pictures. */
-function depthwiseWeightGradient(x: Value, dy: Value, info: ConvInfo): Value {
+export function depthwiseWeightGradient(x: Value, dy: Value, info: ConvInfo): Value {
   const { batchSize, inChannels, outChannels, filterHeight, filterWidth } = info;
   const images = reshapeValue(x, [1, batchSize * inChannels, info.inHeight, info.inWidth]);
   const kernels = reshapeValue(dy, [batchSize * outChannels, 1, info.outHeight, info.outWidth]);

@@ -1,0 +1,45 @@
+/** What batch norm and its like need of blocked pictures [batch, channels, height, width], one pass over memory each. */
+import { emit, int64s, type Attributes, type Value } from "../graph/value.js";
+import { reshapeValue } from "../layout.js";
+
+const CONV = "com.microsoft.nchwc:Conv";
+
+export interface AffineOptions {
+  /** Added to the result, shaped as `x`. */
+  sum?: Value;
+  activation?: Attributes;
+}
+
+/** `x` times a factor for each channel, plus an offset: a depthwise convolution with a kernel of one element. */
+export function affine(x: Value, scale: Value, shift: Value, { sum, activation }: AffineOptions = {}): Value {
+  const channels = x.shape[1]!;
+  const weight = reshapeValue(scale, [channels, 1, 1, 1]);
+  const bias = reshapeValue(shift, [channels]);
+  const inputs = sum === undefined ? [x, weight, bias] : [x, weight, bias, sum];
+  return emit(CONV, inputs, x.shape, "float32", { group: channels, kernel_shape: [1, 1], ...activation });
+}
+
+/** The mean of each channel of each picture: [batch, channels, 1, 1]. */
+export function pictureMeans(x: Value): Value {
+  return emit("com.microsoft.nchwc:GlobalAveragePool", [x], [x.shape[0]!, x.shape[1]!, 1, 1], "float32");
+}
+
+/** The mean of each channel: [channels]. */
+export function channelMeans(x: Value): Value {
+  return overBatch("ReduceMean", pictureMeans(x));
+}
+
+/** For each channel the sum of the products of two pictures: a convolution whose kernel is the second. [channels] */
+export function channelDots(x: Value, y: Value): Value {
+  const [batch, channels, height, width] = x.shape as [number, number, number, number];
+  const groups = batch * channels;
+  const picture = reshapeValue(x, [1, groups, height, width]);
+  const kernel = reshapeValue(y, [groups, 1, height, width]);
+  const attributes = { group: groups, kernel_shape: [height, width] };
+  const dots = emit(CONV, [picture, kernel], [1, groups, 1, 1], "float32", attributes);
+  return overBatch("ReduceSum", reshapeValue(dots, [batch, channels, 1, 1]));
+}
+
+function overBatch(operator: string, perPicture: Value): Value {
+  return emit(operator, [perPicture, int64s([0, 2, 3])], [perPicture.shape[1]!], "float32", { keepdims: 0 });
+}

@@ -1,0 +1,175 @@
+/** Two-dimensional convolutions and their gradients, on blocked pictures where they can be, else channels-first. */
+import * as tf from "@tensorflow/tfjs-core";
+import type { OnnxRuntimeBackend } from "../../backend.js";
+import { inBlocks } from "../../blocked/layout.js";
+import { emit, type Attributes, type Value } from "../../graph/value.js";
+import { reshapeValue } from "../../layout.js";
+import type { KernelAttributes, Lowerings } from "../lowering.js";
+import * as blocked from "./blocked.js";
+import { convInfo, imageOrder, pads, type ConvInfo } from "./geometry.js";
+import * as plain from "./plain.js";
+
+const DENSE_WEIGHT_ORDER = [3, 2, 0, 1];
+const DEPTHWISE_WEIGHT_ORDER = [2, 3, 0, 1];
+
+export const convolution: Lowerings = {
+  Conv2D: ({ x, filter }, attributes, backend) => {
+    const info = convInfo(x!.shape, filter!.shape, attributes);
+    return convolve(backend, x!, backend.value(filter!, DENSE_WEIGHT_ORDER), info, false);
+  },
+  FusedConv2D: (inputs, attributes, backend) => {
+    const info = convInfo(inputs.x!.shape, inputs.filter!.shape, attributes);
+    const weight = backend.value(inputs.filter!, DENSE_WEIGHT_ORDER);
+    return fused(backend, inputs, attributes, info, weight, 1);
+  },
+  Conv2DBackpropInput: ({ dy, filter }, attributes, backend) => {
+    const info = convInfo(attributes.inputShape as number[], filter!.shape, attributes);
+    return inputGradient(backend, dy!, backend.value(filter!, DENSE_WEIGHT_ORDER), info, false);
+  },
+  Conv2DBackpropFilter: ({ x, dy }, attributes, backend) => {
+    const filterShape = attributes.filterShape as number[];
+    const info = convInfo(x!.shape, filterShape, attributes);
+    const gradient = denseWeightGradient(backend, x!, dy!, info);
+    return backend.output(gradient, filterShape, "float32", DENSE_WEIGHT_ORDER);
+  },
+
+  DepthwiseConv2dNative: ({ x, filter }, attributes, backend) => {
+    const info = convInfo(x!.shape, filter!.shape, attributes, true);
+    const weight = plain.depthwiseWeight(backend.value(filter!, DEPTHWISE_WEIGHT_ORDER));
+    return convolve(backend, x!, weight, info, true);
+  },
+  FusedDepthwiseConv2D: (inputs, attributes, backend) => {
+    const info = convInfo(inputs.x!.shape, inputs.filter!.shape, attributes, true);
+    const weight = plain.depthwiseWeight(backend.value(inputs.filter!, DEPTHWISE_WEIGHT_ORDER));
+    return fused(backend, inputs, attributes, info, weight, info.inChannels);
+  },
+  DepthwiseConv2dNativeBackpropInput: ({ dy, filter }, attributes, backend) => {
+    const info = convInfo(attributes.inputShape as number[], filter!.shape, attributes, true);
+    const weight = plain.depthwiseWeight(backend.value(filter!, DEPTHWISE_WEIGHT_ORDER));
+    return inputGradient(backend, dy!, weight, info, true);
+  },
+  DepthwiseConv2dNativeBackpropFilter: ({ x, dy }, attributes, backend) => {
+    const filterShape = attributes.filterShape as number[];
+    const info = convInfo(x!.shape, filterShape, attributes, true);
+    const order = imageOrder(info);
+    const block = backend.blockSize();
+    const gradient = blocked.givesBlocks(info, block, true)
+      ? blocked.depthwiseWeightGradient(
+          inBlocks(laid(backend, x!), order),
+          inBlocks(laid(backend, dy!), order),
+          info,
+          block,
+        )
+      : plain.depthwiseWeightGradient(backend.value(x!, order), backend.value(dy!, order), info);
+    return backend.output(gradient, filterShape, "float32", DEPTHWISE_WEIGHT_ORDER);
+  },
+};
+
+/** A tensor over a channels-first picture. */
+export function picture(
+  backend: OnnxRuntimeBackend,
+  value: Value,
+  shape: readonly number[],
+  info: { dataFormat: string },
+  isBlocked = false,
+): tf.TensorInfo {
+  return backend.output(value, shape, "float32", imageOrder(info), isBlocked);
+}
+
+function laid(backend: OnnxRuntimeBackend, tensor: tf.TensorInfo) {
+  return backend.laidMaybeBlocked(tensor);
+}
+
+function convolve(
+  backend: OnnxRuntimeBackend,
+  x: tf.TensorInfo,
+  weight: Value,
+  info: ConvInfo,
+  depthwise: boolean,
+): tf.TensorInfo {
+  const groups = depthwise ? info.inChannels : 1;
+  const block = backend.blockSize();
+  const order = imageOrder(info);
+  if (!blocked.givesBlocks(info, block, depthwise)) {
+    return picture(
+      backend,
+      plain.convolve(backend.value(x, order), weight, info, groups),
+      info.outShape,
+      info,
+    );
+  }
+  const image = blocked.takesBlocks(info, block)
+    ? inBlocks(laid(backend, x), order)
+    : backend.value(x, order);
+  return picture(backend, blocked.convolve(image, weight, info, block, groups), info.outShape, info, true);
+}
+
+function inputGradient(
+  backend: OnnxRuntimeBackend,
+  dy: tf.TensorInfo,
+  weight: Value,
+  info: ConvInfo,
+  depthwise: boolean,
+): tf.TensorInfo {
+  const groups = depthwise ? info.inChannels : 1;
+  const block = backend.blockSize();
+  const order = imageOrder(info);
+  if (blocked.givesBlocks(info, block, depthwise) && blocked.takesBlocks(info, block)) {
+    const gradient = blocked.inputGradient(inBlocks(laid(backend, dy), order), weight, info, block, groups);
+    if (gradient !== undefined) return picture(backend, gradient, info.inShape, info, true);
+  }
+  return picture(
+    backend,
+    plain.inputGradient(backend.value(dy, order), weight, info, groups),
+    info.inShape,
+    info,
+  );
+}
+
+function denseWeightGradient(
+  backend: OnnxRuntimeBackend,
+  x: tf.TensorInfo,
+  dy: tf.TensorInfo,
+  info: ConvInfo,
+): Value {
+  const order = imageOrder(info);
+  const block = backend.blockSize();
+  const pointwise = info.filterHeight * info.filterWidth === 1 && pads(info).every((zeros) => zeros === 0);
+  if (!pointwise && blocked.givesBlocks(info, block, false)) {
+    const [image, output] = [inBlocks(laid(backend, x), order), inBlocks(laid(backend, dy), order)];
+    const gradient = blocked.weightGradient(image, output, info, block);
+    if (gradient !== undefined) return gradient;
+  }
+  const [image, output] = [backend.value(x, order), backend.value(dy, order)];
+  return pointwise
+    ? plain.pointwiseWeightGradient(image, output, info)
+    : plain.denseWeightGradient(image, output, info);
+}
+
+/** A convolution with its bias; the fused activations that have an operator of their own. */
+function fused(
+  backend: OnnxRuntimeBackend,
+  { x, bias, preluActivationWeights }: Record<string, tf.TensorInfo>,
+  attributes: KernelAttributes,
+  info: ConvInfo,
+  weight: Value,
+  groups: number,
+): tf.TensorInfo | undefined {
+  const operators: Record<string, [string, Attributes]> = {
+    relu: ["Relu", {}],
+    sigmoid: ["Sigmoid", {}],
+    elu: ["Elu", {}],
+    leakyrelu: ["LeakyRelu", { alpha: { float: (attributes.leakyreluAlpha as number | undefined) ?? 0.2 } }],
+  };
+  const activation = (attributes.activation as string | undefined) ?? "linear";
+  const isVector = bias == null || bias.shape.length <= 1;
+  if (preluActivationWeights != null || !isVector) return undefined;
+  if (activation !== "linear" && operators[activation] === undefined) return undefined;
+  const biases = bias == null ? [] : [reshapeValue(backend.value(bias), [info.outChannels])];
+  let value = plain.convolve(backend.value(x!, imageOrder(info)), weight, info, groups, biases);
+  if (activation !== "linear") {
+    const [operator, operatorAttributes] = operators[activation]!;
+    value = emit(operator, [value], value.shape, "float32", operatorAttributes);
+  }
+  return picture(backend, value, info.outShape, info);
+}
