@@ -7,6 +7,7 @@ import "@tensorflow/tfjs-layers"; // registers the gradients of all TF.js operat
 import { BACKEND_NAME, OnnxRuntimeBackend } from "./backend.js";
 import { HostTensor } from "../host_tensor.js";
 import { castTo } from "./kernels/elementwise.js";
+import "./fused/relu.js"; // after TF.js's gradients, which it replaces
 import { registerAllKernels } from "./kernels/index.js";
 import { newStats, type EngineStats } from "./stats.js";
 

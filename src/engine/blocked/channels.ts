@@ -4,24 +4,32 @@ import { reshapeValue } from "../layout.js";
 
 const CONV = "com.microsoft.nchwc:Conv";
 
-export interface AffineOptions {
-  /** Added to the result, shaped as `x`. */
-  sum?: Value;
-  activation?: Attributes;
+/** `x` times a factor for each channel, plus an offset: a depthwise convolution with a kernel of one element. */
+export function affine(x: Value, scale: Value, shift: Value): Value {
+  const channels = x.shape[1]!;
+  const inputs = [x, reshapeValue(scale, [channels, 1, 1, 1]), reshapeValue(shift, [channels])];
+  return emit(CONV, inputs, x.shape, "float32", { group: channels, kernel_shape: [1, 1] });
 }
 
-/** `x` times a factor for each channel, plus an offset: a depthwise convolution with a kernel of one element. */
-export function affine(x: Value, scale: Value, shift: Value, { sum, activation }: AffineOptions = {}): Value {
-  const channels = x.shape[1]!;
-  const weight = reshapeValue(scale, [channels, 1, 1, 1]);
-  const bias = reshapeValue(shift, [channels]);
-  const inputs = sum === undefined ? [x, weight, bias] : [x, weight, bias, sum];
-  return emit(CONV, inputs, x.shape, "float32", { group: channels, kernel_shape: [1, 1], ...activation });
+/** `affine(x) + y`, in the pass that computes the former; undefined if `x` does not come from a pass that can. */
+export function addInPass(x: Value, y: Value): Value | undefined {
+  const { node } = x;
+  if (node?.operator !== CONV || node.inputs.length !== 3 || "activation" in node.attributes)
+    return undefined;
+  return emit(CONV, [...node.inputs, y], x.shape, "float32", node.attributes);
+}
+
+/** An activation applied in the pass that computes `x`; undefined if that pass cannot. */
+export function activateInPass(x: Value, activation: Attributes): Value | undefined {
+  const { node } = x;
+  if (node?.operator !== CONV || "activation" in node.attributes) return undefined;
+  return emit(CONV, node.inputs, x.shape, "float32", { ...node.attributes, ...activation });
 }
 
 /** The mean of each channel of each picture: [batch, channels, 1, 1]. */
 export function pictureMeans(x: Value): Value {
-  return emit("com.microsoft.nchwc:GlobalAveragePool", [x], [x.shape[0]!, x.shape[1]!, 1, 1], "float32");
+  const shape = [x.shape[0]!, x.shape[1]!, 1, 1];
+  return emit("com.microsoft.nchwc:GlobalAveragePool", [x], shape, "float32");
 }
 
 /** The mean of each channel: [channels]. */

@@ -2,7 +2,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { OnnxRuntimeBackend } from "../backend.js";
 import { emit, scalar, type Attributes, type Value, type ValueType } from "../graph/value.js";
-import { align, physicalShape, reshape } from "../layout.js";
+import { blockedOperands, blockedProduct, blockedSum } from "../blocked/arithmetic.js";
+import { activateInPass } from "../blocked/channels.js";
+import { align, physicalShape, reshape, type Laid } from "../layout.js";
 import type { Inputs, KernelAttributes, Lowering, Lowerings } from "./lowering.js";
 
 export const elementwise: Lowerings = {
@@ -23,7 +25,6 @@ export const elementwise: Lowerings = {
     Log: ["Log"],
     Neg: ["Neg", "int32"],
     Reciprocal: ["Reciprocal"],
-    Relu: ["Relu"],
     Round: ["Round"],
     Sigmoid: ["Sigmoid"],
     Sign: ["Sign"],
@@ -37,7 +38,12 @@ export const elementwise: Lowerings = {
   Elu: unary((x) => same("Elu", x, { alpha: { float: 1 } })),
   Selu: unary((x) => same("Selu", x)),
   LeakyRelu: unary((x, { alpha }) => same("LeakyRelu", x, { alpha: { float: alpha as number } })),
-  Relu6: unary((x) => emit("Clip", [x, scalar(0), scalar(6)], x.shape, x.type)),
+  Relu: unary((x) => activateInPass(x, { activation: "Relu" }) ?? same("Relu", x)),
+  Relu6: unary(
+    (x) =>
+      activateInPass(x, { activation: "Clip", activation_params: { floats: [0, 6] } }) ??
+      emit("Clip", [x, scalar(0), scalar(6)], x.shape, x.type),
+  ),
   ClipByValue: unary((x, { clipValueMin, clipValueMax }) =>
     emit("Clip", [x, scalar(clipValueMin as number), scalar(clipValueMax as number)], x.shape, x.type),
   ),
@@ -57,10 +63,10 @@ export const elementwise: Lowerings = {
     return backend.output(emit("Not", [value], value.shape, "bool"), inputs.x!.shape, "bool", order);
   },
 
-  ...arithmetic({
-    Add: "Add",
+  Add: inChannels(blockedSum, arithmetic("Add")),
+  Multiply: inChannels(blockedProduct, arithmetic("Mul")),
+  ...arithmetics({
     Sub: "Sub",
-    Multiply: "Mul",
     RealDiv: "Div",
     Maximum: "Max",
     Minimum: "Min",
@@ -151,9 +157,9 @@ function aliasOf(x: tf.TensorInfo, backend: OnnxRuntimeBackend): tf.TensorInfo {
 function unary(lower: (x: Value, attributes: KernelAttributes) => Value, also?: "int32"): Lowering {
   return ({ x }, attributes, backend) => {
     if (x!.dtype !== "float32" && x!.dtype !== also) return undefined;
-    const { value, order } = backend.laid(x!);
+    const { value, order, blocked } = backend.laidMaybeBlocked(x!);
     const result = lower(value, attributes);
-    return backend.output(result, x!.shape, result.type, order);
+    return backend.output(result, x!.shape, result.type, order, blocked);
   };
 }
 
@@ -167,23 +173,40 @@ function unaries(operators: Record<string, readonly [string, "int32"?]>): Loweri
 }
 
 /** A lowering of a kernel of two tensors of one type that broadcast. */
-function binary(lower: (a: Value, b: Value, shape: readonly number[]) => Value | undefined): Lowering {
+export function binary(lower: (a: Value, b: Value, shape: readonly number[]) => Value | undefined): Lowering {
   return ({ a, b }: Inputs, _attributes, backend) => {
     const shape = tf.broadcast_util.assertAndGetBroadcastShape(a!.shape, b!.shape);
     if (a!.dtype !== b!.dtype) return undefined;
+    const blocks = blockedOperands(backend.laidMaybeBlocked(a!), backend.laidMaybeBlocked(b!));
+    if (blocks !== undefined) {
+      const result = lower(blocks.a, blocks.b, blocks.like.value.shape);
+      return result && backend.output(result, shape, result.type, blocks.like.order, true);
+    }
     const { values, order } = align([backend.laid(a!), backend.laid(b!)], shape);
     const value = lower(values[0]!, values[1]!, physicalShape(shape, order));
     return value && backend.output(value, shape, value.type, order);
   };
 }
 
-function arithmetic(operators: Record<string, string>): Lowerings {
+function arithmetic(operator: string): Lowering {
+  return binary((a, b, shape) => (a.type === "bool" ? undefined : emit(operator, [a, b], shape, a.type)));
+}
+
+function arithmetics(operators: Record<string, string>): Lowerings {
   return Object.fromEntries(
-    Object.entries(operators).map(([kernel, operator]) => [
-      kernel,
-      binary((a, b, shape) => (a.type === "bool" ? undefined : emit(operator, [a, b], shape, a.type))),
-    ]),
+    Object.entries(operators).map(([kernel, operator]) => [kernel, arithmetic(operator)]),
   );
+}
+
+/** A lowering that first tries what blocked pictures have for the operator. */
+function inChannels(onBlocked: (a: Laid, b: Laid) => Laid | undefined, otherwise: Lowering): Lowering {
+  return (inputs, attributes, backend) => {
+    const { a, b } = inputs;
+    const laid = onBlocked(backend.laidMaybeBlocked(a!), backend.laidMaybeBlocked(b!));
+    if (laid === undefined) return otherwise(inputs, attributes, backend);
+    const shape = tf.broadcast_util.assertAndGetBroadcastShape(a!.shape, b!.shape);
+    return backend.output(laid.value, shape, "float32", laid.order, true);
+  };
 }
 
 function comparisons(operators: Record<string, string>): Lowerings {

@@ -1,4 +1,6 @@
 /** All kernels of the backend. */
+import { activationGradients } from "./activation_gradients.js";
+import { batchNorm } from "./batch_norm/index.js";
 import { convolution } from "./convolution/index.js";
 import { elementwise } from "./elementwise.js";
 import { indexing } from "./indexing.js";
@@ -19,5 +21,7 @@ export function registerAllKernels(): void {
     ...pooling,
     ...indexing,
     ...normalization,
+    ...batchNorm,
+    ...activationGradients,
   });
 }

@@ -1,7 +1,8 @@
 /** Reductions over axes, which are renamed to wherever memory holds them. */
 import * as tf from "@tensorflow/tfjs-core";
 import { emit, emitAll, int64s, type Value, type ValueType } from "../graph/value.js";
-import { identityOrder, type Laid, type Order } from "../layout.js";
+import { poolBlocks } from "../blocked/pooling.js";
+import { identityOrder, reshapeValue, type Laid, type Order } from "../layout.js";
 import { castTo } from "./elementwise.js";
 import type { Lowering, Lowerings } from "./lowering.js";
 
@@ -70,12 +71,18 @@ function reduce(operator: string, prepare: (x: Value) => Value = (x) => x, resul
       x!.shape,
     );
     const keepDims = attributes.keepDims === true;
-    const { value: raw, order } = backend.laid(x!);
-    const value = prepare(raw);
-    if (value.type === "bool") return undefined;
+    const maybeBlocked = backend.laidMaybeBlocked(x!);
     const shape = keepDims
       ? x!.shape.map((length, axis) => (axes.includes(axis) ? 1 : length))
       : x!.shape.filter((_, axis) => !axes.includes(axis));
+    const pooled =
+      operator === "ReduceMean" || operator === "ReduceSum"
+        ? poolBlocks(operator, maybeBlocked, axes)
+        : undefined;
+    if (pooled !== undefined) return backend.output(reshapeValue(pooled, shape), shape, "float32");
+    const { value: raw, order } = backend.laid(x!);
+    const value = prepare(raw);
+    if (value.type === "bool") return undefined;
     const physicalOrder = order ?? identityOrder(rank);
     const kept = physicalOrder.filter((axis) => !axes.includes(axis));
     const resultOrder = keepDims ? order : kept.map((axis) => axis - axes.filter((a) => a < axis).length);

@@ -1,5 +1,6 @@
 /** Batch normalisation (Ioffe and Szegedy, 2015) with the statistics of the batch, and with given ones. */
 import * as tf from "@tensorflow/tfjs-core";
+import { fusedBatchNorm } from "../../engine/fused/batch_norm.js";
 
 export interface BatchNormResult {
   /** Shaped as the input. */
@@ -11,8 +12,8 @@ export interface BatchNormResult {
 }
 
 /**
- * Normalises each channel by its own mean and variance over all other axes. The variance is taken in a second pass over
- * the centred input. The gradient flows through `output` to all three tensors, and takes the statistics into account.
+ * Normalises each channel by its own mean and variance over all other axes. The gradient flows through `output` to all
+ * three tensors, and takes the statistics into account; none flows through the statistics themselves.
  *
  * @param x […, channels]
  * @param gamma [channels], factor
@@ -20,35 +21,12 @@ export interface BatchNormResult {
  * @param eps added to the variance
  */
 export function batchNorm(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, eps: number): BatchNormResult {
-  const axes = Array.from({ length: x.rank - 1 }, (_, axis) => axis);
-  const mean = tf.mean<tf.Tensor1D>(x, axes);
-  const centred = tf.sub(x, mean);
-  const variance = tf.mean<tf.Tensor1D>(tf.square(centred), axes);
-  const rstd = tf.rsqrt(tf.add(variance, eps));
-
-  const normalise = tf.customGrad((...inputs) => {
-    const [, factor, offset, save] = inputs as unknown as [tf.Tensor, tf.Tensor, tf.Tensor, tf.GradSaveFunc];
-    save([centred, rstd, factor]);
-    const value = tf.add(tf.mul(centred, tf.mul(factor, rstd)), offset);
-    return { value, gradFunc: (dy, saved) => batchNormGradient(dy, saved, axes) };
-  });
-  return { output: normalise(x, gamma, beta), mean, variance };
-}
-
-/**
- * With n values a channel and s = rstd:
- * dx = gamma · s · (dy - mean(dy) - centred · s² · mean(dy · centred)), dgamma = s · sum(dy · centred), dbeta = sum(dy).
- */
-function batchNormGradient(dy: tf.Tensor, saved: tf.Tensor[], axes: number[]): tf.Tensor[] {
-  const [centred, rstd, gamma] = saved as [tf.Tensor, tf.Tensor, tf.Tensor];
-  const dbeta = tf.sum(dy, axes);
-  const product = tf.sum(tf.mul(dy, centred), axes);
-  const perValue = tf.scalar(rstd.size / dy.size);
-  const factor = tf.mul(gamma, rstd);
-  const slope = tf.mul(tf.mul(product, perValue), tf.mul(factor, tf.square(rstd)));
-  const shift = tf.mul(tf.mul(dbeta, perValue), factor);
-  const dx = tf.sub(tf.mul(dy, factor), tf.add(tf.mul(centred, slope), shift));
-  return [dx, tf.mul(product, rstd), dbeta];
+  const [output, mean, variance] = fusedBatchNorm(x, gamma, beta, eps) as [
+    tf.Tensor,
+    tf.Tensor1D,
+    tf.Tensor1D,
+  ];
+  return { output, mean, variance };
 }
 
 /** Normalises with given statistics, in one factor and one offset for each channel. All tensors but x: [channels]. */

@@ -1,0 +1,33 @@
+/** Batch normalisation with the statistics of the batch: one kernel forward, one backward. */
+import * as tf from "@tensorflow/tfjs-core";
+import { canFuse, runFusedAll } from "./fused.js";
+
+/**
+ * (x - mean) / √(variance + eps) · gamma + beta, with the mean and the biased variance over all axes but the last.
+ * Gradients flow through the first result only, and take the statistics into account.
+ *
+ * @param x […, channels]
+ * @param gamma [channels]
+ * @param beta [channels]
+ * @returns the output, and mean and variance [channels]
+ */
+export function fusedBatchNorm(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, eps: number): tf.Tensor[] {
+  if (canFuse(x, gamma, beta)) return runFusedAll("BatchNorm", { x, gamma, beta }, { eps });
+  const axes = Array.from({ length: x.rank - 1 }, (_, axis) => axis);
+  const mean = tf.mean(x, axes);
+  const centred = tf.sub(x, mean);
+  const variance = tf.mean(tf.square(centred), axes);
+  const output = tf.add(tf.mul(centred, tf.mul(tf.rsqrt(tf.add(variance, eps)), gamma)), beta);
+  return [output, mean, variance];
+}
+
+tf.registerGradient({
+  kernelName: "BatchNorm",
+  inputsToSave: ["x", "gamma"],
+  outputsToSave: [false, true, true],
+  gradFunc: (dys, [x, gamma, mean, variance], attributes) => {
+    const [dy] = dys as tf.Tensor[];
+    const [dx, dgamma, dbeta] = runFusedAll("BatchNormGrad", { dy, x, gamma, mean, variance }, attributes);
+    return { x: () => dx!, gamma: () => dgamma!, beta: () => dbeta! };
+  },
+});

@@ -1,0 +1,60 @@
+/**
+ * Batch norm of blocked pictures [batch, channels, height, width]: two readings and one writing pass forward, three and
+ * two backward. The variance is the mean of the squares less the squared mean, as in Flax.
+ */
+import { affine, addInPass, channelDots, channelMeans } from "../../blocked/channels.js";
+import { emit, scalar, type Value } from "../../graph/value.js";
+import { inverseDeviation, type Statistics } from "./plain.js";
+
+const float = "float32" as const;
+
+export function forward(
+  x: Value,
+  gamma: Value,
+  beta: Value,
+  eps: number,
+): { y: Value; mean: Value; variance: Value } {
+  const { shape } = gamma;
+  const mean = channelMeans(x);
+  const meanSquare = times(channelDots(x, x), scalar(1 / countOf(x)));
+  const difference = emit("Sub", [meanSquare, times(mean, mean)], shape, float);
+  const variance = emit("Max", [difference, scalar(0)], shape, float);
+  const factor = times(gamma, inverseDeviation(variance, eps));
+  const shift = emit("Sub", [beta, times(mean, factor)], shape, float);
+  return { y: affine(x, factor, shift), mean, variance };
+}
+
+/** dx = factor · dy + slope · x + shift, with numbers for each channel that are made of the sums of dy and of dy · x. */
+export function backward(
+  dy: Value,
+  x: Value,
+  [gamma, mean, variance]: Statistics,
+  eps: number,
+): { dx: Value; dgamma: Value; dbeta: Value } {
+  const { shape } = gamma;
+  const count = countOf(x);
+  const rstd = inverseDeviation(variance, eps);
+  const meanDy = channelMeans(dy);
+  const dbeta = times(meanDy, scalar(count));
+  const centredDot = emit("Sub", [channelDots(dy, x), times(mean, dbeta)], shape, float);
+  const dgamma = times(centredDot, rstd);
+  const factor = times(gamma, rstd);
+  const slope = times(times(factor, rstd), times(dgamma, scalar(-1 / count)));
+  const shift = emit(
+    "Neg",
+    [emit("Add", [times(factor, meanDy), times(slope, mean)], shape, float)],
+    shape,
+    float,
+  );
+  const zeros = times(shift, scalar(0));
+  const fromX = affine(x, slope, shift);
+  return { dx: addInPass(affine(dy, factor, zeros), fromX)!, dgamma, dbeta };
+}
+
+function countOf(x: Value): number {
+  return x.size / x.shape[1]!;
+}
+
+function times(a: Value, b: Value): Value {
+  return emit("Mul", [a, b], a.shape, float);
+}

@@ -1,0 +1,52 @@
+/** Batch normalisation with the batch's own statistics, forward and backward: kernels of our own. */
+import { identityOrder, type Laid } from "../../layout.js";
+import { inBlocks } from "../../blocked/layout.js";
+import type { Lowerings } from "../lowering.js";
+import * as blocked from "./blocked.js";
+import * as plain from "./plain.js";
+
+export const batchNorm: Lowerings = {
+  /** x […, channels], gamma and beta [channels] to y, and to mean and biased variance [channels]. */
+  BatchNorm: ({ x, gamma, beta }, { eps }, backend) => {
+    const laid = backend.laidMaybeBlocked(x!);
+    const inBlock = channelsLast(laid);
+    const [factor, offset] = [backend.value(gamma!), backend.value(beta!)];
+    const { y, mean, variance } = inBlock
+      ? blocked.forward(laid.value, factor, offset, eps as number)
+      : plain.forward(backend.laid(x!), factor, offset, eps as number);
+    return [
+      backend.output(y, x!.shape, "float32", laid.order, inBlock),
+      backend.output(mean, gamma!.shape, "float32"),
+      backend.output(variance, gamma!.shape, "float32"),
+    ];
+  },
+  /** Gradients with respect to x, gamma and beta. */
+  BatchNormGrad: ({ dy, x, gamma, mean, variance }, { eps }, backend) => {
+    const laid = backend.laidMaybeBlocked(x!);
+    const inBlock = channelsLast(laid);
+    const statistics = [gamma!, mean!, variance!].map((tensor) => backend.value(tensor)) as plain.Statistics;
+    const gradients = inBlock
+      ? blocked.backward(
+          inBlocks(backend.laidMaybeBlocked(dy!), laid.order ?? identityOrder(4)),
+          laid.value,
+          statistics,
+          eps as number,
+        )
+      : plain.backward(
+          backend.value(dy!, backend.laid(x!).order),
+          backend.laid(x!),
+          statistics,
+          eps as number,
+        );
+    return [
+      backend.output(gradients.dx, x!.shape, "float32", laid.order, inBlock),
+      backend.output(gradients.dgamma, gamma!.shape, "float32"),
+      backend.output(gradients.dbeta, gamma!.shape, "float32"),
+    ];
+  },
+};
+
+/** Whether this is a blocked picture whose last logical axis is the channels. */
+function channelsLast({ blocked, order }: Laid): boolean {
+  return blocked === true && order?.[1] === 3;
+}
