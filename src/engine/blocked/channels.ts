@@ -1,6 +1,7 @@
 /** What batch norm and its like need of blocked pictures [batch, channels, height, width], one pass over memory each. */
-import { emit, int64s, type Attributes, type Value } from "../graph/value.js";
+import { emit, type Attributes, type Value } from "../graph/value.js";
 import { reshapeValue } from "../layout.js";
+import { sumFirst } from "./layout.js";
 
 const CONV = "com.microsoft.nchwc:Conv";
 
@@ -32,22 +33,22 @@ export function pictureMeans(x: Value): Value {
   return emit("com.microsoft.nchwc:GlobalAveragePool", [x], shape, "float32");
 }
 
-/** The mean of each channel: [channels]. */
-export function channelMeans(x: Value): Value {
-  return overBatch("ReduceMean", pictureMeans(x));
+/** The mean of each channel, times a factor: [channels]. */
+export function channelMeans(x: Value, factor = 1): Value {
+  const [batch, channels] = x.shape as [number, number];
+  return sumFirst(reshapeValue(pictureMeans(x), [batch, channels]), factor / batch);
 }
 
-/** For each channel the sum of the products of two pictures: a convolution whose kernel is the second. [channels] */
-export function channelDots(x: Value, y: Value): Value {
+/**
+ * For each channel the sum of the products of two pictures, times a factor: a convolution whose kernel is the second
+ * picture. [channels]
+ */
+export function channelDots(x: Value, y: Value, factor = 1): Value {
   const [batch, channels, height, width] = x.shape as [number, number, number, number];
   const groups = batch * channels;
   const picture = reshapeValue(x, [1, groups, height, width]);
   const kernel = reshapeValue(y, [groups, 1, height, width]);
   const attributes = { group: groups, kernel_shape: [height, width] };
   const dots = emit(CONV, [picture, kernel], [1, groups, 1, 1], "float32", attributes);
-  return overBatch("ReduceSum", reshapeValue(dots, [batch, channels, 1, 1]));
-}
-
-function overBatch(operator: string, perPicture: Value): Value {
-  return emit(operator, [perPicture, int64s([0, 2, 3])], [perPicture.shape[1]!], "float32", { keepdims: 0 });
+  return sumFirst(reshapeValue(dots, [batch, channels]), factor);
 }

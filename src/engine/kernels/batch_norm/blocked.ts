@@ -16,7 +16,7 @@ export function forward(
 ): { y: Value; mean: Value; variance: Value } {
   const { shape } = gamma;
   const mean = channelMeans(x);
-  const meanSquare = times(channelDots(x, x), scalar(1 / countOf(x)));
+  const meanSquare = channelDots(x, x, 1 / countOf(x));
   const difference = emit("Sub", [meanSquare, times(mean, mean)], shape, float);
   const variance = emit("Max", [difference, scalar(0)], shape, float);
   const factor = times(gamma, inverseDeviation(variance, eps));

@@ -4,6 +4,7 @@
  * [out, in / groups, height, width], and are brought into blocks where they are used.
  */
 import { emit, int64s, Value } from "../../graph/value.js";
+import { blockLast, blockMiddle, sumFirst, unblockMiddle } from "../../blocked/layout.js";
 import { reshapeValue } from "../../layout.js";
 import { pads, type ConvInfo } from "./geometry.js";
 
@@ -32,11 +33,9 @@ export function convolve(image: Value, weight: Value, info: ConvInfo, block: Blo
   const taps = info.filterHeight * info.filterWidth;
   const { inChannels, outChannels } = info;
   const turned =
-    groups > 1
-      ? turn(weight, [outChannels / block, block, taps], [0, 2, 1])
-      : takesBlocks(info, block)
-        ? turn(weight, [outChannels / block, block, inChannels / block, block, taps], [0, 2, 4, 3, 1])
-        : turn(weight, [outChannels / block, block, inChannels, taps], [0, 2, 3, 1]);
+    groups === 1 && takesBlocks(info, block)
+      ? blockMiddle(inputBlocks(weight, taps), [1, outChannels, inChannels * taps])
+      : blockMiddle(weight, [1, outChannels, weight.size / outChannels]);
   return emit(CONV, [image, reshapeValue(turned, weight.shape)], outShape(info), "float32", {
     group: groups,
     kernel_shape: [info.filterHeight, info.filterWidth],
@@ -107,9 +106,13 @@ export function weightGradient(x: Value, dy: Value, info: ConvInfo, block: Block
   // The batch takes the place of the input channels: pictures [in, batch, …], kernels [out, batch, …].
   const batches = batchSize / block;
   const area = info.inHeight * info.inWidth;
-  const outArea = outHeight * outWidth;
-  const images = turn(x, [batches, block, inChannels / block, area, block], [2, 4, 0, 3, 1]);
-  const kernels = turn(dy, [batches, block, outChannels / block, outArea, block], [2, 0, 3, 1, 4]);
+  const images = blockMiddle(
+    swapMiddle(unblockMiddle(x, [batchSize, inChannels, area]), [1, batchSize, inChannels, area]),
+    [inChannels, batchSize, area],
+  );
+  const points = outHeight * outWidth;
+  const rows = blockLast(dy, [batchSize, outChannels * points]);
+  const kernels = swapMiddle(rows, [outChannels / block, points, batches, block * block]);
   const sliding = slide(
     reshapeValue(images, [inChannels, batchSize, info.inHeight, info.inWidth]),
     reshapeValue(kernels, [outChannels, batchSize, outHeight, outWidth]),
@@ -121,13 +124,9 @@ export function weightGradient(x: Value, dy: Value, info: ConvInfo, block: Block
     filterHeight,
     filterWidth,
   ]);
-  const turned = emit(
-    "Transpose",
-    [cut],
-    [outChannels / block, block, inChannels, filterHeight, filterWidth],
-    "float32",
-    { perm: [1, 4, 0, 2, 3] },
-  );
+  const taps = filterHeight * filterWidth;
+  const plain = unblockMiddle(cut, [inChannels, outChannels, taps]);
+  const turned = swapMiddle(plain, [1, inChannels, outChannels, taps]);
   return reshapeValue(turned, [outChannels, inChannels, filterHeight, filterWidth]);
 }
 
@@ -144,10 +143,9 @@ export function depthwiseWeightGradient(x: Value, dy: Value, info: ConvInfo, blo
   const [, , height, width] = sliding.shape as [number, number, number, number];
   const blocks = inChannels / block;
   const perPicture = reshapeValue(sliding, [batchSize, blocks, height, width, block]);
-  const sumShape = [blocks, height, width, block];
-  const sum = emit("ReduceSum", [perPicture, int64s([0])], sumShape, "float32", { keepdims: 0 });
-  const cut = crop(reshapeValue(sum, [1, ...sumShape]), [filterHeight, filterWidth]);
-  const turned = turn(cut, [blocks, filterHeight * filterWidth, block], [0, 2, 1]);
+  const sum = reshapeValue(sumFirst(perPicture), [1, blocks, height, width, block]);
+  const cut = crop(sum, [filterHeight, filterWidth]);
+  const turned = unblockMiddle(cut, [1, inChannels, filterHeight * filterWidth]);
   return reshapeValue(turned, [inChannels, 1, filterHeight, filterWidth]);
 }
 
@@ -155,31 +153,34 @@ function outShape(info: ConvInfo): number[] {
   return [info.batchSize, info.outChannels, info.outHeight, info.outWidth];
 }
 
-/** The array seen with `axes`, which are then put into the order of `perm`. */
-function turn(value: Value, axes: readonly number[], perm: readonly number[]): Value {
-  return value.derive(`turn ${axes.join()} ${perm.join()}`, () =>
-    emit(
-      "Transpose",
-      [reshapeValue(value, axes)],
-      perm.map((axis) => axes[axis]!),
-      "float32",
-      { perm },
-    ),
-  );
+/** [out, in, taps] to [out, in / block, taps, block] */
+function inputBlocks(weight: Value, taps: number): Value {
+  return blockMiddle(weight, [weight.shape[0]!, weight.shape[1]!, taps]);
+}
+
+/** [a, b, c, d] to [a, c, b, d] */
+function swapMiddle(value: Value, axes: readonly [number, number, number, number]): Value {
+  const [a, b, c, d] = axes;
+  return emit("Transpose", [reshapeValue(value, axes)], [a, c, b, d], "float32", { perm: [0, 2, 1, 3] });
 }
 
 /** The kernel of an input gradient: input and output channels exchanged, with these of its points in this order. */
 function pickTaps(weight: Value, points: readonly number[], block: Block, groups: number): Value {
   const [out, perGroup, height, width] = weight.shape as [number, number, number, number];
   const taps = height * width;
-  const turned =
-    groups > 1
-      ? turn(weight, [out / block, block, taps], [0, 2, 1])
-      : turn(weight, [out / block, block, perGroup / block, block, taps], [2, 0, 4, 1, 3]);
-  if (taps === 1) return turned;
-  const axis = groups > 1 ? 1 : 2;
-  const shape = turned.shape.map((length, i) => (i === axis ? points.length : length));
-  return emit("Gather", [turned, int64s(points)], shape, "float32", { axis });
+  if (groups > 1) {
+    const blocks = reshapeValue(blockMiddle(weight, [1, out, taps]), [out / block, taps, block]);
+    return taps === 1 ? blocks : gather(blocks, points, 1);
+  }
+  const rows = blockLast(inputBlocks(weight, taps), [out, perGroup * taps]);
+  if (taps === 1) return rows;
+  const picked = gather(reshapeValue(rows, [perGroup / block, taps, out * block]), points, 1);
+  return swapMiddle(picked, [perGroup / block, points.length, out / block, block * block]);
+}
+
+function gather(value: Value, positions: readonly number[], axis: number): Value {
+  const shape = value.shape.map((length, i) => (i === axis ? positions.length : length));
+  return emit("Gather", [value, int64s(positions)], shape, "float32", { axis });
 }
 
 /** What a class of rows (or columns) of the input's gradient is made of. */

@@ -3,6 +3,7 @@
  * [out, in / groups, kH, kW].
  */
 import { emit, int64s, Value } from "../../graph/value.js";
+import { sumFirst } from "../../blocked/layout.js";
 import { inOrder, reshapeValue } from "../../layout.js";
 import { pads, type ConvInfo } from "./geometry.js";
 
@@ -154,10 +155,7 @@ export function pointwiseWeightGradient(x: Value, dy: Value, info: ConvInfo): Va
   const right = reshapeValue(met, [batchSize, inChannels, points]);
   const shape = [batchSize, outChannels, inChannels];
   const products = emit("com.microsoft:FusedMatMul", [left, right], shape, "float32", { transB: 1 });
-  const sum = emit("ReduceSum", [products, int64s([0])], [outChannels, inChannels], "float32", {
-    keepdims: 0,
-  });
-  return reshapeValue(sum, [outChannels, inChannels, 1, 1]);
+  return reshapeValue(sumFirst(products), [outChannels, inChannels, 1, 1]);
 }
 
 /** For each point of the filter, the elements of [.., .., inHeight, inWidth] that it meets: [.., .., outHeight, outWidth]. */
