@@ -30,7 +30,10 @@ export function withSessionOptions<Result>(
     check(api.setSessionLogSeverityLevel(options, LOG_FATAL));
     check(api.setSessionGraphOptimizationLevel(options, OPTIMIZATION_LEVELS[optimization]));
     if (threads === undefined) check(api.disablePerSessionThreads(options));
-    else check(api.setIntraOpNumThreads(options, threads));
+    else {
+      check(api.setIntraOpNumThreads(options, threads));
+      check(api.addSessionConfigEntry(options, "session.intra_op.allow_spinning", "0"));
+    }
     check(api.addSessionConfigEntry(options, "session.use_env_allocators", "1"));
     if (profilePrefix !== undefined) check(api.enableProfiling(options, profilePrefix));
     for (const name in configEntries) check(api.addSessionConfigEntry(options, name, configEntries[name]!));
