@@ -1,7 +1,7 @@
 /** A local folder in the Hugging Face layout, run frozen: `config.json`, `preprocessor_config.json`, `onnx/model.onnx`. */
 import { readFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
-import { Session, ortTensor } from "../engine/runtime.js";
+import { OrtArray, Session } from "../engine/runtime/index.js";
 import { ConfigurationError } from "../errors.js";
 import { HostTensor } from "../host_tensor.js";
 import { parseImageInput } from "./huggingface_image_input.js";
@@ -25,7 +25,6 @@ export function loadOnnxFolder(folder: string): FrozenBackbone {
 /** A frozen backbone over the bytes of an ONNX model. */
 export function frozenBackbone(name: string, model: Uint8Array, input: ImageInput): FrozenBackbone {
   const session = new Session(model);
-  const inputName = session.inputNames[0]!;
   const outputName = ["pooler_output", "last_hidden_state"].find((output) =>
     session.outputNames.includes(output),
   );
@@ -37,8 +36,8 @@ export function frozenBackbone(name: string, model: Uint8Array, input: ImageInpu
     );
   }
   const extract = (pixels: HostTensor): HostTensor => {
-    const result = session.run({ [inputName]: normalize(pixels, input) }, [outputName])[outputName]!;
-    return poolFeatures(result.data as Float32Array, result.dims);
+    const result = session.run([normalize(pixels, input)], [undefined], [outputName])[0]!;
+    return poolFeatures(result.data as Float32Array, result.shape);
   };
   const { height, width } = inputSize(input);
   const probe = extract(new HostTensor(new Uint8Array(height * width * 3), [1, height, width, 3]));
@@ -71,7 +70,7 @@ function normalize({ data, shape }: HostTensor, { rescaleFactor, mean, std }: Im
       for (let i = 0; i < plane; i++) output[target + i] = table[data[source + i * 3]!]!;
     }
   }
-  return ortTensor("float32", output, [batch, 3, height, width]);
+  return OrtArray.wrap("float32", output, [batch, 3, height, width]);
 }
 
 function poolFeatures(data: Float32Array, dims: readonly number[]): HostTensor {

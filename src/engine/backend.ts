@@ -8,7 +8,7 @@ import { sizeOf, Value, type ValueType } from "./graph/value.js";
 import { blockSize } from "./blocked/block_size.js";
 import { unblocked } from "./blocked/layout.js";
 import { inOrder, simplifyOrder, type Laid, type Order } from "./layout.js";
-import { ortTensor } from "./runtime.js";
+import { OrtArray } from "./runtime/index.js";
 import { newStats } from "./stats.js";
 import { createFallbackBackend } from "./fallback_cpu.js";
 
@@ -60,14 +60,14 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
       return;
     }
     const value = new Value(shape, dtype);
-    value.array = ortTensor(dtype, (values ?? new Float32Array(0)) as Float32Array, shape);
+    value.array = OrtArray.wrap(dtype, (values ?? new Float32Array(0)) as Float32Array, shape);
     this.#data.set(dataId, { laid: { value, order: undefined }, references });
   }
 
   /** A float32 tensor from bytes 0 to 255, which travel as bytes and are cast where the graph runs. */
   writeBytes(data: Uint8Array, shape: readonly number[]): Value {
     const value = new Value(shape, "uint8");
-    value.array = ortTensor("uint8", data, shape);
+    value.array = OrtArray.wrap("uint8", data, shape);
     return value;
   }
 

@@ -6,7 +6,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { Executor } from "../../src/engine/graph/executor.js";
 import { emit, Value } from "../../src/engine/graph/value.js";
 import { engine, fromHost, markStep } from "../../src/engine/index.js";
-import { ortTensor, Session } from "../../src/engine/runtime.js";
+import { OrtArray, Session } from "../../src/engine/runtime/index.js";
 import { newStats } from "../../src/engine/stats.js";
 import { HostTensor } from "../../src/host_tensor.js";
 
@@ -105,7 +105,7 @@ describe("the session cache", () => {
     const executor = new Executor(stats, 2);
     const run = (length: number): void => {
       const x = new Value([length], "float32");
-      x.array = ortTensor("float32", new Float32Array(length), [length]);
+      x.array = OrtArray.allocate("float32", [length]);
       executor.run([emit("Exp", [x], [length], "float32")]);
     };
     for (const length of [1, 2, 1, 3]) run(length); // 3 takes the place of 2

@@ -1,6 +1,5 @@
 /** Compiles pending graphs, once per structure, and runs them. */
-import type { Tensor as OrtTensor } from "onnxruntime-node";
-import { Session } from "../runtime.js";
+import { OrtArray, Session } from "../runtime/index.js";
 import type { EngineStats } from "../stats.js";
 import { encodeModel, type ModelNode, type NamedValue } from "./onnx_model.js";
 import type { GraphNode, Value } from "./value.js";
@@ -30,13 +29,14 @@ export class Executor {
     const outputs = [...roots].sort((a, b) => a.node!.id - b.node!.id);
     const plan = makePlan(outputs);
     const session = this.#sessionFor(plan, outputs);
-    const feeds: Record<string, OrtTensor> = {};
-    for (const feed of plan.feeds) feeds[plan.names.get(feed)!] = feed.array!;
+    const feeds = plan.feeds.map((feed) => feed.array!);
     const start = performance.now();
-    const outputNames = outputs.map((value) => plan.names.get(value)!);
-    const results = session.run(feeds, outputNames);
+    const results = session.run(
+      feeds,
+      outputs.map(({ type, shape }) => OrtArray.allocate(type, shape)),
+    );
     outputs.forEach((value, i) => {
-      value.array = results[outputNames[i]!]!;
+      value.array = results[i]!;
       value.node = undefined;
     });
     this.#stats.runs++;

@@ -1,5 +1,5 @@
 /** The lazy graph: values that are known, or that a node will compute once somebody needs them. */
-import type { Tensor as OrtTensor } from "onnxruntime-node";
+import type { OrtArray } from "../runtime/index.js";
 
 /** The element types that graphs are made of. */
 export type ValueType = "float32" | "int32" | "int64" | "bool" | "uint8";
@@ -16,7 +16,7 @@ export class Value {
   /** The node that computes this value, until it has run. */
   node: GraphNode | undefined;
   /** The array itself, once it is known. */
-  array: OrtTensor | undefined;
+  array: OrtArray | undefined;
   /** Baked into the graph, and part of its structure. */
   readonly constant: readonly number[] | undefined;
   /** What other nodes derived from this value and later ones may want again, by name. */

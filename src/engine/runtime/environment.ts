@@ -1,0 +1,61 @@
+/** What all sessions of a process share: ONNX Runtime's environment, its threads, and the arena that they compute in. */
+import { availableParallelism } from "node:os";
+import { EngineError } from "../../errors.js";
+import { check, ortApi, receive, takeMessage, type Pointer } from "./api.js";
+
+/** ONNX Runtime's numbers for its log levels. Errors come back as errors, so only what ends the process is printed. */
+export const LOG_FATAL = 4;
+
+/** ONNX Runtime's `OrtAllocatorType` and `OrtMemType`. */
+const DEVICE_ALLOCATOR = 0;
+const ARENA_ALLOCATOR = 1;
+const DEFAULT_MEMORY = 0;
+
+interface Environment {
+  readonly environment: Pointer;
+  /** Describes memory of the CPU that is not ONNX Runtime's own. */
+  readonly cpuMemory: Pointer;
+  /** Allocates the strings that the API returns. */
+  readonly allocator: Pointer;
+}
+
+let shared: Environment | undefined;
+
+/** Made on first use. It lives as long as the process; ONNX Runtime itself has one for all threads. */
+export function environment(): Environment {
+  shared ??= create();
+  return shared;
+}
+
+/**
+ * One pool of threads and one arena for all sessions: dozens of cached graphs then own neither idle threads nor each the
+ * memory of its largest run. Idle threads sleep at once instead of spinning, because the cores are shared with
+ * JavaScript, picture decoding and other processes.
+ */
+function create(): Environment {
+  const api = ortApi();
+  const threading = receive((out) => api.createThreadingOptions(out));
+  check(api.setGlobalIntraOpNumThreads(threading, availableParallelism()));
+  check(api.setGlobalInterOpNumThreads(threading, 1));
+  check(api.setGlobalSpinControl(threading, 0));
+  const environment = receive((out) =>
+    api.createEnvWithGlobalThreadPools(LOG_FATAL, "kindling", threading, out),
+  );
+  api.releaseThreadingOptions(threading);
+  check(api.disableTelemetryEvents(environment));
+  registerArena(environment);
+  const cpuMemory = receive((out) => api.createCpuMemoryInfo(DEVICE_ALLOCATOR, DEFAULT_MEMORY, out));
+  const allocator = receive((out) => api.getAllocatorWithDefaultOptions(out));
+  return { environment, cpuMemory, allocator };
+}
+
+function registerArena(environment: Pointer): void {
+  const api = ortApi();
+  const arena = receive((out) => api.createCpuMemoryInfo(ARENA_ALLOCATOR, DEFAULT_MEMORY, out));
+  const status = api.createAndRegisterAllocator(environment, arena, null);
+  api.releaseMemoryInfo(arena);
+  if (status === null) return;
+  const message = takeMessage(status);
+  // Another thread of this process has done it: the environment is one for all of them.
+  if (!message.includes("already been registered")) throw new EngineError("ERR_ENGINE_RUNTIME", message);
+}

@@ -1,0 +1,212 @@
+/** A compiled ONNX model that reads and writes our own arrays. */
+import { EngineError } from "../../errors.js";
+import { CStrings, ortApi, receive, receiveString, takeMessage, type Pointer, type Status } from "./api.js";
+import { environment } from "./environment.js";
+import { withSessionOptions, type SessionOptions } from "./session_options.js";
+import { takeOrtValue, type OrtArray } from "./tensor.js";
+
+/** The arguments of one run, as C wants them. */
+interface Call {
+  readonly inputs: readonly OrtArray[];
+  readonly outputs: readonly (OrtArray | undefined)[];
+  readonly outputNames: CStrings;
+  readonly inputValues: BigUint64Array;
+  readonly outputValues: BigUint64Array;
+}
+
+export class Session {
+  readonly inputNames: readonly string[];
+  readonly outputNames: readonly string[];
+  /** Undefined once it is released. */
+  #session: Pointer | undefined;
+  #disposed = false;
+  #asyncRuns = 0;
+  readonly #inputNames: CStrings;
+  /** By the names, joined. */
+  readonly #outputNames = new Map<string, CStrings>();
+  /** ONNX Runtime reads these where they lie as long as the session lives. */
+  readonly #initializers: readonly OrtArray[];
+
+  /**
+   * @param model the bytes of a model, or the path of one (external data beside it is found)
+   * @throws EngineError `ERR_ENGINE_COMPILE` where ONNX Runtime does not take the model or the options
+   */
+  constructor(model: Uint8Array | string, options: SessionOptions = {}) {
+    this.#initializers = Object.values(options.initializers ?? {});
+    try {
+      this.#session = createSession(model, options);
+      for (const array of this.#initializers) array.acquire();
+    } catch (error) {
+      const source = typeof model === "string" ? model : `A graph of ${model.byteLength} bytes`;
+      throw new EngineError(
+        "ERR_ENGINE_COMPILE",
+        `${source} was refused by ONNX Runtime: ${(error as Error).message}`,
+        { cause: error },
+      );
+    }
+    const api = ortApi();
+    this.inputNames = readNames(this.#session, api.sessionGetInputCount, api.sessionGetInputName);
+    this.outputNames = readNames(this.#session, api.sessionGetOutputCount, api.sessionGetOutputName);
+    this.#inputNames = new CStrings(this.inputNames);
+  }
+
+  /**
+   * @param inputs one for each of `inputNames`
+   * @param outputs one for each of `outputNames`. An array is written in place; it may share memory with an input only
+   *   where no operator still needs the old values. An undefined one is allocated, which costs a copy.
+   * @param outputNames the outputs to compute, by default all
+   * @returns the outputs in that order: the arrays given, and those allocated
+   * @throws EngineError `ERR_ENGINE_RUN` with ONNX Runtime's own message
+   */
+  run(
+    inputs: readonly OrtArray[],
+    outputs: readonly (OrtArray | undefined)[],
+    outputNames: readonly string[] = this.outputNames,
+  ): OrtArray[] {
+    const call = this.#begin(inputs, outputs, outputNames);
+    let status: Status;
+    try {
+      status = ortApi().run(...this.#arguments(call));
+    } finally {
+      this.#end(call);
+    }
+    return finish(call, status);
+  }
+
+  /**
+   * As `run`, on a thread of libuv's pool while the event loop goes on. No array of the run may be read or written until
+   * it is done; other runs of this session may begin meanwhile.
+   */
+  runAsync(
+    inputs: readonly OrtArray[],
+    outputs: readonly (OrtArray | undefined)[],
+    outputNames: readonly string[] = this.outputNames,
+  ): Promise<OrtArray[]> {
+    return new Promise((resolve, reject) => {
+      const call = this.#begin(inputs, outputs, outputNames);
+      this.#asyncRuns++;
+      ortApi().run.async(...this.#arguments(call), (error, status) => {
+        this.#asyncRuns--;
+        this.#end(call);
+        if (this.#disposed) this.#releaseIfIdle();
+        if (error !== null) return reject(error);
+        try {
+          resolve(finish(call, status));
+        } catch (failure) {
+          reject(failure as Error);
+        }
+      });
+    });
+  }
+
+  /** Writes the profile that `profilePrefix` asked for and returns the path of its file. */
+  endProfiling(): string {
+    const { allocator } = environment();
+    return receiveString(allocator, (out) => ortApi().sessionEndProfiling(this.#alive(), allocator, out));
+  }
+
+  /** Frees the compiled model, at the end of the runs that are going on. */
+  dispose(): void {
+    this.#disposed = true;
+    this.#releaseIfIdle();
+  }
+
+  #alive(): Pointer {
+    if (this.#disposed) {
+      throw new EngineError("ERR_ENGINE_RUN", "A session was used after dispose(). Make a new one.");
+    }
+    return this.#session!;
+  }
+
+  #begin(
+    inputs: readonly OrtArray[],
+    outputs: readonly (OrtArray | undefined)[],
+    outputNames: readonly string[],
+  ): Call {
+    this.#alive();
+    if (inputs.length !== this.inputNames.length || outputs.length !== outputNames.length) {
+      throw new EngineError(
+        "ERR_ENGINE_RUN",
+        `A session with ${this.inputNames.length} inputs that is asked for ${outputNames.length} outputs got ` +
+          `${inputs.length} inputs and ${outputs.length} outputs.`,
+      );
+    }
+    const values = new BigUint64Array(inputs.length + outputs.length + 2);
+    const inputValues = values.subarray(0, inputs.length);
+    const outputValues = values.subarray(inputs.length + 1);
+    let acquired = 0;
+    try {
+      for (; acquired < inputs.length; acquired++) inputValues[acquired] = inputs[acquired]!.acquire();
+      for (const [i, output] of outputs.entries()) {
+        if (output !== undefined) outputValues[i] = output.acquire();
+        acquired++;
+      }
+    } catch (error) {
+      for (const array of [...inputs, ...outputs].slice(0, acquired)) array?.release();
+      throw error;
+    }
+    return { inputs, outputs, outputNames: this.#encode(outputNames), inputValues, outputValues };
+  }
+
+  #encode(names: readonly string[]): CStrings {
+    const key = names === this.outputNames ? "" : names.join("\0");
+    let encoded = this.#outputNames.get(key);
+    if (encoded === undefined) this.#outputNames.set(key, (encoded = new CStrings(names)));
+    return encoded;
+  }
+
+  #arguments({ inputs, outputs, outputNames, inputValues, outputValues }: Call) {
+    return [
+      this.#session!,
+      null,
+      this.#inputNames.pointers,
+      inputValues,
+      inputs.length,
+      outputNames.pointers,
+      outputs.length,
+      outputValues,
+    ] as const;
+  }
+
+  #end({ inputs, outputs }: Call): void {
+    for (const input of inputs) input.release();
+    for (const output of outputs) output?.release();
+  }
+
+  #releaseIfIdle(): void {
+    if (this.#session === undefined || this.#asyncRuns > 0) return;
+    ortApi().releaseSession(this.#session);
+    for (const array of this.#initializers) array.release();
+    this.#session = undefined;
+  }
+}
+
+function createSession(model: Uint8Array | string, options: SessionOptions): Pointer {
+  const api = ortApi();
+  const { environment: env } = environment();
+  return withSessionOptions(options, (native) =>
+    receive((out) =>
+      typeof model === "string"
+        ? api.createSession(env, model, native, out)
+        : api.createSessionFromArray(env, model, model.byteLength, native, out),
+    ),
+  );
+}
+
+function readNames(
+  session: Pointer,
+  count: (session: Pointer, out: BigUint64Array) => Status,
+  name: (session: Pointer, i: number, allocator: Pointer, out: BigUint64Array) => Status,
+): string[] {
+  const { allocator } = environment();
+  const length = Number(receive((out) => count(session, out)));
+  return Array.from({ length }, (_, i) => receiveString(allocator, (out) => name(session, i, allocator, out)));
+}
+
+/** Reads what a run has given. */
+function finish({ outputs, outputValues }: Call, status: Status): OrtArray[] {
+  if (status !== null) {
+    throw new EngineError("ERR_ENGINE_RUN", `ONNX Runtime failed in a graph: ${takeMessage(status)}`);
+  }
+  return outputs.map((output, i) => output ?? takeOrtValue(outputValues[i]!));
+}

@@ -1,0 +1,49 @@
+/** How a session is compiled and run, and the `OrtSessionOptions` that say so. */
+import type { OrtArray } from "./tensor.js";
+import { check, ortApi, receive, type Pointer } from "./api.js";
+import { LOG_FATAL } from "./environment.js";
+
+const OPTIMIZATION_LEVELS = { disabled: 0, basic: 1, extended: 2, all: 99 };
+
+export interface SessionOptions {
+  /** Threads of its own for this session. By default all sessions share one pool with a thread for each core. */
+  threads?: number;
+  /** Arrays in place of the model's initializers of these names, used where they lie. They must not change afterwards. */
+  initializers?: Readonly<Record<string, OrtArray>>;
+  /** How much ONNX Runtime may rewrite the graph, default "all". */
+  optimization?: keyof typeof OPTIMIZATION_LEVELS;
+  /** Start of the name of a file for the time of each node, written by `endProfiling`. */
+  profilePrefix?: string;
+  /** Entries as in ONNX Runtime's `onnxruntime_session_options_config_keys.h`. */
+  configEntries?: Readonly<Record<string, string>>;
+}
+
+/** Makes the native options for `use` and releases them afterwards. */
+export function withSessionOptions<Result>(
+  { threads, initializers = {}, optimization = "all", profilePrefix, configEntries = {} }: SessionOptions,
+  use: (options: Pointer) => Result,
+): Result {
+  const api = ortApi();
+  const options = receive((out) => api.createSessionOptions(out));
+  const held: OrtArray[] = [];
+  try {
+    check(api.setSessionLogSeverityLevel(options, LOG_FATAL));
+    check(api.setSessionGraphOptimizationLevel(options, OPTIMIZATION_LEVELS[optimization]));
+    if (threads === undefined) check(api.disablePerSessionThreads(options));
+    else {
+      check(api.setIntraOpNumThreads(options, threads));
+      check(api.addSessionConfigEntry(options, "session.intra_op.allow_spinning", "0"));
+    }
+    check(api.addSessionConfigEntry(options, "session.use_env_allocators", "1"));
+    if (profilePrefix !== undefined) check(api.enableProfiling(options, profilePrefix));
+    for (const name in configEntries) check(api.addSessionConfigEntry(options, name, configEntries[name]!));
+    for (const name in initializers) {
+      check(api.addInitializer(options, name, initializers[name]!.acquire()));
+      held.push(initializers[name]!);
+    }
+    return use(options);
+  } finally {
+    for (const array of held) array.release();
+    api.releaseSessionOptions(options);
+  }
+}
