@@ -4,7 +4,7 @@
  */
 import { encodeModel } from "../graph/onnx_model.js";
 import { Value } from "../graph/value.js";
-import { ortTensor, Session } from "../runtime.js";
+import { OrtArray, Session } from "../runtime/index.js";
 
 const CHANNELS = 64;
 
@@ -33,7 +33,8 @@ function probe(): number {
   } catch {
     return 0;
   }
-  const { y } = session.run({ x: ortTensor("float32", channels, input.shape) }, ["y"]);
+  const blocks = OrtArray.allocate("float32", output.shape);
+  session.run([OrtArray.wrap("float32", channels, input.shape)], [blocks]);
   session.dispose();
-  return (y!.data as Float32Array).indexOf(0, 1);
+  return blocks.data.indexOf(0, 1);
 }
