@@ -7,6 +7,8 @@ import { Executor } from "./graph/executor.js";
 import { sizeOf, Value, type ValueType } from "./graph/value.js";
 import { blockSize } from "./blocked/block_size.js";
 import { unblocked } from "./blocked/layout.js";
+import { Entry } from "./graph/entry.js";
+import { Tracer, type EntryStore, type Lowered } from "./graph/tracer.js";
 import { inOrder, simplifyOrder, type Laid, type Order } from "./layout.js";
 import { OrtArray } from "./runtime/index.js";
 import { newStats } from "./stats.js";
@@ -16,12 +18,6 @@ export const BACKEND_NAME = "onnxruntime";
 
 /** Compiled graphs to keep. A training run needs a handful; each holds its own memory. */
 const MAX_SESSIONS = 64;
-
-/** What the backend holds for one TF.js data id. */
-interface Entry {
-  laid: Laid;
-  references: number;
-}
 
 /** Types that ONNX has no use for here live in TF.js's cpu backend. */
 interface HostEntry {
@@ -36,10 +32,35 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
   readonly #data: tf.DataStorage<Entry | HostEntry>;
   /** Entries whose array is not computed yet and that somebody still refers to. */
   readonly #pending = new Set<Entry>();
+  readonly #tracer: Tracer;
 
   constructor() {
     super();
     this.#data = new tf.DataStorage(this, tf.engine());
+    const store: EntryStore = {
+      entryOf: (tensor) => this.#graphEntry(tensor),
+      add: (entry, shape, dtype) => this.#add(entry, shape, dtype),
+      lend: (entry, shape, dtype) => this.#lend(entry, shape, dtype),
+      takeBack: ({ dataId }) => this.#data.delete(dataId),
+      discard: (tensor) => {
+        const entry = this.#graphEntry(tensor);
+        this.#pending.delete(entry);
+        this.#data.delete(tensor.dataId);
+        entry.laid = undefined;
+      },
+      release: (entry) => this.#release(entry),
+    };
+    this.#tracer = new Tracer(store, this.#executor);
+  }
+
+  /** Makes a kernel call, which `lower` records unless it can be replayed. Undefined if `lower` gives nothing. */
+  call(
+    kernelName: string,
+    inputs: Record<string, tf.TensorInfo>,
+    attributes: Readonly<Record<string, unknown>>,
+    lower: (inputs: Record<string, tf.TensorInfo>) => Lowered | undefined,
+  ): Lowered | undefined {
+    return this.#tracer.call(kernelName, inputs, attributes, lower);
   }
 
   override write(values: tf.BackendValues, shape: number[], dtype: tf.DataType): tf.DataId {
@@ -61,14 +82,14 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
     }
     const value = new Value(shape, dtype);
     value.array = OrtArray.wrap(dtype, (values ?? new Float32Array(0)) as Float32Array, shape);
-    this.#data.set(dataId, { laid: { value, order: undefined }, references });
+    this.#data.set(dataId, new Entry({ value, order: undefined }, references));
   }
 
-  /** A float32 tensor from bytes 0 to 255, which travel as bytes and are cast where the graph runs. */
-  writeBytes(data: Uint8Array, shape: readonly number[]): Value {
+  /** A tensor over bytes, which TF.js has no type for: for the lowering that casts them, and nothing else. */
+  writeBytes(data: Uint8Array, shape: readonly number[]): tf.TensorInfo {
     const value = new Value(shape, "uint8");
     value.array = OrtArray.wrap("uint8", data, shape);
-    return value;
+    return this.#add(new Entry({ value, order: undefined }, 1), shape, "uint8" as tf.DataType);
   }
 
   /** The value behind a tensor, and the order of its axes in memory. */
@@ -78,9 +99,9 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
 
   /** As `laid`, for the lowerings that can work on a picture whose channels lie in blocks. */
   laidMaybeBlocked(tensor: tf.TensorInfo): Laid {
-    const entry = this.#data.get(tensor.dataId);
-    if ("host" in entry) throw new Error(`A ${tensor.dtype} tensor cannot enter a graph.`);
-    return entry.laid;
+    const entry = this.#graphEntry(tensor);
+    if (entry.laid === undefined) this.#tracer.record();
+    return entry.laid!;
   }
 
   /** Channels in a block of a blocked picture, 0 where the device has no kernels for them. */
@@ -101,11 +122,11 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
     order?: Order,
     blocked = false,
   ): tf.TensorInfo {
-    const dataId = {};
-    const entry: Entry = { laid: { value, order: simplifyOrder(order), blocked }, references: 1 };
-    this.#data.set(dataId, entry);
-    if (value.node !== undefined) this.#pending.add(entry);
-    return { dataId, shape: [...shape], dtype: dtype as tf.DataType };
+    return this.#add(
+      new Entry({ value, order: simplifyOrder(order), blocked }, 1),
+      shape,
+      dtype as tf.DataType,
+    );
   }
 
   /** Adopts a tensor of TF.js's cpu backend. */
@@ -134,12 +155,22 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
   override readSync(dataId: tf.DataId): tf.BackendValues {
     const entry = this.#data.get(dataId);
     if ("host" in entry) return this.cpu.readSync(entry.host);
-    entry.laid = { value: inOrder(unblocked(entry.laid), undefined), order: undefined };
-    const { value } = entry.laid;
+    if (entry.awaited !== undefined) {
+      const { order, blocked } = entry.awaited;
+      if (order === undefined && !blocked) this.flush();
+      else this.#tracer.record();
+    }
+    const laid = entry.laid!;
+    const value = inOrder(unblocked(laid), undefined);
+    if (value !== laid.value) {
+      entry.laid = { value, order: undefined };
+      entry.result = undefined;
+    }
     if (value.array === undefined) {
       this.#pending.add(entry);
       this.flush();
     }
+    value.isPooled = false; // the caller may keep the array
     return value.array!.data as Float32Array;
   }
 
@@ -149,10 +180,21 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
 
   /** Runs everything pending. */
   flush(): void {
-    const roots = new Set<Value>();
-    for (const { laid } of this.#pending) if (laid.value.node !== undefined) roots.add(laid.value);
+    const pending = new Set(this.#pending);
     this.#pending.clear();
-    if (roots.size > 0) this.#executor.run([...roots]);
+    if (pending.size === 0) return this.#tracer.begin();
+    if (this.#tracer.replay(pending)) return;
+    const roots = new Map<Value, number>();
+    const outputs = new Map<Entry, number>();
+    for (const entry of pending) {
+      const { value } = entry.laid!;
+      if (value.node === undefined) continue;
+      if (!roots.has(value)) roots.set(value, roots.size);
+      outputs.set(entry, roots.get(value)!);
+    }
+    if (roots.size === 0) return this.#tracer.begin();
+    const { graph, feeds } = this.#executor.run([...roots.keys()]);
+    this.#tracer.remember(graph, feeds, outputs);
   }
 
   override disposeData(dataId: tf.DataId, force = false): boolean {
@@ -161,9 +203,18 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
     entry.references--;
     if (!force && entry.references > 0) return false;
     if ("host" in entry) this.cpu.disposeData(entry.host);
-    else this.#pending.delete(entry);
+    else this.#release(entry);
     this.#data.delete(dataId);
     return true;
+  }
+
+  /** An entry that nobody refers to by a tensor; a call that is replayed may still need what it stands for. */
+  #release(entry: Entry): void {
+    this.#pending.delete(entry);
+    const value = entry.laid?.value;
+    if (value === undefined || entry.result !== undefined) return;
+    entry.laid = undefined;
+    if (value.holders === 0) this.#executor.release(value);
   }
 
   override incRef(dataId: tf.DataId): void {
@@ -200,6 +251,24 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
 
   override epsilon(): number {
     return 1e-7;
+  }
+
+  #graphEntry(tensor: tf.TensorInfo): Entry {
+    const entry = this.#data.get(tensor.dataId);
+    if ("host" in entry) throw new Error(`A ${tensor.dtype} tensor cannot enter a graph.`);
+    return entry;
+  }
+
+  #add(entry: Entry, shape: readonly number[], dtype: tf.DataType): tf.TensorInfo {
+    const isComputed = entry.laid === undefined || entry.laid.value.node !== undefined;
+    if (isComputed) this.#pending.add(entry);
+    return this.#lend(entry, shape, dtype);
+  }
+
+  #lend(entry: Entry, shape: readonly number[], dtype: tf.DataType): tf.TensorInfo {
+    const dataId = {};
+    this.#data.set(dataId, entry);
+    return { dataId, shape: [...shape], dtype };
   }
 
   override dispose(): void {

@@ -32,8 +32,12 @@ export function fromHost({ data, shape, dtype }: HostTensor): tf.Tensor {
   if (dtype === "uint8") {
     if (tf.getBackend() !== BACKEND_NAME) return tf.tensor(Float32Array.from(data), [...shape], "float32");
     const active = activeBackend();
-    const value = castTo(active.writeBytes(data as Uint8Array, shape), "float32");
-    return tf.engine().makeTensorFromTensorInfo(active.output(value, shape, "float32"));
+    const bytes = active.writeBytes(data as Uint8Array, shape);
+    const floats = active.call("FromBytes", { bytes }, {}, ({ bytes }) =>
+      active.output(castTo(active.value(bytes!), "float32"), shape, "float32"),
+    ) as tf.TensorInfo;
+    active.disposeData(bytes.dataId);
+    return tf.engine().makeTensorFromTensorInfo(floats);
   }
   return tf.tensor(data, [...shape], dtype);
 }

@@ -6,6 +6,8 @@ export interface EngineStats {
   /** Times a compiled graph ran. */
   runs: number;
   runMs: number;
+  /** Runs whose kernel calls were those of an earlier run, so that nothing was recorded anew. */
+  replays: number;
   /** Operators in the graph that ran last. */
   lastGraphNodes: number;
   /** Compiled graphs kept for reuse at this moment. */
@@ -20,6 +22,7 @@ export function newStats(): EngineStats {
     compileMs: 0,
     runs: 0,
     runMs: 0,
+    replays: 0,
     lastGraphNodes: 0,
     cachedSessions: 0,
     fallbackKernels: {},

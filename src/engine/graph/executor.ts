@@ -1,8 +1,9 @@
 /** Compiles pending graphs, once per structure, and runs them. */
-import { OrtArray, Session } from "../runtime/index.js";
+import { Session, type OrtArray } from "../runtime/index.js";
 import type { EngineStats } from "../stats.js";
 import { encodeModel, type ModelNode, type NamedValue } from "./onnx_model.js";
-import type { GraphNode, Value } from "./value.js";
+import { ArrayPool } from "./array_pool.js";
+import { Value, type GraphNode, type ValueType } from "./value.js";
 
 /** A graph with every value numbered in the order of its first appearance. */
 interface Plan {
@@ -13,10 +14,32 @@ interface Plan {
   key: string;
 }
 
+/** A session with what it takes and gives. */
+export class CompiledGraph {
+  readonly session: Session;
+  readonly outputs: readonly { type: ValueType; shape: readonly number[] }[];
+  readonly nodeCount: number;
+  isDisposed = false;
+
+  constructor(session: Session, outputs: readonly Value[], nodeCount: number) {
+    this.session = session;
+    this.outputs = outputs.map(({ type, shape }) => ({ type, shape }));
+    this.nodeCount = nodeCount;
+  }
+
+  dispose(): void {
+    this.isDisposed = true;
+    this.session.dispose();
+  }
+}
+
 export class Executor {
-  readonly #sessions = new Map<string, Session>();
+  readonly #graphs = new Map<string, CompiledGraph>();
   readonly #stats: EngineStats;
   readonly #maxSessions: number;
+  readonly #pool = new ArrayPool();
+  /** Values that nobody refers to any more, whose arrays may still be wanted by what is recorded. */
+  #released = new Set<Value>();
 
   /** @param maxSessions compiled graphs to keep; the one unused for longest goes first */
   constructor(stats: EngineStats, maxSessions: number) {
@@ -24,51 +47,82 @@ export class Executor {
     this.#maxSessions = maxSessions;
   }
 
-  /** Computes the arrays of all the given values in one run. */
-  run(roots: readonly Value[]): void {
-    const outputs = [...roots].sort((a, b) => a.node!.id - b.node!.id);
-    const plan = makePlan(outputs);
-    const session = this.#sessionFor(plan, outputs);
-    const feeds = plan.feeds.map((feed) => feed.array!);
-    const start = performance.now();
-    const results = session.run(
-      feeds,
-      outputs.map(({ type, shape }) => OrtArray.allocate(type, shape)),
-    );
-    outputs.forEach((value, i) => {
-      value.array = results[i]!;
-      value.node = undefined;
-    });
-    this.#stats.runs++;
-    this.#stats.runMs += performance.now() - start;
-    this.#stats.lastGraphNodes = plan.nodes.length;
+  /** Computes the arrays of all the given values in one run; what is computed is the roots in the order they are given. */
+  run(roots: readonly Value[]): { graph: CompiledGraph; feeds: readonly Value[] } {
+    const plan = makePlan(roots);
+    const graph = this.#graphFor(plan, roots);
+    const arrays = this.#compute(graph, plan.feeds);
+    roots.forEach((value, i) => settle(value, arrays[i]!));
+    return { graph, feeds: plan.feeds };
+  }
+
+  /** Runs a graph again on other arrays. */
+  replay(graph: CompiledGraph, feeds: readonly Value[]): Value[] {
+    const arrays = this.#compute(graph, feeds);
+    this.#stats.replays++;
+    return graph.outputs.map(({ type, shape }, i) => settle(new Value(shape, type), arrays[i]!));
+  }
+
+  /** Lets the array of a value be used again, once no recorded operator can need it. */
+  release(value: Value): void {
+    if (value.isPooled) this.#released.add(value);
   }
 
   dispose(): void {
-    for (const session of this.#sessions.values()) session.dispose();
-    this.#sessions.clear();
+    for (const graph of this.#graphs.values()) graph.dispose();
+    this.#graphs.clear();
+    this.#pool.clear();
     this.#stats.cachedSessions = 0;
   }
 
-  #sessionFor(plan: Plan, outputs: readonly Value[]): Session {
-    let session = this.#sessions.get(plan.key);
-    if (session === undefined) {
+  #compute(graph: CompiledGraph, feeds: readonly Value[]): OrtArray[] {
+    const needed = new Set(feeds);
+    for (const value of this.#released) if (!needed.has(value)) this.#recycle(value);
+    const start = performance.now();
+    const arrays = graph.session.run(
+      feeds.map((feed) => feed.array!),
+      graph.outputs.map(({ type, shape }) => this.#pool.take(type, shape)),
+    );
+    this.#stats.runs++;
+    this.#stats.runMs += performance.now() - start;
+    this.#stats.lastGraphNodes = graph.nodeCount;
+    for (const value of this.#released) this.#recycle(value);
+    return arrays;
+  }
+
+  #recycle(value: Value): void {
+    this.#released.delete(value);
+    if (value.holders > 0 || value.array === undefined) return;
+    this.#pool.give(value.array);
+    value.array = undefined;
+  }
+
+  #graphFor(plan: Plan, outputs: readonly Value[]): CompiledGraph {
+    let graph = this.#graphs.get(plan.key);
+    if (graph === undefined) {
       const start = performance.now();
-      session = new Session(modelOf(plan, outputs));
+      graph = new CompiledGraph(new Session(modelOf(plan, outputs)), outputs, plan.nodes.length);
       this.#stats.compiles++;
       this.#stats.compileMs += performance.now() - start;
     } else {
-      this.#sessions.delete(plan.key);
+      this.#graphs.delete(plan.key);
     }
-    this.#sessions.set(plan.key, session);
-    for (const [key, oldest] of this.#sessions) {
-      if (this.#sessions.size <= this.#maxSessions) break;
+    this.#graphs.set(plan.key, graph);
+    for (const [key, oldest] of this.#graphs) {
+      if (this.#graphs.size <= this.#maxSessions) break;
       oldest.dispose();
-      this.#sessions.delete(key);
+      this.#graphs.delete(key);
     }
-    this.#stats.cachedSessions = this.#sessions.size;
-    return session;
+    this.#stats.cachedSessions = this.#graphs.size;
+    return graph;
   }
+}
+
+function settle(value: Value, array: OrtArray): Value {
+  value.array = array;
+  value.node = undefined;
+  value.isPooled = true;
+  return value;
 }
 
 /** The nodes that the outputs need, inputs first, and a key that two graphs share exactly if one session serves both. */

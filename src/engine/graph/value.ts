@@ -17,6 +17,10 @@ export class Value {
   node: GraphNode | undefined;
   /** The array itself, once it is known. */
   array: OrtArray | undefined;
+  /** Entries of the backend that refer to this value. */
+  holders = 0;
+  /** Whether the array is the engine's own, to be used again when nobody refers to it. */
+  isPooled = false;
   /** Baked into the graph, and part of its structure. */
   readonly constant: readonly number[] | undefined;
   /** What other nodes derived from this value and later ones may want again, by name. */

@@ -33,7 +33,8 @@ export function registerKernels(lowerings: Lowerings): void {
         const inputs = parameters.inputs as Inputs;
         const attributes = parameters.attrs ?? {};
         if (lowering !== undefined && fitsGraph(presentTensors(inputs))) {
-          const result = lowering(inputs, attributes, backend);
+          const lower = (given: Inputs) => lowering(given, attributes, backend);
+          const result = backend.call(kernelName, inputs, attributes, lower);
           if (result !== undefined) return result;
         }
         if (fallback === undefined)

@@ -200,7 +200,9 @@ function readNames(
 ): string[] {
   const { allocator } = environment();
   const length = Number(receive((out) => count(session, out)));
-  return Array.from({ length }, (_, i) => receiveString(allocator, (out) => name(session, i, allocator, out)));
+  return Array.from({ length }, (_, i) =>
+    receiveString(allocator, (out) => name(session, i, allocator, out)),
+  );
 }
 
 /** Reads what a run has given. */

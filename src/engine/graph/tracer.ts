@@ -1,0 +1,270 @@
+/**
+ * Follows the kernel calls from one run of the graph to the next. As long as they are those of a program that has run
+ * before they are only compared with it; the first that differs makes all of them a graph again.
+ */
+import type * as tf from "@tensorflow/tfjs-core";
+import type { Laid } from "../layout.js";
+import { Entry } from "./entry.js";
+import type { CompiledGraph, Executor } from "./executor.js";
+import { isSameCall, type InputReference, type Output, type Program, type ProgramCall } from "./program.js";
+import type { Value } from "./value.js";
+
+/** Programs to keep, the most recently used ones. */
+const MAX_PROGRAMS = 32;
+
+type Attributes = Readonly<Record<string, unknown>>;
+type NamedTensors = Record<string, tf.TensorInfo>;
+export type Lowered = tf.TensorInfo | tf.TensorInfo[];
+type Lower = (inputs: NamedTensors) => Lowered | undefined;
+
+/** What the tracer needs of the backend that keeps the entries. */
+export interface EntryStore {
+  entryOf(tensor: tf.TensorInfo): Entry;
+  /** A new tensor over an entry. */
+  add(entry: Entry, shape: readonly number[], dtype: tf.DataType): tf.TensorInfo;
+  /** A tensor over an entry for a while, until `takeBack`. */
+  lend(entry: Entry, shape: readonly number[], dtype: tf.DataType): tf.TensorInfo;
+  takeBack(tensor: tf.TensorInfo): void;
+  /** Forgets a tensor and its entry, whose value another entry has taken over. */
+  discard(tensor: tf.TensorInfo): void;
+  /** Lets go of what an entry refers to that has no tensors any more. */
+  release(entry: Entry): void;
+}
+
+/** A call since the last run. */
+interface Call extends ProgramCall {
+  /** What the inputs were: a result's entry, or an array from outside, whose own entry may be gone by now. */
+  readonly sources: readonly (Entry | Laid)[];
+  readonly outputEntries: readonly Entry[];
+  readonly lower: Lower;
+}
+
+export class Tracer {
+  readonly #store: EntryStore;
+  readonly #executor: Executor;
+  /** Least recently used first. */
+  readonly #programs = new Set<Program>();
+  #calls: Call[] = [];
+  #results = 0;
+  /** Arrays from outside, numbered in the order of their first use. */
+  #feeds = new Map<Value, number>();
+  #outside: Value[] = [];
+  /** Programs that begin with these calls; none while recording. */
+  #candidates: Program[] = [];
+  /** Whether something of this stretch cannot be explained by its calls alone. */
+  #irregular = false;
+  /** A kernel that is called by a lowering is part of that lowering's call. */
+  #isLowering = false;
+
+  constructor(store: EntryStore, executor: Executor) {
+    this.#store = store;
+    this.#executor = executor;
+  }
+
+  /** Makes one kernel call: replayed, or else by `lower`. Undefined if that gives nothing. */
+  call(kernelName: string, inputs: NamedTensors, attributes: Attributes, lower: Lower): Lowered | undefined {
+    if (this.#isLowering) return lower(inputs);
+    const names = Object.keys(inputs).filter((name) => (inputs[name] as unknown) != null);
+    const inputEntries = names.map((name) => this.#store.entryOf(inputs[name]!));
+    const references = names.map((name, i) => this.#reference(name, inputs[name]!, inputEntries[i]!));
+    const known = this.#match(kernelName, attributes, references);
+    const sources = inputEntries.map((entry) => (entry.result === undefined ? entry.laid! : entry));
+    const call = { kernelName, attributes, inputs: references, sources, lower };
+    if (known !== undefined && known.outputs.every(({ kind }) => kind !== "made")) {
+      const outputs = known.outputs.map((output) => this.#replayed(output, inputs));
+      const outputEntries = outputs.map((output) => this.#store.entryOf(output));
+      this.#calls.push({ ...call, outputs: known.outputs, outputEntries, isList: known.isList });
+      return known.isList ? outputs : outputs[0]!;
+    }
+    const stretch = this.#calls;
+    const lowered = this.#lower(lower, inputs);
+    if (lowered === undefined) return undefined;
+    // A lowering that has read values may have decided by them: nothing of it can be replayed.
+    if (stretch !== this.#calls) this.#irregular = true;
+    if (known === undefined) this.record();
+    const isList = Array.isArray(lowered);
+    const tensors = isList ? lowered : [lowered];
+    const outputEntries = tensors.map((tensor) => this.#store.entryOf(tensor));
+    const outputs = tensors.map((tensor, i) =>
+      this.#describe(tensor, outputEntries[i]!, names, inputEntries),
+    );
+    this.#calls.push({ ...call, outputs, outputEntries, isList });
+    return lowered;
+  }
+
+  /** Makes a graph of what has only been compared so far. */
+  record(): void {
+    if (this.#candidates.length === 0) return;
+    this.#candidates = [];
+    for (const call of this.#calls) this.#lowerAgain(call);
+  }
+
+  /** Runs the program whose calls and wanted results these are. Without one, records a graph and gives false. */
+  replay(wanted: ReadonlySet<Entry>): boolean {
+    const program = this.#candidates.find(
+      ({ calls, roots, graph }) =>
+        calls.length === this.#calls.length &&
+        roots.size === wanted.size &&
+        !graph.isDisposed &&
+        [...wanted].every(({ result }) => result !== undefined && roots.has(result)),
+    );
+    if (program === undefined) {
+      this.record();
+      return false;
+    }
+    this.#programs.delete(program);
+    this.#programs.add(program);
+    const values = this.#executor.replay(
+      program.graph,
+      program.feeds.map((feed) => this.#outside[feed]!),
+    );
+    for (const entry of wanted) {
+      const { order, blocked } = entry.awaited!;
+      entry.laid = { value: values[program.roots.get(entry.result!)!]!, order, blocked };
+    }
+    this.begin();
+    return true;
+  }
+
+  /**
+   * Keeps the calls since the last run as a program, if they alone explain what has just run.
+   * @param feeds the arrays that the graph was given
+   * @param roots the entries it computed, with the numbers of its outputs
+   */
+  remember(graph: CompiledGraph, feeds: readonly Value[], roots: ReadonlyMap<Entry, number>): void {
+    const numbers = feeds.map((feed) => this.#feeds.get(feed));
+    const results = [...roots].map(([{ result }, output]) => [result, output] as const);
+    const isExplained =
+      !this.#irregular && !numbers.includes(undefined) && results.every(([result]) => result !== undefined);
+    if (isExplained) {
+      const calls = this.#calls.map(({ kernelName, attributes, inputs, outputs, isList }) => {
+        return { kernelName, attributes, inputs, outputs, isList };
+      });
+      this.#programs.add({
+        calls,
+        graph,
+        feeds: numbers as number[],
+        roots: new Map(results as [number, number][]),
+      });
+      for (const oldest of this.#programs) {
+        if (this.#programs.size <= MAX_PROGRAMS && !oldest.graph.isDisposed) break;
+        this.#programs.delete(oldest);
+      }
+    }
+    this.begin();
+  }
+
+  /** Begins a new stretch of calls. */
+  begin(): void {
+    const calls = this.#calls;
+    this.#calls = [];
+    for (const entry of calls.flatMap(({ outputEntries }) => outputEntries)) {
+      entry.result = undefined;
+      if (entry.references <= 0) this.#store.release(entry);
+    }
+    this.#results = 0;
+    this.#feeds = new Map();
+    this.#outside = [];
+    this.#irregular = false;
+    this.#candidates = [...this.#programs].reverse();
+  }
+
+  #reference(name: string, { shape, dtype }: tf.TensorInfo, entry: Entry): InputReference {
+    const { result } = entry;
+    const { order, blocked = false } = entry.awaited ?? entry.laid!;
+    if (result !== undefined) return { name, shape, dtype, feed: undefined, result, order, blocked };
+    const { value } = entry.laid!;
+    // A value that is still to be computed and is no result entered the graph behind the calls' back.
+    if (value.array === undefined) this.#irregular = true;
+    let feed = this.#feeds.get(value);
+    if (feed === undefined) this.#feeds.set(value, (feed = this.#outside.push(value) - 1));
+    return { name, shape, dtype, feed, result: undefined, order, blocked };
+  }
+
+  #match(
+    kernelName: string,
+    attributes: Attributes,
+    inputs: readonly InputReference[],
+  ): ProgramCall | undefined {
+    const position = this.#calls.length;
+    const matching = this.#candidates.filter(({ calls }) => {
+      const call = calls[position];
+      return call !== undefined && isSameCall(call, kernelName, attributes, inputs);
+    });
+    if (matching.length > 0) this.#candidates = matching;
+    return matching[0]?.calls[position];
+  }
+
+  #replayed(output: Output, inputs: NamedTensors): tf.TensorInfo {
+    if (output.kind === "input") {
+      const { dataId, shape, dtype } = inputs[output.name]!;
+      this.#store.entryOf(inputs[output.name]!).references++;
+      return { dataId, shape, dtype };
+    }
+    const entry = new Entry(undefined, 1);
+    if (output.kind === "feed") {
+      const { order, blocked } = output;
+      entry.laid = { value: this.#outside[output.feed]!, order, blocked };
+    } else if (output.kind === "computed") {
+      entry.awaited = output;
+      entry.result = this.#results++;
+    } else {
+      throw new Error("Arrays that a call makes are never replayed.");
+    }
+    return this.#store.add(entry, output.shape, output.dtype);
+  }
+
+  #describe(
+    tensor: tf.TensorInfo,
+    entry: Entry,
+    names: readonly string[],
+    inputEntries: readonly Entry[],
+  ): Output {
+    const input = inputEntries.indexOf(entry);
+    if (input >= 0) return { kind: "input", name: names[input]! };
+    const { value, order, blocked = false } = entry.laid as Laid;
+    const layout = { shape: tensor.shape, dtype: tensor.dtype, order, blocked };
+    if (value.node !== undefined) {
+      entry.result = this.#results++;
+      return { kind: "computed", ...layout };
+    }
+    const feed = this.#feeds.get(value);
+    return feed === undefined ? { kind: "made" } : { kind: "feed", feed, ...layout };
+  }
+
+  #lower(lower: Lower, inputs: NamedTensors): Lowered | undefined {
+    this.#isLowering = true;
+    try {
+      return lower(inputs);
+    } finally {
+      this.#isLowering = false;
+    }
+  }
+
+  /** Lowers a call that was replayed, and gives its results to the entries that were handed out. */
+  #lowerAgain({ inputs, sources, outputs, outputEntries, lower }: Call): void {
+    if (outputs.some(({ kind }) => kind === "made")) return;
+    const entries = sources.map((source) => (source instanceof Entry ? source : new Entry(source, 1)));
+    const lent = Object.fromEntries(
+      inputs.map(({ name, shape, dtype }, i) => [
+        name,
+        this.#store.lend(entries[i]!, shape, dtype as tf.DataType),
+      ]),
+    );
+    const lowered = this.#lower(lower, lent)!;
+    for (const [i, tensor] of (Array.isArray(lowered) ? lowered : [lowered]).entries()) {
+      const { kind } = outputs[i]!;
+      if (kind === "input") {
+        this.#store.entryOf(tensor).references--;
+        continue;
+      }
+      const made = this.#store.entryOf(tensor);
+      if (kind === "computed") outputEntries[i]!.laid = made.laid;
+      this.#store.discard(tensor);
+    }
+    for (const tensor of Object.values(lent)) this.#store.takeBack(tensor);
+    entries.forEach((entry, i) => {
+      if (entry !== sources[i]) entry.laid = undefined;
+    });
+  }
+}
