@@ -11,10 +11,14 @@ import { Entry } from "./graph/entry.js";
 import { Tracer, type EntryStore, type Lowered } from "./graph/tracer.js";
 import { inOrder, simplifyOrder, type Laid, type Order } from "./layout.js";
 import { OrtArray } from "./runtime/index.js";
+import { EngineError } from "../errors.js";
 import { newStats } from "./stats.js";
 import { createFallbackBackend } from "./fallback_cpu.js";
 
 export const BACKEND_NAME = "onnxruntime";
+
+/** Any length will do for the vectors of an elementwise graph, but 1, which broadcasts. */
+const PLACEHOLDER_LENGTH = 1024;
 
 /** Compiled graphs to keep. A training run needs a handful; each holds its own memory. */
 const MAX_SESSIONS = 64;
@@ -38,12 +42,12 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
     super();
     this.#data = new tf.DataStorage(this, tf.engine());
     const store: EntryStore = {
-      entryOf: (tensor) => this.#graphEntry(tensor),
+      entryOf: (tensor) => this.entryOf(tensor),
       add: (entry, shape, dtype) => this.#add(entry, shape, dtype),
       lend: (entry, shape, dtype) => this.#lend(entry, shape, dtype),
       takeBack: ({ dataId }) => this.#data.delete(dataId),
       discard: (tensor) => {
-        const entry = this.#graphEntry(tensor);
+        const entry = this.entryOf(tensor);
         this.#pending.delete(entry);
         this.#data.delete(tensor.dataId);
         entry.laid = undefined;
@@ -92,6 +96,52 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
     return this.#add(new Entry({ value, order: undefined }, 1), shape, "uint8" as tf.DataType);
   }
 
+  /** @throws EngineError `ERR_ENGINE_DTYPE` for types that graphs do not know */
+  entryOf(tensor: tf.TensorInfo): Entry {
+    const entry = this.#data.get(tensor.dataId);
+    if ("host" in entry) {
+      throw new EngineError(
+        "ERR_ENGINE_DTYPE",
+        `A ${tensor.dtype} tensor of shape [${tensor.shape.join(", ")}] cannot enter a graph. Cast it to float32, int32 or bool.`,
+      );
+    }
+    return entry;
+  }
+
+  /** Has a result that is still to be computed put into this array, row-major, if it can be. */
+  aim(tensor: tf.TensorInfo, target: OrtArray): void {
+    const entry = this.entryOf(tensor);
+    const { order, blocked = false } = entry.awaited ?? entry.laid!;
+    if (order === undefined && !blocked && !entry.isComputed) entry.target = target;
+  }
+
+  /** Copies a tensor, row-major, into an array, unless it lies there. Runs what is pending if that is needed. */
+  copyInto(tensor: tf.TensorInfo, target: OrtArray): void {
+    const { array } = this.entryOf(tensor).laid?.value ?? {};
+    if (array === target) return;
+    (target.data as Float32Array).set(this.readSync(tensor.dataId) as Float32Array);
+  }
+
+  /**
+   * Compiles a function of vectors of one length, whatever that is, which works element by element.
+   * @returns the session, and for each of its inputs the number of the vector, or the array of a number
+   */
+  compileElementwise(count: number, f: (vectors: tf.Tensor[]) => tf.Tensor[]) {
+    const values = Array.from({ length: count }, () => new Value([PLACEHOLDER_LENGTH], "float32"));
+    return this.#tracer.apart(() => {
+      tf.engine().startScope();
+      try {
+        const vectors = values.map((value) =>
+          tf.engine().makeTensorFromTensorInfo(this.output(value, value.shape, "float32")),
+        );
+        const roots = f(vectors).map((tensor) => this.value(tensor));
+        return this.#executor.compileElementwise(values, roots);
+      } finally {
+        tf.engine().endScope();
+      }
+    });
+  }
+
   /** The value behind a tensor, and the order of its axes in memory. */
   laid(tensor: tf.TensorInfo): Laid {
     return unblocked(this.laidMaybeBlocked(tensor));
@@ -99,7 +149,7 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
 
   /** As `laid`, for the lowerings that can work on a picture whose channels lie in blocks. */
   laidMaybeBlocked(tensor: tf.TensorInfo): Laid {
-    const entry = this.#graphEntry(tensor);
+    const entry = this.entryOf(tensor);
     if (entry.laid === undefined) this.#tracer.record();
     return entry.laid!;
   }
@@ -170,6 +220,7 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
       this.#pending.add(entry);
       this.flush();
     }
+    if (value.isMutable) return value.array!.data.slice() as Float32Array;
     value.isPooled = false; // the caller may keep the array
     return value.array!.data as Float32Array;
   }
@@ -189,6 +240,8 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
     for (const entry of pending) {
       const { value } = entry.laid!;
       if (value.node === undefined) continue;
+      value.target ??= entry.target;
+      entry.target = undefined;
       if (!roots.has(value)) roots.set(value, roots.size);
       outputs.set(entry, roots.get(value)!);
     }
@@ -253,15 +306,8 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
     return 1e-7;
   }
 
-  #graphEntry(tensor: tf.TensorInfo): Entry {
-    const entry = this.#data.get(tensor.dataId);
-    if ("host" in entry) throw new Error(`A ${tensor.dtype} tensor cannot enter a graph.`);
-    return entry;
-  }
-
   #add(entry: Entry, shape: readonly number[], dtype: tf.DataType): tf.TensorInfo {
-    const isComputed = entry.laid === undefined || entry.laid.value.node !== undefined;
-    if (isComputed) this.#pending.add(entry);
+    if (!entry.isComputed) this.#pending.add(entry);
     return this.#lend(entry, shape, dtype);
   }
 

@@ -51,16 +51,40 @@ export class Executor {
   run(roots: readonly Value[]): { graph: CompiledGraph; feeds: readonly Value[] } {
     const plan = makePlan(roots);
     const graph = this.#graphFor(plan, roots);
-    const arrays = this.#compute(graph, plan.feeds);
-    roots.forEach((value, i) => settle(value, arrays[i]!));
+    const arrays = this.#compute(
+      graph,
+      plan.feeds,
+      roots.map(({ target }) => target),
+    );
+    roots.forEach((value, i) => settle(value, arrays[i]!, value.target));
     return { graph, feeds: plan.feeds };
   }
 
-  /** Runs a graph again on other arrays. */
-  replay(graph: CompiledGraph, feeds: readonly Value[]): Value[] {
-    const arrays = this.#compute(graph, feeds);
+  /**
+   * Runs a graph again on other arrays.
+   * @param targets where to compute some of the outputs
+   */
+  replay(graph: CompiledGraph, feeds: readonly Value[], targets: readonly (OrtArray | undefined)[]): Value[] {
+    const arrays = this.#compute(graph, feeds, targets);
     this.#stats.replays++;
-    return graph.outputs.map(({ type, shape }, i) => settle(new Value(shape, type), arrays[i]!));
+    return graph.outputs.map(({ type, shape }, i) => settle(new Value(shape, type), arrays[i]!, targets[i]));
+  }
+
+  /**
+   * A session over vectors of any one length, which the roots are computed from element by element.
+   * @returns the session, and for each of its inputs the number of the vector, or the array of a number
+   */
+  compileElementwise(
+    vectors: readonly Value[],
+    roots: readonly Value[],
+  ): { session: Session; feeds: (number | OrtArray)[] } {
+    const plan = makePlan(roots);
+    const { session } = this.#graphFor({ ...plan, key: `elementwise ${plan.key}` }, roots, vectors);
+    const feeds = plan.feeds.map((feed) => {
+      const vector = vectors.indexOf(feed);
+      return vector < 0 ? feed.array! : vector;
+    });
+    return { session, feeds };
   }
 
   /** Lets the array of a value be used again, once no recorded operator can need it. */
@@ -75,13 +99,25 @@ export class Executor {
     this.#stats.cachedSessions = 0;
   }
 
-  #compute(graph: CompiledGraph, feeds: readonly Value[]): OrtArray[] {
+  #compute(
+    graph: CompiledGraph,
+    feeds: readonly Value[],
+    targets: readonly (OrtArray | undefined)[],
+  ): OrtArray[] {
     const needed = new Set(feeds);
+    const inputs = feeds.map((feed) => feed.array!);
+    const taken = new Set(inputs);
     for (const value of this.#released) if (!needed.has(value)) this.#recycle(value);
     const start = performance.now();
     const arrays = graph.session.run(
-      feeds.map((feed) => feed.array!),
-      graph.outputs.map(({ type, shape }) => this.#pool.take(type, shape)),
+      inputs,
+      graph.outputs.map(({ type, shape }, i) => {
+        const target = targets[i];
+        // Nothing is computed into an array that the graph reads.
+        if (target === undefined || taken.has(target)) return this.#pool.take(type, shape);
+        taken.add(target);
+        return target;
+      }),
     );
     this.#stats.runs++;
     this.#stats.runMs += performance.now() - start;
@@ -97,11 +133,12 @@ export class Executor {
     value.array = undefined;
   }
 
-  #graphFor(plan: Plan, outputs: readonly Value[]): CompiledGraph {
+  /** @param vectors values whose only axis may have any length, as may the outputs' then */
+  #graphFor(plan: Plan, outputs: readonly Value[], vectors: readonly Value[] = []): CompiledGraph {
     let graph = this.#graphs.get(plan.key);
     if (graph === undefined) {
       const start = performance.now();
-      graph = new CompiledGraph(new Session(modelOf(plan, outputs)), outputs, plan.nodes.length);
+      graph = new CompiledGraph(new Session(modelOf(plan, outputs, vectors)), outputs, plan.nodes.length);
       this.#stats.compiles++;
       this.#stats.compileMs += performance.now() - start;
     } else {
@@ -118,10 +155,12 @@ export class Executor {
   }
 }
 
-function settle(value: Value, array: OrtArray): Value {
+function settle(value: Value, array: OrtArray, target: OrtArray | undefined): Value {
   value.array = array;
   value.node = undefined;
-  value.isPooled = true;
+  value.target = undefined;
+  value.isMutable = array === target;
+  value.isPooled = !value.isMutable;
   return value;
 }
 
@@ -173,8 +212,12 @@ function addNode(plan: Plan, key: (number | string)[], node: GraphNode): void {
   node.outputs.forEach((output, i) => plan.names.set(output, `n${plan.nodes.length}_${i}`));
 }
 
-function modelOf(plan: Plan, outputs: readonly Value[]): Uint8Array {
-  const named = (value: Value): NamedValue => ({ name: plan.names.get(value)!, value });
+function modelOf(plan: Plan, outputs: readonly Value[], vectors: readonly Value[]): Uint8Array {
+  const named = (value: Value): NamedValue => ({
+    name: plan.names.get(value)!,
+    value,
+    isAnyLength: vectors.length > 0 && (vectors.includes(value) || outputs.includes(value)),
+  });
   const used = new Set<Value>(outputs);
   for (const node of plan.nodes) for (const input of node.inputs) used.add(input);
   const nodes = plan.nodes.map((node): ModelNode => ({

@@ -22,6 +22,8 @@ export interface ModelNode {
 export interface NamedValue {
   name: string;
   value: Value;
+  /** Whether its axes may have other lengths than the value's. Default: false. */
+  isAnyLength?: boolean;
 }
 
 /** The bytes of a model with these nodes, in an order in which they can run. */
@@ -100,26 +102,28 @@ function constantBytes(type: ValueType, values: readonly number[]): Uint8Array {
   return Uint8Array.from(values);
 }
 
-function writeValueInfo({ name, value }: NamedValue, writer: PbfWriter): void {
-  writer.writeStringField(1, name);
-  writer.writeMessage(2, writeType, value);
+function writeValueInfo(named: NamedValue, writer: PbfWriter): void {
+  writer.writeStringField(1, named.name);
+  writer.writeMessage(2, writeType, named);
 }
 
-function writeType(value: Value, writer: PbfWriter): void {
-  writer.writeMessage(1, writeTensorType, value);
+function writeType(named: NamedValue, writer: PbfWriter): void {
+  writer.writeMessage(1, writeTensorType, named);
 }
 
-function writeTensorType(value: Value, writer: PbfWriter): void {
+function writeTensorType({ value, isAnyLength }: NamedValue, writer: PbfWriter): void {
   writer.writeVarintField(1, ELEMENT_TYPES[value.type]);
-  writer.writeMessage(2, writeShape, value.shape);
+  const dimensions = isAnyLength === true ? value.shape.map((_, axis) => `n${axis}`) : value.shape;
+  writer.writeMessage(2, writeShape, dimensions);
 }
 
-function writeShape(shape: readonly number[], writer: PbfWriter): void {
-  for (const length of shape) writer.writeMessage(1, writeDimension, length);
+function writeShape(dimensions: readonly (number | string)[], writer: PbfWriter): void {
+  for (const dimension of dimensions) writer.writeMessage(1, writeDimension, dimension);
 }
 
-function writeDimension(length: number, writer: PbfWriter): void {
-  writer.writeVarintField(1, length);
+function writeDimension(dimension: number | string, writer: PbfWriter): void {
+  if (typeof dimension === "number") writer.writeVarintField(1, dimension);
+  else writer.writeStringField(2, dimension);
 }
 
 function writeOpset({ domain, version }: { domain: string; version: number }, writer: PbfWriter): void {

@@ -5,6 +5,7 @@
 import type * as tf from "@tensorflow/tfjs-core";
 import type { Laid } from "../layout.js";
 import { Entry } from "./entry.js";
+import type { OrtArray } from "../runtime/index.js";
 import type { CompiledGraph, Executor } from "./executor.js";
 import { isSameCall, type InputReference, type Output, type Program, type ProgramCall } from "./program.js";
 import type { Value } from "./value.js";
@@ -77,7 +78,7 @@ export class Tracer {
       return known.isList ? outputs : outputs[0]!;
     }
     const stretch = this.#calls;
-    const lowered = this.#lower(lower, inputs);
+    const lowered = this.apart(() => lower(inputs));
     if (lowered === undefined) return undefined;
     // A lowering that has read values may have decided by them: nothing of it can be replayed.
     if (stretch !== this.#calls) this.#irregular = true;
@@ -90,6 +91,17 @@ export class Tracer {
     );
     this.#calls.push({ ...call, outputs, outputEntries, isList });
     return lowered;
+  }
+
+  /** Makes kernel calls that are not to be followed. */
+  apart<T>(f: () => T): T {
+    const before = this.#isLowering;
+    this.#isLowering = true;
+    try {
+      return f();
+    } finally {
+      this.#isLowering = before;
+    }
   }
 
   /** Makes a graph of what has only been compared so far. */
@@ -114,13 +126,14 @@ export class Tracer {
     }
     this.#programs.delete(program);
     this.#programs.add(program);
-    const values = this.#executor.replay(
-      program.graph,
-      program.feeds.map((feed) => this.#outside[feed]!),
-    );
+    const targets = new Array<OrtArray | undefined>(program.graph.outputs.length).fill(undefined);
+    for (const { result, target } of wanted) targets[program.roots.get(result!)!] ??= target;
+    const feeds = program.feeds.map((feed) => this.#outside[feed]!);
+    const values = this.#executor.replay(program.graph, feeds, targets);
     for (const entry of wanted) {
       const { order, blocked } = entry.awaited!;
       entry.laid = { value: values[program.roots.get(entry.result!)!]!, order, blocked };
+      entry.target = undefined;
     }
     this.begin();
     return true;
@@ -232,15 +245,6 @@ export class Tracer {
     return feed === undefined ? { kind: "made" } : { kind: "feed", feed, ...layout };
   }
 
-  #lower(lower: Lower, inputs: NamedTensors): Lowered | undefined {
-    this.#isLowering = true;
-    try {
-      return lower(inputs);
-    } finally {
-      this.#isLowering = false;
-    }
-  }
-
   /** Lowers a call that was replayed, and gives its results to the entries that were handed out. */
   #lowerAgain({ inputs, sources, outputs, outputEntries, lower }: Call): void {
     if (outputs.some(({ kind }) => kind === "made")) return;
@@ -251,7 +255,7 @@ export class Tracer {
         this.#store.lend(entries[i]!, shape, dtype as tf.DataType),
       ]),
     );
-    const lowered = this.#lower(lower, lent)!;
+    const lowered = this.apart(() => lower(lent))!;
     for (const [i, tensor] of (Array.isArray(lowered) ? lowered : [lowered]).entries()) {
       const { kind } = outputs[i]!;
       if (kind === "input") {

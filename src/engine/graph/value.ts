@@ -21,6 +21,10 @@ export class Value {
   holders = 0;
   /** Whether the array is the engine's own, to be used again when nobody refers to it. */
   isPooled = false;
+  /** Whether an update in place changes the array, so that who reads it needs a copy. */
+  isMutable = false;
+  /** Where the array is to be computed; anywhere if undefined. */
+  target: OrtArray | undefined;
   /** Baked into the graph, and part of its structure. */
   readonly constant: readonly number[] | undefined;
   /** What other nodes derived from this value and later ones may want again, by name. */
@@ -42,6 +46,11 @@ export class Value {
     let value = this.#derived.get(name);
     if (value === undefined) this.#derived.set(name, (value = make()));
     return value;
+  }
+
+  /** Forgets what was derived from numbers that have changed. */
+  forgetDerived(): void {
+    this.#derived = undefined;
   }
 }
 

@@ -24,6 +24,10 @@ abstract class AdamBase extends Optimizer<Options, Slot> {
     return ["expAvg", "expAvgSq"];
   }
 
+  protected override get isElementwise(): boolean {
+    return true;
+  }
+
   protected override rule(group: ParamGroup<Options>, step: number): UpdateRule<Slot> {
     const { lr, betas, eps, weightDecay } = group;
     const { decoupled } = this;

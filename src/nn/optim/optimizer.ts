@@ -1,5 +1,6 @@
 /** What all optimizers share: groups of parameters, the step, and the saved state. */
 import * as tf from "@tensorflow/tfjs-core";
+import { InPlaceUpdate, updatesInPlace } from "../../engine/in_place_update.js";
 import { CheckpointError, ConfigurationError } from "../../errors.js";
 import type { HostTensor } from "../../host_tensor.js";
 import { hostToTensor, Parameter } from "../parameter.js";
@@ -35,6 +36,13 @@ export interface OptimizerState {
   paramGroups: (Record<string, unknown> & { params: number[] })[];
 }
 
+/** A parameter whose turn it is. */
+interface Due<Slot extends string> {
+  parameter: Parameter;
+  grad: tf.Tensor;
+  state: ParameterState<Slot>;
+}
+
 interface ParameterState<Slot extends string> {
   step: number;
   slots: Slots<Slot>;
@@ -47,6 +55,8 @@ export abstract class Optimizer<
   readonly paramGroups: ParamGroup<Options>[] = [];
   readonly #defaults: Options;
   readonly #states = new Map<Parameter, ParameterState<Slot>>();
+  /** By the first of the parameters that are updated together. */
+  readonly #inPlace = new Map<Parameter, InPlaceUpdate<Slot>>();
 
   /**
    * @param params parameters, or groups of them with options of their own
@@ -96,19 +106,43 @@ export abstract class Optimizer<
   step(): void {
     tf.tidy(() => {
       for (const group of this.paramGroups) {
-        const rules = new Map<number, UpdateRule<Slot>>();
+        const due = new Map<number, Due<Slot>[]>();
         for (const parameter of group.params) {
-          if (parameter.grad === null) continue;
+          const { grad } = parameter;
+          if (grad === null) continue;
           const state = this.#stateOf(parameter, group);
           state.step++;
-          let rule = rules.get(state.step);
-          if (rule === undefined) rules.set(state.step, (rule = this.rule(group, state.step)));
-          const { value, slots } = rule(parameter, parameter.grad, state.slots);
-          parameter.assign(value);
-          replaceSlots(state, slots);
+          due.set(state.step, [...(due.get(state.step) ?? []), { parameter, grad, state }]);
         }
+        for (const [step, items] of due) this.#update(group, this.rule(group, step), items);
       }
     });
+  }
+
+  #update(group: ParamGroup<Options>, rule: UpdateRule<Slot>, items: Due<Slot>[]): void {
+    if (this.isElementwise && updatesInPlace()) {
+      const [{ parameter }] = items as [Due<Slot>];
+      const update = this.#inPlace.get(parameter) ?? new InPlaceUpdate<Slot>(this.slotNames(group));
+      this.#inPlace.set(parameter, update);
+      update.run(
+        rule,
+        items.map(({ parameter, grad, state }) => ({ parameter, grad, slots: state.slots })),
+      );
+      return;
+    }
+    for (const { parameter, grad, state } of items) {
+      const { value, slots } = rule(parameter, grad, state.slots);
+      parameter.assign(value);
+      replaceSlots(state, slots);
+    }
+  }
+
+  /**
+   * Whether the rule does the same for every element, whatever the parameter's shape. The engine then changes parameters
+   * and slots where they lie. Default: false.
+   */
+  protected get isElementwise(): boolean {
+    return false;
   }
 
   /** Disposes the gradients of all parameters. */
@@ -171,6 +205,7 @@ export abstract class Optimizer<
     for (const { slots } of this.#states.values())
       for (const [, tensor] of slotEntries(slots)) tensor.dispose();
     this.#states.clear();
+    this.#inPlace.clear();
   }
 
   #parameters(): Parameter[] {

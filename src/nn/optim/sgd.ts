@@ -37,6 +37,10 @@ export class SGD extends Optimizer<Required<SGDOptions>, "momentumBuffer"> {
     return momentum === 0 ? [] : ["momentumBuffer"];
   }
 
+  protected override get isElementwise(): boolean {
+    return true;
+  }
+
   protected override rule(
     { lr, momentum, dampening, weightDecay, nesterov }: ParamGroup<Required<SGDOptions>>,
     step: number,

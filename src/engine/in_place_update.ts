@@ -1,0 +1,171 @@
+/**
+ * Optimizer updates in place. Parameters, gradients and slots of one update lie one behind the other in an array each, and
+ * the update runs over them piece by piece: everything between reading a piece and writing it stays in the processor's
+ * cache, and nothing is allocated.
+ */
+import * as tf from "@tensorflow/tfjs-core";
+import { BACKEND_NAME, type OnnxRuntimeBackend } from "./backend.js";
+import { Value } from "./graph/value.js";
+import { OrtArray } from "./runtime/index.js";
+
+/** Elements of a piece: 128 KiB, of which an update holds about ten at a time. */
+const PIECE = 2 ** 15;
+
+/** A parameter with what its update reads and changes. The slots are replaced by tensors over the common arrays. */
+export interface UpdateItem<Slot extends string> {
+  readonly parameter: tf.Variable;
+  readonly grad: tf.Tensor;
+  readonly slots: Record<Slot, tf.Tensor>;
+}
+
+/** Elementwise: the same for every element, whatever the shape. */
+export type ElementwiseRule<Slot extends string> = (
+  value: tf.Tensor,
+  grad: tf.Tensor,
+  slots: Record<Slot, tf.Tensor>,
+) => { value: tf.Tensor; slots: Record<Slot, tf.Tensor> };
+
+/** Whether the active TF.js backend can update in place. */
+export function updatesInPlace(): boolean {
+  return tf.getBackend() === BACKEND_NAME;
+}
+
+export class InPlaceUpdate<Slot extends string> {
+  readonly #backend = tf.backend() as OnnxRuntimeBackend;
+  readonly #slotNames: readonly Slot[];
+  #parts: Part<Slot>[] = [];
+  /** The common arrays: parameters, gradients, and each slot. */
+  #arrays: OrtArray<"float32">[] = [];
+  /** The same in pieces: first all of a piece's arrays, then the next piece's. */
+  #pieces: OrtArray[][] = [];
+
+  constructor(slotNames: readonly Slot[]) {
+    this.#slotNames = slotNames;
+  }
+
+  /** Changes all parameters and slots by the rule, and runs everything that is pending. */
+  run(rule: ElementwiseRule<Slot>, items: readonly UpdateItem<Slot>[]): void {
+    const isKnown =
+      items.length === this.#parts.length &&
+      items.every((item, i) => this.#parts[i]!.parameter === item.parameter);
+    if (!isKnown) this.#layOut(items);
+    items.forEach((item, i) => this.#parts[i]!.aim(item));
+    this.#backend.flush();
+    items.forEach((item, i) => this.#parts[i]!.settle(item));
+    const { session, feeds } = this.#backend.compileElementwise(
+      2 + this.#slotNames.length,
+      ([value, grad, ...slots]) => {
+        const named = Object.fromEntries(this.#slotNames.map((name, i) => [name, slots[i]!])) as Record<
+          Slot,
+          tf.Tensor
+        >;
+        const next = rule(value!, grad!, named);
+        return [next.value, ...this.#slotNames.map((name) => next.slots[name]!)];
+      },
+    );
+    for (const piece of this.#pieces) {
+      const inputs = feeds.map((feed) => (typeof feed === "number" ? piece[feed]! : feed));
+      session.run(inputs, [piece[0]!, ...piece.slice(2)]);
+    }
+  }
+
+  #layOut(items: readonly UpdateItem<Slot>[]): void {
+    const size = items.reduce((sum, { parameter }) => sum + parameter.size, 0);
+    const arrays = ["value", "grad", ...this.#slotNames].map(() => OrtArray.allocate("float32", [size]));
+    let offset = 0;
+    this.#parts = items.map(({ parameter }) => {
+      const part = new Part(this.#backend, parameter, arrays, this.#slotNames, offset);
+      offset += parameter.size;
+      return part;
+    });
+    this.#arrays = arrays;
+    this.#pieces = [];
+    for (let start = 0; start < size; start += PIECE) {
+      const length = Math.min(PIECE, size - start);
+      this.#pieces.push(this.#arrays.map((array) => array.slice(start, [length])));
+    }
+  }
+}
+
+/** Where one parameter's numbers lie in the common arrays. */
+class Part<Slot extends string> {
+  readonly parameter: tf.Variable;
+  readonly #backend: OnnxRuntimeBackend;
+  readonly #gradArray: OrtArray;
+  /** The parameter's own value first, then the slots'. */
+  readonly #cells: Cell[];
+  readonly #slotNames: readonly Slot[];
+
+  constructor(
+    backend: OnnxRuntimeBackend,
+    parameter: tf.Variable,
+    [values, grads, ...slots]: readonly OrtArray[],
+    slotNames: readonly Slot[],
+    offset: number,
+  ) {
+    const { shape } = parameter;
+    this.#backend = backend;
+    this.parameter = parameter;
+    this.#slotNames = slotNames;
+    this.#gradArray = grads!.slice(offset, shape);
+    this.#cells = [values!, ...slots].map((array) => new Cell(backend, array.slice(offset, shape)));
+  }
+
+  /** Has the gradient computed into its place. */
+  aim({ grad }: UpdateItem<Slot>): void {
+    this.#backend.aim(grad, this.#gradArray);
+  }
+
+  /** Brings parameter and slots, and a gradient that was computed before, into their places. */
+  settle(item: UpdateItem<Slot>): void {
+    this.#backend.copyInto(item.grad, this.#gradArray);
+    const [value, ...slots] = this.#cells;
+    if (!value!.holds(this.parameter)) {
+      const moved = value!.take(this.parameter);
+      this.parameter.assign(moved);
+      moved.dispose();
+    }
+    this.#slotNames.forEach((name, i) => {
+      const slot = item.slots[name]!;
+      if (slots[i]!.holds(slot)) return;
+      item.slots[name] = tf.keep(slots[i]!.take(slot));
+      slot.dispose();
+    });
+  }
+}
+
+/** A tensor's place in a common array. */
+class Cell {
+  readonly #backend: OnnxRuntimeBackend;
+  readonly #array: OrtArray;
+  #value: Value | undefined;
+
+  constructor(backend: OnnxRuntimeBackend, array: OrtArray) {
+    this.#backend = backend;
+    this.#array = array;
+  }
+
+  /** Whether the tensor lies here, and nobody else sees it: a clone keeps the numbers of its time. */
+  holds(tensor: tf.Tensor): boolean {
+    const entry = this.#backend.entryOf(tensor);
+    const { value } = entry.laid!;
+    if (value !== this.#value || value.holders > 1 || entry.references > 1) return false;
+    value.forgetDerived();
+    return true;
+  }
+
+  /** A tensor that lies here, with the numbers of the given one, which gets an array of its own if it lay here. */
+  take(tensor: tf.Tensor): tf.Tensor {
+    this.#backend.copyInto(tensor, this.#array);
+    if (this.#value !== undefined && this.#value.array === this.#array) {
+      const { type, shape } = this.#array;
+      this.#value.array = OrtArray.wrap(type, this.#array.data.slice() as Float32Array, shape);
+      this.#value.isMutable = false;
+    }
+    this.#value = new Value(this.#array.shape, "float32");
+    this.#value.array = this.#array;
+    this.#value.isMutable = true;
+    const info = this.#backend.output(this.#value, tensor.shape, "float32");
+    return tf.engine().makeTensorFromTensorInfo(info);
+  }
+}
