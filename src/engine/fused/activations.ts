@@ -8,7 +8,10 @@ export type GeluApproximation = "none" | "tanh";
 export function fusedGelu(x: tf.Tensor, approximate: GeluApproximation): tf.Tensor {
   if (canFuse(x)) return runFused(approximate === "tanh" ? "GeluTanh" : "Gelu", { x });
   if (approximate === "none") return tf.mul(x, tf.add(tf.mul(tf.erf(tf.mul(x, Math.SQRT1_2)), 0.5), 0.5));
-  const inner = tf.mul(x, tf.add(tf.mul(tf.square(x), 0.044715 * Math.sqrt(8 / Math.PI)), Math.sqrt(8 / Math.PI)));
+  const inner = tf.mul(
+    x,
+    tf.add(tf.mul(tf.square(x), 0.044715 * Math.sqrt(8 / Math.PI)), Math.sqrt(8 / Math.PI)),
+  );
   return tf.mul(x, tf.sigmoid(inner));
 }
 

@@ -34,6 +34,8 @@ tf.registerGradient({
   kernelName: "Embedding",
   inputsToSave: ["indices"],
   gradFunc: (dy, [indices], attributes) => {
-    return { weight: () => runFused("EmbeddingGrad", { dy: dy as tf.Tensor, indices: indices! }, attributes) };
+    return {
+      weight: () => runFused("EmbeddingGrad", { dy: dy as tf.Tensor, indices: indices! }, attributes),
+    };
   },
 });

@@ -32,7 +32,9 @@ export const fusedAttention: Lowerings = {
     const dvalue = multiply(kept, output, { transA: 1 });
     const dprobabilities = emitProduct(multiply(output, v, { transB: 1 }), factors as Value[]);
     const product = emit("Mul", [output, attended], output.shape, FLOAT);
-    const sums = emit("ReduceSum", [product, int64s([-1])], [...output.shape.slice(0, -1), 1], FLOAT, { keepdims: 1 });
+    const sums = emit("ReduceSum", [product, int64s([-1])], [...output.shape.slice(0, -1), 1], FLOAT, {
+      keepdims: 1,
+    });
     const centred = emit("Sub", [dprobabilities, sums], probabilities.shape, FLOAT);
     const dscores = emit("Mul", [probabilities, centred], probabilities.shape, FLOAT);
     const dquery = multiply(dscores, k, { alpha });

@@ -32,7 +32,10 @@ export const fusedCrossEntropy: Lowerings = {
     const factor = reshapeValue(backend.value(dy!), [shape[0]!, 1]);
     const scaled = emit("Mul", [probabilities!, factor], shape, FLOAT);
     const minus = emit("Neg", [factor], factor.shape, FLOAT);
-    const gradient = emit("ScatterElements", [scaled, index!, minus], shape, FLOAT, { axis: 1, reduction: "add" });
+    const gradient = emit("ScatterElements", [scaled, index!, minus], shape, FLOAT, {
+      axis: 1,
+      reduction: "add",
+    });
     return backend.output(gradient, shape, FLOAT);
   },
 

@@ -18,7 +18,12 @@ export const fusedEmbedding: Lowerings = {
     const index = reshapeValue(backend.value(indices!), [count, 1]);
     let updates = reshapeValue(backend.value(dy!), [count, width]);
     if ((paddingIdx as number) >= 0) {
-      const padding = emit("Equal", [index, new Value([1, 1], "int32", [paddingIdx as number])], [count, 1], "bool");
+      const padding = emit(
+        "Equal",
+        [index, new Value([1, 1], "int32", [paddingIdx as number])],
+        [count, 1],
+        "bool",
+      );
       updates = emit("Where", [padding, scalar(0), updates], [count, width], FLOAT);
     }
     const shape = [rows as number, width];

@@ -27,9 +27,16 @@ export const fusedGroupNorm: Lowerings = {
     const factor = reshapeValue(backend.value(gamma!), [channels, 1]);
     const product = emit("Mul", [gradient, reshapeValue(normal, perChannel)], perChannel, FLOAT);
     const meanOfGroup = (value: Value): Value =>
-      emit("ReduceMean", [reshapeValue(value, perGroup), int64s([1])], [perGroup[0]!, 1], FLOAT, { keepdims: 1 });
+      emit("ReduceMean", [reshapeValue(value, perGroup), int64s([1])], [perGroup[0]!, 1], FLOAT, {
+        keepdims: 1,
+      });
     const scaled = emit("Mul", [gradient, factor], perChannel, FLOAT);
-    const slope = emit("Mul", [normal, meanOfGroup(emit("Mul", [product, factor], perChannel, FLOAT))], perGroup, FLOAT);
+    const slope = emit(
+      "Mul",
+      [normal, meanOfGroup(emit("Mul", [product, factor], perChannel, FLOAT))],
+      perGroup,
+      FLOAT,
+    );
     const shifted = emit("Sub", [reshapeValue(scaled, perGroup), meanOfGroup(scaled)], perGroup, FLOAT);
     const dx = emit("Mul", [emit("Sub", [shifted, slope], perGroup, FLOAT), rstd], perGroup, FLOAT);
     const sumOfChannel = (value: Value): tf.TensorInfo => {
@@ -70,7 +77,12 @@ function normalise(x: Value, { perGroup }: Shapes, eps: number): { normal: Value
   const ones = emit("Expand", [scalar(1), int64s([columns])], [columns], FLOAT);
   const outputs = [perGroup, [rows, 1], [rows, 1]].map((shape) => ({ shape, type: FLOAT }) as const);
   const attributes = { axis: 1, epsilon: { float: eps } };
-  const [normal, , rstd] = emitAll("LayerNormalization", [reshapeValue(x, perGroup), ones], outputs, attributes);
+  const [normal, , rstd] = emitAll(
+    "LayerNormalization",
+    [reshapeValue(x, perGroup), ones],
+    outputs,
+    attributes,
+  );
   return { normal: normal!, rstd: rstd! };
 }
 

@@ -25,7 +25,12 @@ export const fusedLayerNorm: Lowerings = {
     const matrix = [rows, columns];
     const column = [rows, 1];
     const input = backend.value(x!);
-    const [mean, rstd] = statisticsOf(input, gamma!.shape, attributes.eps as number, savedForGradient(attributes));
+    const [mean, rstd] = statisticsOf(
+      input,
+      gamma!.shape,
+      attributes.eps as number,
+      savedForGradient(attributes),
+    );
     const output = reshapeValue(backend.value(dy!), matrix);
     const factor = reshapeValue(backend.value(gamma!), [1, columns]);
     const deviation = reshapeValue(rstd, column);

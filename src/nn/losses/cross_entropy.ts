@@ -31,7 +31,8 @@ export function crossEntropy(
     const classes = logits.shape.at(-1)!;
     const rows = tf.reshape<tf.Rank.R2>(logits, [-1, classes]);
     const hard = target.dtype === "int32";
-    const weights = weight === undefined ? undefined : weight instanceof tf.Tensor ? weight : tf.tensor1d([...weight]);
+    const weights =
+      weight === undefined ? undefined : weight instanceof tf.Tensor ? weight : tf.tensor1d([...weight]);
     if (hard && weights === undefined && labelSmoothing === 0) {
       return tf.mean(fusedLabelCrossEntropy(rows, tf.reshape<tf.Rank.R1>(target, [-1])));
     }
