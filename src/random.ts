@@ -3,6 +3,7 @@
  *
  * The bits come from xoroshiro128+ (Blackman and Vigna, 2018) through the package `pure-rand`.
  */
+import { createCipheriv } from "node:crypto";
 import { xoroshiro128plus, xoroshiro128plusFromState } from "pure-rand/generator/xoroshiro128plus";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 
@@ -43,6 +44,16 @@ export class Generator {
       [order[i], order[j]] = [order[j]!, order[i]!];
     }
     return order;
+  }
+
+  /**
+   * Random bytes, many times faster than the same number of single draws: AES in counter mode under a key that this stream
+   * draws.
+   */
+  bytes(count: number): Uint8Array {
+    const key = Int32Array.from({ length: 4 }, () => this.#source.next());
+    const cipher = createCipheriv("aes-128-ctr", new Uint8Array(key.buffer), new Uint8Array(16));
+    return cipher.update(new Uint8Array(count));
   }
 
   get state(): readonly number[] {

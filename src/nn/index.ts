@@ -54,7 +54,8 @@ export { dropout } from "./functional/dropout.js";
 export { embedding, type EmbeddingParameters } from "./functional/embedding.js";
 export { groupNorm, type GroupNormParameters } from "./functional/group_norm.js";
 export { layerNorm, type LayerNormParameters } from "./functional/layer_norm.js";
-export { linear } from "./functional/linear.js";
+export { linear, projections } from "./functional/linear.js";
+export { softmaxCrossEntropy } from "./functional/softmax_cross_entropy.js";
 export { scaledDotProductAttention, type AttentionOptions } from "./functional/attention.js";
 export type { Pair } from "./shape_checks.js";
 
