@@ -53,7 +53,8 @@ export class Generator {
   bytes(count: number): Uint8Array {
     const key = Int32Array.from({ length: 4 }, () => this.#source.next());
     const cipher = createCipheriv("aes-128-ctr", new Uint8Array(key.buffer), new Uint8Array(16));
-    return cipher.update(new Uint8Array(count));
+    if (zeros.length < count) zeros = new Uint8Array(count);
+    return cipher.update(zeros.subarray(0, count));
   }
 
   get state(): readonly number[] {
@@ -64,6 +65,9 @@ export class Generator {
     this.#source = xoroshiro128plusFromState(state);
   }
 }
+
+/** What `bytes` encrypts, as long as the longest so far. */
+let zeros = new Uint8Array(0);
 
 let globalSeed = 0;
 let globalGenerator = new Generator(globalSeed);

@@ -7,6 +7,7 @@ export { computeGradients } from "./autograd.js";
 export * as init from "./init.js";
 
 export { Linear, type LinearOptions } from "./layers/linear.js";
+export { Conv1d, type Conv1dOptions } from "./layers/conv1d.js";
 export { Conv2d, type Conv2dOptions } from "./layers/conv2d.js";
 export { BatchNorm2d, type BatchNormOptions } from "./layers/batch_norm2d.js";
 export { LayerNorm, type LayerNormOptions } from "./layers/layer_norm.js";
