@@ -60,7 +60,7 @@ export class InPlaceUpdate<Slot extends string> {
           tf.Tensor
         >;
         const next = rule(value!, grad!, named);
-        return [next.value, ...this.#slotNames.map((name) => next.slots[name]!)];
+        return [next.value, ...this.#slotNames.map((name) => next.slots[name])];
       },
     );
     for (const piece of this.#pieces) {
@@ -126,7 +126,7 @@ class Part<Slot extends string> {
       moved.dispose();
     }
     this.#slotNames.forEach((name, i) => {
-      const slot = item.slots[name]!;
+      const slot = item.slots[name];
       if (slots[i]!.holds(slot)) return;
       item.slots[name] = tf.keep(slots[i]!.take(slot));
       slot.dispose();
@@ -159,7 +159,7 @@ class Cell {
     this.#backend.copyInto(tensor, this.#array);
     if (this.#value !== undefined && this.#value.array === this.#array) {
       const { type, shape } = this.#array;
-      this.#value.array = OrtArray.wrap(type, this.#array.data.slice() as Float32Array, shape);
+      this.#value.array = OrtArray.wrap(type, this.#array.data.slice(), shape);
       this.#value.isMutable = false;
     }
     this.#value = new Value(this.#array.shape, "float32");

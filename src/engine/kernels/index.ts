@@ -3,6 +3,14 @@ import { activationGradients } from "./activation_gradients.js";
 import { batchNorm } from "./batch_norm/index.js";
 import { convolution } from "./convolution/index.js";
 import { elementwise } from "./elementwise.js";
+import { fusedActivations } from "./fused_activations.js";
+import { fusedAttention } from "./fused_attention.js";
+import { fusedCrossEntropy } from "./fused_cross_entropy.js";
+import { fusedDropout } from "./fused_dropout.js";
+import { fusedEmbedding } from "./fused_embedding.js";
+import { fusedGroupNorm } from "./fused_group_norm.js";
+import { fusedLayerNorm } from "./fused_layer_norm.js";
+import { fusedLinear } from "./fused_linear.js";
 import { indexing } from "./indexing.js";
 import { registerKernels } from "./lowering.js";
 import { matmul } from "./matmul.js";
@@ -23,5 +31,13 @@ export function registerAllKernels(): void {
     ...normalization,
     ...batchNorm,
     ...activationGradients,
+    ...fusedActivations,
+    ...fusedAttention,
+    ...fusedCrossEntropy,
+    ...fusedDropout,
+    ...fusedEmbedding,
+    ...fusedGroupNorm,
+    ...fusedLayerNorm,
+    ...fusedLinear,
   });
 }

@@ -93,7 +93,7 @@ export class Session {
         try {
           resolve(finish(call, status));
         } catch (failure) {
-          reject(failure as Error);
+          reject(failure);
         }
       });
     });
