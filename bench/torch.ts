@@ -4,12 +4,22 @@ import { join } from "node:path";
 
 const PYTHON = "/usr/bin/python3";
 
+export type WaitPolicy = "active" | "passive";
+
+/** How PyTorch is timed: what is fastest differs up to fourfold from model to model, so every model gets its best. */
+export const TORCH_SETTINGS: readonly { policy: WaitPolicy; threads: number }[] = [
+  { policy: "active", threads: 2 },
+  { policy: "passive", threads: 2 },
+  { policy: "active", threads: 1 },
+  { policy: "passive", threads: 1 },
+];
+
 export function hasTorch(): boolean {
   return spawnSync(PYTHON, ["-c", "import torch, torchvision"]).status === 0;
 }
 
 /** @param waitPolicy OpenMP's: what is faster differs from model to model, so peers are timed with both */
-export function runPeer<Result>(script: string, args: string[], waitPolicy: "active" | "passive"): Result {
+export function runPeer<Result>(script: string, args: string[], waitPolicy: WaitPolicy): Result {
   const env = { ...process.env, OMP_WAIT_POLICY: waitPolicy };
   const path = join(import.meta.dirname, "peers", script);
   const { status, stdout, stderr } = spawnSync(PYTHON, [path, ...args], { env, encoding: "utf8" });
