@@ -17,13 +17,24 @@ interface PeerMeasurement {
   peakRssMb: number;
 }
 
+interface ModelResult extends StepMeasurement {
+  torchMs: number | null;
+  torchMinMs: number | null;
+  torchSetting: string | null;
+  torchPeakRssMb: number | null;
+  ratio: number | null;
+}
+
 /**
  * Medians of a step: forward, backward, clipping to norm 1, AdamW. `torchMs` is PyTorch's best of one and two threads with
  * either of OpenMP's ways to wait; `traceMs` is what a step takes outside ONNX Runtime; `firstStepMs` holds the compilation.
  */
-export async function trainStep({ models = MODEL_NAMES, peers }: BenchOptions): Promise<Record<string, unknown>> {
+export async function trainStep({
+  models = MODEL_NAMES,
+  peers,
+}: BenchOptions): Promise<Record<string, unknown>> {
   const withPeers = peers && hasTorch();
-  const results: Record<string, { ratio: number | null }> = {};
+  const results: Record<string, ModelResult> = {};
   for (const name of models) {
     const ours = runFresh<StepMeasurement>("train_step_process.ts", [name, ...limits()]);
     const peer = withPeers ? bestPeer(name) : null;

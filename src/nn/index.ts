@@ -39,6 +39,7 @@ export { conv2d, type Conv2dSettings } from "./functional/conv2d.js";
 export { dropout } from "./functional/dropout.js";
 export type { Pair } from "./shape_checks.js";
 
+export { ctcLoss, type CtcLossOptions } from "./losses/ctc_loss.js";
 export { crossEntropy, type CrossEntropyOptions } from "./losses/cross_entropy.js";
 export {
   binaryCrossEntropyWithLogits,
