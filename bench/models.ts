@@ -13,6 +13,9 @@ export interface Inputs {
 
 export interface BenchModel {
   module: Module<Inputs, tf.Tensor>;
+  inputType: "float32" | "int32";
+  /** Replaces the input that batches are made of. */
+  setInput: (input: HostTensor) => void;
   /** The same batch each time, in new tensors, as a loader would give it. */
   batch: () => Inputs;
   loss: (output: tf.Tensor, inputs: Inputs) => tf.Scalar;
@@ -36,12 +39,19 @@ class ImageModel extends Module<Inputs, tf.Tensor> {
 }
 
 function classifyImages(backbone: Backbone, batchSize: number, size: number): BenchModel {
-  const x = noise([batchSize, size, size, 3]);
-  const targets = classIndices(batchSize, CLASSES);
   return {
     module: new ImageModel(backbone),
-    batch: () => ({ x: fromHost(x), targets: fromHost(targets) }),
+    ...fed(noise([batchSize, size, size, 3]), classIndices(batchSize, CLASSES)),
     loss: (logits, { targets }) => crossEntropy(logits, targets),
+  };
+}
+
+function fed(input: HostTensor, targets: HostTensor): Pick<BenchModel, "inputType" | "setInput" | "batch"> {
+  let current = input;
+  return {
+    inputType: input.dtype === "int32" ? "int32" : "float32",
+    setInput: (other) => (current = other),
+    batch: () => ({ x: fromHost(current), targets: fromHost(targets) }),
   };
 }
 

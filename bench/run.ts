@@ -4,12 +4,14 @@
  */
 import { parseArgs } from "node:util";
 import { finetunePhotos } from "./finetune_photos.js";
+import { forward } from "./forward.js";
 import type { BenchOptions } from "./options.js";
 import { trainCnn } from "./train_cnn.js";
 import { trainStep } from "./train_step.js";
 
 const benchmarks: Record<string, (options: BenchOptions) => Promise<Record<string, unknown>>> = {
   "finetune-photos": finetunePhotos,
+  forward,
   "train-cnn": trainCnn,
   "train-step": trainStep,
 };

@@ -3,19 +3,12 @@ import { geometricMean } from "./measure.js";
 import { MODEL_NAMES } from "./models.js";
 import type { BenchOptions } from "./options.js";
 import { runFresh } from "./process.js";
-import { hasTorch, runPeer, TORCH_SETTINGS } from "./torch.js";
+import { bestPeer, hasTorch } from "./torch.js";
 import type { StepMeasurement } from "./train_step_process.js";
 
 const WARMUP_STEPS = 5;
 const STEPS = 30;
 const MAX_SECONDS = 15;
-
-interface PeerMeasurement {
-  ms: number;
-  minMs: number;
-  parameters: number;
-  peakRssMb: number;
-}
 
 interface ModelResult extends StepMeasurement {
   torchMs: number | null;
@@ -37,7 +30,7 @@ export async function trainStep({
   const results: Record<string, ModelResult> = {};
   for (const name of models) {
     const ours = runFresh<StepMeasurement>("train_step_process.ts", [name, ...limits()]);
-    const peer = withPeers ? bestPeer(name) : null;
+    const peer = withPeers ? bestPeer("train_step.py", name, limits()) : null;
     if (peer !== null && peer.parameters !== ours.parameters) {
       throw new Error(`${name} has ${ours.parameters} parameters, but ${peer.parameters} in PyTorch.`);
     }
@@ -56,12 +49,4 @@ export async function trainStep({
 
 function limits(): string[] {
   return [WARMUP_STEPS, STEPS, MAX_SECONDS].map(String);
-}
-
-function bestPeer(name: string): PeerMeasurement & { setting: string } {
-  const measured = TORCH_SETTINGS.map(({ policy, threads }) => ({
-    ...runPeer<PeerMeasurement>("train_step.py", [name, String(threads), ...limits()], policy),
-    setting: `${policy}, ${threads} threads`,
-  }));
-  return measured.reduce((best, other) => (other.ms < best.ms ? other : best));
 }

@@ -1,18 +1,16 @@
 """The train-step benchmark in PyTorch: one model, one number of threads.
 
 usage: train_step.py MODEL THREADS WARMUP_STEPS STEPS MAX_SECONDS
-A step is forward, backward, clipping to norm 1 and AdamW. Timing stops after STEPS or, from the fifth on, MAX_SECONDS.
-Prints one JSON object.
+A step is forward, backward, clipping to norm 1 and AdamW. Prints one JSON object.
 """
 import json
-import resource
-import statistics
 import sys
 import time
 
 import torch
 
 from models import build
+from timing import summary
 
 
 def main(name, threads, warmup, steps, max_seconds):
@@ -31,19 +29,7 @@ def main(name, threads, warmup, steps, max_seconds):
         loss.item()
         return (time.perf_counter() - start) * 1000
 
-    for _ in range(warmup):
-        step()
-    end = time.perf_counter() + max_seconds
-    milliseconds = []
-    while len(milliseconds) < steps and (len(milliseconds) < 5 or time.perf_counter() < end):
-        milliseconds.append(step())
-    result = {
-        "ms": statistics.median(milliseconds),
-        "minMs": min(milliseconds),
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "peakRssMb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-    }
-    print(json.dumps(result))
+    print(json.dumps(summary(model, step, warmup, steps, max_seconds)))
 
 
 main(sys.argv[1], *map(int, sys.argv[2:5]), float(sys.argv[5]))
