@@ -8,10 +8,17 @@ export * from "./data/index.js";
 export * from "./core/index.js";
 export {
   availableBackbones,
+  Bert,
+  type BertInput,
+  type BertOptions,
+  type BertOutput,
   type FrozenBackbone,
   type ImageBackbone,
   type ImageInput,
   type TrainableBackbone,
+  VisionTransformer,
+  type VisionTransformerOptions,
+  vitSizes,
 } from "./backbones/index.js";
 export { ImageClassifier } from "./tasks/image/image_classifier.js";
 export type { ImageClassifierOptions } from "./tasks/image/image_classifier_options.js";

@@ -1,4 +1,5 @@
 /** Backbones: the networks that tasks put their heads on. */
+export { Bert, type BertInput, type BertOptions, type BertOutput } from "./bert.js";
 export type { FrozenBackbone, ImageBackbone, ImageInput, TrainableBackbone } from "./image_backbone.js";
 export { IMAGENET_NORMALIZATION } from "./image_backbone.js";
 export { parseImageInput } from "./huggingface_image_input.js";
@@ -7,3 +8,4 @@ export { frozenBackbone, inputSize, loadOnnxFolder } from "./onnx_folder.js";
 export { availableBackbones, createArchitecture, createImageBackbone } from "./registry.js";
 export { ResNet18 } from "./resnet.js";
 export { SmallCnn } from "./small_cnn.js";
+export { VisionTransformer, vitSizes, type VisionTransformerOptions } from "./vit.js";

@@ -9,6 +9,19 @@ export * as init from "./init.js";
 export { Linear, type LinearOptions } from "./layers/linear.js";
 export { Conv2d, type Conv2dOptions } from "./layers/conv2d.js";
 export { BatchNorm2d, type BatchNormOptions } from "./layers/batch_norm2d.js";
+export { LayerNorm, type LayerNormOptions } from "./layers/layer_norm.js";
+export { GroupNorm, type GroupNormOptions } from "./layers/group_norm.js";
+export { Embedding, type EmbeddingOptions } from "./layers/embedding.js";
+export {
+  MultiheadAttention,
+  type AttentionMasks,
+  type MultiheadAttentionOptions,
+} from "./layers/multihead_attention.js";
+export {
+  TransformerEncoder,
+  TransformerEncoderLayer,
+  type TransformerEncoderLayerOptions,
+} from "./layers/transformer_encoder.js";
 export { Dropout } from "./layers/dropout.js";
 export { AvgPool2d, GlobalAvgPool2d, MaxPool2d, type PoolOptions } from "./layers/pooling.js";
 export {
@@ -33,10 +46,16 @@ export {
   silu,
   softmax,
   tanh,
+  type GeluOptions,
 } from "./functional/activations.js";
 export { batchNorm, batchNormInference, type BatchNormResult } from "./functional/batch_norm.js";
 export { conv2d, type Conv2dSettings } from "./functional/conv2d.js";
 export { dropout } from "./functional/dropout.js";
+export { embedding, type EmbeddingParameters } from "./functional/embedding.js";
+export { groupNorm, type GroupNormParameters } from "./functional/group_norm.js";
+export { layerNorm, type LayerNormParameters } from "./functional/layer_norm.js";
+export { linear } from "./functional/linear.js";
+export { scaledDotProductAttention, type AttentionOptions } from "./functional/attention.js";
 export type { Pair } from "./shape_checks.js";
 
 export { ctcLoss, type CtcLossOptions } from "./losses/ctc_loss.js";

@@ -12,7 +12,7 @@ export type AnyModule = Module<never, unknown>;
 /**
  * A function with parameters. Parameters, buffers and submodules are the own properties that hold one, or an array of
  * them, in the order of declaration. Their names are PyTorch's: `runningMean` is `running_mean`, the second module of
- * the array `layers` is `layers.1`. Properties with a `#` are invisible.
+ * the array `layers` is `layers.1`; a name that begins with a capital stays as it is. Properties with a `#` are invisible.
  */
 export abstract class Module<Input = tf.Tensor, Output = tf.Tensor> {
   /** Whether dropout drops and batch norm uses the batch's statistics. Set by `train()` and `eval()`. */
@@ -133,5 +133,6 @@ function join(prefix: string, name: string): string {
 }
 
 function snakeCase(property: string): string {
+  if (/^[A-Z]/.test(property)) return property;
   return property.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

@@ -8,8 +8,17 @@ import { getGlobalGenerator, type Generator } from "../../random.js";
  * @param generator where the choice comes from. Default: the global generator.
  */
 export function dropout(input: tf.Tensor, p: number, generator: Generator = getGlobalGenerator()): tf.Tensor {
-  const mask = new Float32Array(input.size);
+  return tf.mul(input, dropoutFactors(input.shape, p, generator));
+}
+
+/** 0 with probability `p`, 1 / (1 - p) elsewhere. */
+export function dropoutFactors(
+  shape: readonly number[],
+  p: number,
+  generator: Generator = getGlobalGenerator(),
+): tf.Tensor {
+  const mask = new Float32Array(tf.util.sizeFromShape([...shape]));
   const kept = 1 / (1 - p);
   for (let i = 0; i < mask.length; i++) if (generator.uniform() >= p) mask[i] = kept;
-  return tf.mul(input, tf.tensor(mask, input.shape));
+  return tf.tensor(mask, [...shape]);
 }

@@ -32,10 +32,17 @@ export class LeakyRelu extends Module {
   }
 }
 
-/** x · Φ(x), exact. */
+/** x · Φ(x), exact or approximated. */
 export class Gelu extends Module {
+  readonly options: functional.GeluOptions;
+
+  constructor(options: functional.GeluOptions = {}) {
+    super();
+    this.options = options;
+  }
+
   forward(input: tf.Tensor): tf.Tensor {
-    return functional.gelu(input);
+    return functional.gelu(input, this.options);
   }
 }
 

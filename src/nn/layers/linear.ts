@@ -1,5 +1,6 @@
 /** Linear: an affine map of the last axis. */
-import * as tf from "@tensorflow/tfjs-core";
+import type * as tf from "@tensorflow/tfjs-core";
+import { linear } from "../functional/linear.js";
 import { defaultUniform } from "../init.js";
 import { Module } from "../module.js";
 import { Parameter } from "../parameter.js";
@@ -29,9 +30,6 @@ export class Linear extends Module {
 
   forward(input: tf.Tensor): tf.Tensor {
     checkFeatures("Linear", input, this.inFeatures);
-    const rows = tf.reshape(input, [-1, this.inFeatures]);
-    const product = tf.matMul(rows, this.weight, false, true);
-    const output = this.bias === null ? product : tf.add(product, this.bias);
-    return tf.reshape(output, [...input.shape.slice(0, -1), this.outFeatures]);
+    return linear(input, this.weight, this.bias);
   }
 }

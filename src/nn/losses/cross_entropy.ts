@@ -1,5 +1,6 @@
 /** Cross-entropy of logits, with label smoothing and class weights. */
 import * as tf from "@tensorflow/tfjs-core";
+import { fusedLabelCrossEntropy, fusedSoftCrossEntropy } from "../../engine/fused/softmax_cross_entropy.js";
 import { ConfigurationError } from "../../errors.js";
 import { formatShape } from "../shape_checks.js";
 
@@ -30,32 +31,20 @@ export function crossEntropy(
     const classes = logits.shape.at(-1)!;
     const rows = tf.reshape<tf.Rank.R2>(logits, [-1, classes]);
     const hard = target.dtype === "int32";
-    const wanted = hard ? oneHot(target, classes) : tf.reshape<tf.Rank.R2>(target, [-1, classes]);
-    const weights = weight as tf.Tensor1D | undefined;
-    const samples = tf.scalar(rows.shape[0]);
-    const total = hard && weights !== undefined ? tf.sum(tf.mul(wanted, weights)) : samples;
-    let share: tf.Tensor = wanted;
-    if (labelSmoothing > 0) {
-      share = tf.add(tf.mul(share, 1 - labelSmoothing), labelSmoothing / classes);
+    const weights =
+      weight === undefined ? undefined : weight instanceof tf.Tensor ? weight : tf.tensor1d([...weight]);
+    if (hard && weights === undefined && labelSmoothing === 0) {
+      return tf.mean(fusedLabelCrossEntropy(rows, tf.reshape<tf.Rank.R1>(target, [-1])));
     }
+    const wanted = hard ? oneHot(target, classes) : tf.reshape<tf.Rank.R2>(target, [-1, classes]);
+    let share: tf.Tensor2D = wanted;
+    if (labelSmoothing > 0) share = tf.add(tf.mul(share, 1 - labelSmoothing), labelSmoothing / classes);
     if (weights !== undefined) share = tf.mul(share, weights);
-    return weightedNegativeLogLikelihood(rows, tf.div(share, total)) as tf.Scalar;
+    const losses = fusedSoftCrossEntropy(rows, share);
+    if (!hard || weights === undefined) return tf.mean(losses);
+    return tf.div(tf.sum(losses), tf.sum(tf.mul(wanted, weights)));
   });
 }
-
-/** -Σ share · logSoftmax(logits), with one gradient for both: softmax · Σ share - share. */
-const weightedNegativeLogLikelihood = tf.customGrad((...inputs) => {
-  const [logits, share, save] = inputs as unknown as [tf.Tensor2D, tf.Tensor2D, tf.GradSaveFunc];
-  const logProbabilities = tf.logSoftmax(logits);
-  save([logProbabilities, share]);
-  const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]): tf.Tensor[] => {
-    const [logP, wanted] = saved as [tf.Tensor, tf.Tensor];
-    const perRow = tf.sum(wanted, -1, true);
-    const gradient = tf.sub(tf.mul(tf.exp(logP), perRow), wanted);
-    return [tf.mul(gradient, dy), tf.mul(tf.neg(logP), dy)];
-  };
-  return { value: tf.neg(tf.sum(tf.mul(share, logProbabilities))), gradFunc };
-});
 
 /** Rows of zeros and a one; a row of NaN for an index that is no class. */
 function oneHot(indices: tf.Tensor, classes: number): tf.Tensor2D {

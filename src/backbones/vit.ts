@@ -1,0 +1,176 @@
+/**
+ * Vision transformer (Dosovitskiy et al., 2020, https://arxiv.org/abs/2010.11929), with torchvision's parameter names
+ * (`vit_b_16`), in the sizes tiny, small and base (Touvron et al., 2020).
+ */
+import * as tf from "@tensorflow/tfjs-core";
+import { ConfigurationError } from "../errors.js";
+import {
+  Conv2d,
+  Dropout,
+  Gelu,
+  init,
+  LayerNorm,
+  Linear,
+  linear,
+  Module,
+  MultiheadAttention,
+  Parameter,
+  Sequential,
+} from "../nn/index.js";
+
+export interface VisionTransformerOptions {
+  /** Height and width of the pictures. Default: 224. */
+  imageSize?: number;
+  /** Height and width of a patch; divides the pictures. Default: 16. */
+  patchSize?: number;
+  numLayers: number;
+  numHeads: number;
+  /** Width of the tokens. */
+  hiddenDim: number;
+  /** Width inside the feed-forward networks. */
+  mlpDim: number;
+  /** Share dropped behind embeddings and both branches of a block, in training. Default: 0. */
+  dropout?: number;
+  /** Share of the attention probabilities dropped in training. Default: 0. */
+  attentionDropout?: number;
+}
+
+/** The usual sizes, for patches of 16 pixels. */
+export const vitSizes = {
+  vit_ti_16: { numLayers: 12, numHeads: 3, hiddenDim: 192, mlpDim: 768 },
+  vit_s_16: { numLayers: 12, numHeads: 6, hiddenDim: 384, mlpDim: 1536 },
+  vit_b_16: { numLayers: 12, numHeads: 12, hiddenDim: 768, mlpDim: 3072 },
+} as const satisfies Record<string, VisionTransformerOptions>;
+
+const EPS = 1e-6;
+
+/** Pictures [batch, imageSize, imageSize, 3] to the features of the class token [batch, hiddenDim]. */
+export class VisionTransformer extends Module<tf.Tensor, tf.Tensor> {
+  readonly numFeatures: number;
+  readonly imageSize: number;
+  readonly patchSize: number;
+  /** [1, 1, hiddenDim] */
+  readonly classToken: Parameter;
+  readonly convProj: Conv2d;
+  readonly encoder: Encoder;
+
+  /** @throws ConfigurationError `ERR_PATCH_SIZE` if the patches do not divide the picture */
+  constructor(options: VisionTransformerOptions) {
+    super();
+    const { imageSize = 224, patchSize = 16, hiddenDim } = options;
+    if (imageSize % patchSize !== 0) {
+      throw new ConfigurationError(
+        "ERR_PATCH_SIZE",
+        `Pictures of ${imageSize} pixels cannot be cut into patches of ${patchSize}. Choose a patchSize that divides imageSize.`,
+      );
+    }
+    this.numFeatures = hiddenDim;
+    this.imageSize = imageSize;
+    this.patchSize = patchSize;
+    this.classToken = new Parameter(init.zeros([1, 1, hiddenDim]));
+    this.convProj = new Conv2d(3, hiddenDim, patchSize, { stride: patchSize });
+    const { weight, bias } = this.convProj;
+    setValue(weight, init.truncNormal(weight.shape, { std: 1 / patchSize / Math.sqrt(3) }));
+    setValue(bias!, init.zeros(bias!.shape));
+    this.encoder = new Encoder((imageSize / patchSize) ** 2 + 1, options);
+  }
+
+  /** @throws ConfigurationError `ERR_SHAPE` for pictures of another size */
+  override forward(pixels: tf.Tensor): tf.Tensor {
+    const { imageSize, numFeatures } = this;
+    const [batch = 0] = pixels.shape;
+    if (pixels.rank !== 4 || !tf.util.arraysEqual(pixels.shape.slice(1), [imageSize, imageSize, 3])) {
+      throw new ConfigurationError(
+        "ERR_SHAPE",
+        `This VisionTransformer takes pictures [batch, ${imageSize}, ${imageSize}, 3], not [${pixels.shape.join(", ")}]. ` +
+          "Resize them, or make it with their imageSize.",
+      );
+    }
+    const classTokens = tf.tile(this.classToken, [batch, 1, 1]);
+    const tokens = tf.concat([classTokens, this.#embedPatches(pixels)], 1);
+    return tf.reshape(this.encoder.forward(tokens), [batch, numFeatures]);
+  }
+
+  /** The convolution, whose kernels do not overlap, as one product with the patches: [batch, patches, hiddenDim]. */
+  #embedPatches(pixels: tf.Tensor): tf.Tensor {
+    const { patchSize, numFeatures, convProj } = this;
+    const side = this.imageSize / patchSize;
+    const [batch] = pixels.shape as [number];
+    const cut = tf.reshape(pixels, [batch, side, patchSize, side, patchSize, 3]);
+    const patches = tf.reshape(tf.transpose(cut, [0, 1, 3, 5, 2, 4]), [batch, side * side, -1]);
+    return linear(patches, tf.reshape(convProj.weight, [numFeatures, -1]), convProj.bias);
+  }
+}
+
+/** Tokens [batch, length, hiddenDim] to the normalised first of them [batch, 1, hiddenDim]. */
+class Encoder extends Module {
+  /** [1, length, hiddenDim] */
+  readonly posEmbedding: Parameter;
+  readonly dropout: Dropout;
+  readonly layers: EncoderBlock[];
+  readonly ln: LayerNorm;
+
+  constructor(length: number, options: VisionTransformerOptions) {
+    super();
+    const { hiddenDim, numLayers, dropout = 0 } = options;
+    this.posEmbedding = new Parameter(init.normal([1, length, hiddenDim], { std: 0.02 }));
+    this.dropout = new Dropout(dropout);
+    this.layers = Array.from({ length: numLayers }, () => new EncoderBlock(options));
+    this.ln = new LayerNorm(hiddenDim, { eps: EPS });
+  }
+
+  forward(tokens: tf.Tensor): tf.Tensor {
+    const embedded = this.dropout.forward(tf.add(tokens, this.posEmbedding));
+    const output = this.layers.reduce((x, layer) => layer.forward(x), embedded);
+    return this.ln.forward(tf.slice(output, [0, 0, 0], [-1, 1, -1]));
+  }
+
+  protected override parts(): [string, unknown][] {
+    const layers = this.layers.map((layer, i): [string, unknown] => [`layers.encoder_layer_${i}`, layer]);
+    return [["posEmbedding", this.posEmbedding], ["dropout", this.dropout], ...layers, ["ln", this.ln]];
+  }
+}
+
+class EncoderBlock extends Module {
+  readonly ln_1: LayerNorm;
+  readonly selfAttention: MultiheadAttention;
+  readonly dropout: Dropout;
+  readonly ln_2: LayerNorm;
+  readonly mlp: Sequential;
+
+  constructor(options: VisionTransformerOptions) {
+    super();
+    const { numHeads, hiddenDim, mlpDim, dropout = 0, attentionDropout = 0 } = options;
+    this.ln_1 = new LayerNorm(hiddenDim, { eps: EPS });
+    this.selfAttention = new MultiheadAttention(hiddenDim, numHeads, {
+      dropout: attentionDropout,
+      batchFirst: true,
+    });
+    this.dropout = new Dropout(dropout);
+    this.ln_2 = new LayerNorm(hiddenDim, { eps: EPS });
+    this.mlp = new Sequential(
+      mlpLinear(hiddenDim, mlpDim),
+      new Gelu(),
+      new Dropout(dropout),
+      mlpLinear(mlpDim, hiddenDim),
+      new Dropout(dropout),
+    );
+  }
+
+  forward(input: tf.Tensor): tf.Tensor {
+    const attended = this.dropout.forward(this.selfAttention.forward(this.ln_1.forward(input)));
+    const x = tf.add(input, attended);
+    return tf.add(x, this.mlp.forward(this.ln_2.forward(x)));
+  }
+}
+
+function mlpLinear(inFeatures: number, outFeatures: number): Linear {
+  const layer = new Linear(inFeatures, outFeatures);
+  setValue(layer.weight, init.xavierUniform(layer.weight.shape));
+  setValue(layer.bias!, init.normal(layer.bias!.shape, { std: 1e-6 }));
+  return layer;
+}
+
+function setValue(parameter: Parameter, { data, shape }: ReturnType<typeof init.zeros>): void {
+  tf.tidy(() => parameter.assign(tf.tensor(data, [...shape])));
+}

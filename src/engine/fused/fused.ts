@@ -1,0 +1,37 @@
+/**
+ * What fused operators share. Each is one kernel of the engine forward and one backward; on every other TF.js backend it
+ * is a composition of TF.js's operators.
+ */
+import * as tf from "@tensorflow/tfjs-core";
+import { BACKEND_NAME, fitsGraph } from "../backend.js";
+
+/** Whether a fused kernel can take these tensors: the engine is active, and they are float32 with something in them. */
+export function canFuse(...tensors: (tf.Tensor | undefined)[]): boolean {
+  if (tf.getBackend() !== BACKEND_NAME) return false;
+  const present = tensors.filter((tensor) => tensor !== undefined);
+  return fitsGraph(present) && present.every(({ dtype }) => dtype === "float32");
+}
+
+/** Runs a kernel with one output. Inputs that are `undefined` are left out. */
+export function runFused<T extends tf.Tensor = tf.Tensor>(
+  kernelName: string,
+  inputs: Record<string, tf.Tensor | undefined>,
+  attributes: tf.NamedAttrMap = {},
+): T {
+  return tf.engine().runKernel(kernelName, present(inputs), attributes) as T;
+}
+
+/** Runs a kernel with several outputs. */
+export function runFusedAll(
+  kernelName: string,
+  inputs: Record<string, tf.Tensor | undefined>,
+  attributes: tf.NamedAttrMap = {},
+): tf.Tensor[] {
+  return tf.engine().runKernel(kernelName, present(inputs), attributes);
+}
+
+function present(inputs: Record<string, tf.Tensor | undefined>): tf.NamedTensorMap {
+  return Object.fromEntries(
+    Object.entries(inputs).filter((entry): entry is [string, tf.Tensor] => entry[1] !== undefined),
+  );
+}

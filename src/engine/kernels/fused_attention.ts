@@ -1,0 +1,76 @@
+/** Scaled dot-product attention and its gradient. */
+import { emit, int64s, scalar, Value } from "../graph/value.js";
+import { identityOrder, inOrder } from "../layout.js";
+import type { Lowerings } from "./lowering.js";
+import { saveForGradient, savedForGradient } from "./saved_values.js";
+
+const FLOAT = "float32";
+
+export const fusedAttention: Lowerings = {
+  Attention: ({ query, key, value, mask, dropout }, attributes, backend) => {
+    const [q, k, v] = [query!, key!, value!].map((tensor) => backend.value(tensor)) as [Value, Value, Value];
+    let scores = multiply(q, k, { transB: 1, alpha: attributes.scale as number });
+    if (mask !== undefined) scores = emit("Add", [scores, backend.value(mask)], scores.shape, FLOAT);
+    if (attributes.causal === true) scores = hideLaterKeys(scores);
+    const probabilities = emit("Softmax", [scores], scores.shape, FLOAT, { axis: -1 });
+    const factors = dropout === undefined ? [] : [backend.value(dropout)];
+    const kept = emitProduct(probabilities, factors);
+    saveForGradient(attributes, probabilities, kept, ...factors);
+    const output = multiply(kept, v);
+    return backend.output(output, output.shape, FLOAT);
+  },
+
+  /**
+   * With p the probabilities and m the factors of dropout: dvalue = (p · m)ᵀ dy, dscores = p · (m · (dy valueᵀ) - Σ dy · y)
+   * (Dao et al., "FlashAttention", 2022: the sum over the keys equals one over the much narrower output).
+   */
+  AttentionGrad: ({ dy, query, key, value, y }, attributes, backend) => {
+    const inputs = [dy!, query!, key!, value!, y!].map((tensor) => backend.value(tensor));
+    const [output, q, k, v, attended] = inputs as [Value, Value, Value, Value, Value];
+    const [probabilities, kept, ...factors] = savedForGradient(attributes) as [Value, Value, Value?];
+    const alpha = attributes.scale as number;
+    const dvalue = multiply(kept, output, { transA: 1 });
+    const dprobabilities = emitProduct(multiply(output, v, { transB: 1 }), factors as Value[]);
+    const product = emit("Mul", [output, attended], output.shape, FLOAT);
+    const sums = emit("ReduceSum", [product, int64s([-1])], [...output.shape.slice(0, -1), 1], FLOAT, {
+      keepdims: 1,
+    });
+    const centred = emit("Sub", [dprobabilities, sums], probabilities.shape, FLOAT);
+    const dscores = emit("Mul", [probabilities, centred], probabilities.shape, FLOAT);
+    const dquery = multiply(dscores, k, { alpha });
+    const dkey = multiply(dscores, q, { transA: 1, alpha });
+    return [dquery, dkey, dvalue, dscores].map((result) => backend.output(result, result.shape, FLOAT));
+  },
+};
+
+function emitProduct(value: Value, factors: readonly Value[]): Value {
+  return factors.reduce((product, factor) => emit("Mul", [product, factor], product.shape, FLOAT), value);
+}
+
+/** Adds -∞ where the key comes after the query. ONNX Runtime makes the triangle once, when it compiles. */
+function hideLaterKeys(scores: Value): Value {
+  const shape = scores.shape.slice(-2);
+  const hidden = emit("Expand", [scalar(-Infinity), int64s(shape)], shape, FLOAT);
+  const above = emit("Trilu", [hidden, new Value([], "int64", [1])], shape, FLOAT, { upper: 1 });
+  return emit("Add", [scores, above], scores.shape, FLOAT);
+}
+
+interface Flags {
+  transA?: 0 | 1;
+  transB?: 0 | 1;
+  alpha?: number;
+}
+
+/** alpha · a b over the last two axes. ONNX Runtime folds the transposes and the factor into the product. */
+function multiply(a: Value, b: Value, { transA = 0, transB = 0, alpha = 1 }: Flags = {}): Value {
+  const [left, right] = [transA === 1 ? swapped(a) : a, transB === 1 ? swapped(b) : b];
+  const shape = [...left.shape.slice(0, -1), right.shape.at(-1)!];
+  const product = emit("MatMul", [left, right], shape, FLOAT);
+  return alpha === 1 ? product : emit("Mul", [product, scalar(alpha)], shape, FLOAT);
+}
+
+function swapped(value: Value): Value {
+  const order = identityOrder(value.shape.length);
+  order.push(...order.splice(-2).reverse());
+  return inOrder({ value, order: undefined }, order);
+}
