@@ -60,10 +60,10 @@ function measure(name: string, warmup: number, count: number, seconds: number, f
 /** Pictures as Kindling holds them; anything else as it is. */
 function channelsLast(input: HostTensor): HostTensor {
   if (input.shape.length !== 4) return input;
-  return tf.tidy(() => {
-    const pictures = tf.transpose(tf.tensor(input.data, [...input.shape]), [0, 2, 3, 1]);
-    return new HostTensor(pictures.dataSync<"float32">(), pictures.shape);
-  });
+  const pictures = tf.tidy(() => tf.transpose(tf.tensor(input.data, [...input.shape]), [0, 2, 3, 1]));
+  const host = new HostTensor(pictures.dataSync<"float32">(), pictures.shape);
+  pictures.dispose();
+  return host;
 }
 
 /** The largest difference relative to the largest magnitude. */

@@ -1,6 +1,7 @@
 """The models of the benchmarks train-step and forward in PyTorch, written as their usual PyTorch sources have them.
 
-`build(name)` gives a model, its example inputs and its loss. Weights are random and there is no dropout.
+`build(name)` gives a model, its example inputs and its loss. Weights are random and there is no dropout. Parameters are
+declared in the order in which Kindling declares them.
 """
 import math
 
@@ -15,7 +16,61 @@ BERT_CLASSES = 2
 LETTERS = 29
 
 
-class Attention(nn.Module):
+def attend(query, key, value, heads):
+    batch, tokens, width = query.shape
+    per_head = width // heads
+
+    def split(t):
+        return t.reshape(batch, tokens, heads, per_head).transpose(1, 2)
+
+    weights = torch.softmax(split(query) @ split(key).transpose(-2, -1) * per_head**-0.5, -1)
+    return (weights @ split(value)).transpose(1, 2).reshape(batch, tokens, width)
+
+
+class SelfAttention(nn.Module):
+    """With one projection for queries, keys and values."""
+
+    def __init__(self, width, heads):
+        super().__init__()
+        self.heads = heads
+        self.projection = nn.Linear(width, 3 * width)
+        self.output = nn.Linear(width, width)
+
+    def forward(self, x):
+        return self.output(attend(*self.projection(x).chunk(3, -1), self.heads))
+
+
+class ViTBlock(nn.Module):
+    def __init__(self, width, heads):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width, 1e-6)
+        self.attention = SelfAttention(width, heads)
+        self.norm2 = nn.LayerNorm(width, 1e-6)
+        self.linear1 = nn.Linear(width, 4 * width)
+        self.linear2 = nn.Linear(4 * width, width)
+
+    def forward(self, x):
+        x = x + self.attention(self.norm1(x))
+        return x + self.linear2(F.gelu(self.linear1(self.norm2(x))))
+
+
+class ViTTiny(nn.Module):
+    def __init__(self, width=192, layers=12, heads=3):
+        super().__init__()
+        self.class_token = nn.Parameter(torch.zeros(1, 1, width))
+        self.patches = nn.Conv2d(3, width, 16, stride=16)
+        self.positions = nn.Parameter(torch.randn(1, 197, width) * 0.02)
+        self.layers = nn.Sequential(*[ViTBlock(width, heads) for _ in range(layers)])
+        self.norm = nn.LayerNorm(width, 1e-6)
+        self.head = nn.Linear(width, CLASSES)
+
+    def forward(self, pixels):
+        x = self.patches(pixels).flatten(2).transpose(1, 2)
+        x = torch.cat([self.class_token.expand(x.shape[0], -1, -1), x], 1) + self.positions
+        return self.head(self.norm(self.layers(x)[:, 0]))
+
+
+class BertLayer(nn.Module):
     def __init__(self, width, heads):
         super().__init__()
         self.heads = heads
@@ -23,53 +78,15 @@ class Attention(nn.Module):
         self.key = nn.Linear(width, width)
         self.value = nn.Linear(width, width)
         self.output = nn.Linear(width, width)
+        self.norm1 = nn.LayerNorm(width, 1e-12)
+        self.linear1 = nn.Linear(width, 4 * width)
+        self.linear2 = nn.Linear(4 * width, width)
+        self.norm2 = nn.LayerNorm(width, 1e-12)
 
     def forward(self, x):
-        batch, tokens, width = x.shape
-        per_head = width // self.heads
-
-        def heads(t):
-            return t.view(batch, tokens, self.heads, per_head).transpose(1, 2)
-
-        query, key, value = heads(self.query(x)), heads(self.key(x)), heads(self.value(x))
-        weights = torch.softmax(query @ key.transpose(-2, -1) * per_head**-0.5, -1)
-        return self.output((weights @ value).transpose(1, 2).reshape(batch, tokens, width))
-
-
-class TransformerLayer(nn.Module):
-    def __init__(self, width, heads, hidden, norm_first, eps):
-        super().__init__()
-        self.norm_first = norm_first
-        self.attention = Attention(width, heads)
-        self.norm1 = nn.LayerNorm(width, eps)
-        self.linear1 = nn.Linear(width, hidden)
-        self.linear2 = nn.Linear(hidden, width)
-        self.norm2 = nn.LayerNorm(width, eps)
-
-    def forward(self, x):
-        if self.norm_first:
-            x = x + self.attention(self.norm1(x))
-            return x + self.linear2(F.gelu(self.linear1(self.norm2(x))))
-        x = self.norm1(x + self.attention(x))
+        attended = attend(self.query(x), self.key(x), self.value(x), self.heads)
+        x = self.norm1(x + self.output(attended))
         return self.norm2(x + self.linear2(F.gelu(self.linear1(x))))
-
-
-class ViTTiny(nn.Module):
-    def __init__(self, width=192, layers=12, heads=3):
-        super().__init__()
-        self.patches = nn.Conv2d(3, width, 16, stride=16)
-        self.class_token = nn.Parameter(torch.zeros(1, 1, width))
-        self.positions = nn.Parameter(torch.randn(1, 197, width) * 0.02)
-        self.layers = nn.Sequential(
-            *[TransformerLayer(width, heads, 4 * width, True, 1e-6) for _ in range(layers)]
-        )
-        self.norm = nn.LayerNorm(width, 1e-6)
-        self.head = nn.Linear(width, CLASSES)
-
-    def forward(self, pixels):
-        x = self.patches(pixels).flatten(2).transpose(1, 2)
-        x = torch.cat([self.class_token.expand(x.shape[0], -1, -1), x], 1) + self.positions
-        return self.head(self.norm(self.layers(x))[:, 0])
 
 
 class BertMini(nn.Module):
@@ -79,9 +96,7 @@ class BertMini(nn.Module):
         self.positions = nn.Embedding(max_positions, width)
         self.token_types = nn.Embedding(2, width)
         self.norm = nn.LayerNorm(width, 1e-12)
-        self.layers = nn.Sequential(
-            *[TransformerLayer(width, heads, 4 * width, False, 1e-12) for _ in range(layers)]
-        )
+        self.layers = nn.Sequential(*[BertLayer(width, heads) for _ in range(layers)])
         self.pooler = nn.Linear(width, width)
         self.head = nn.Linear(width, BERT_CLASSES)
 
@@ -90,6 +105,20 @@ class BertMini(nn.Module):
         embedded = self.words(ids) + self.positions(positions) + self.token_types(torch.zeros_like(ids))
         x = self.layers(self.norm(embedded))
         return self.head(torch.tanh(self.pooler(x[:, 0])))
+
+
+class EncoderLayer(nn.Module):
+    def __init__(self, width, heads, hidden):
+        super().__init__()
+        self.attention = SelfAttention(width, heads)
+        self.linear1 = nn.Linear(width, hidden)
+        self.linear2 = nn.Linear(hidden, width)
+        self.norm1 = nn.LayerNorm(width)
+        self.norm2 = nn.LayerNorm(width)
+
+    def forward(self, x):
+        x = x + self.attention(self.norm1(x))
+        return x + self.linear2(F.gelu(self.linear1(self.norm2(x))))
 
 
 def sinusoids(length, width):
@@ -107,15 +136,13 @@ class ConvCtcEncoder(nn.Module):
         self.conv2 = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
         self.project = nn.Linear(channels * bands // 4, width)
         self.register_buffer("positions", sinusoids(frames // 4, width), persistent=False)
-        self.layers = nn.Sequential(
-            *[TransformerLayer(width, heads, hidden, True, 1e-5) for _ in range(layers)]
-        )
+        self.layers = nn.Sequential(*[EncoderLayer(width, heads, hidden) for _ in range(layers)])
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, LETTERS)
 
     def forward(self, features):
         x = F.relu(self.conv2(F.relu(self.conv1(features[:, None]))))
-        x = self.project(x.transpose(1, 2).flatten(2)) + self.positions
+        x = self.project(x.permute(0, 2, 3, 1).flatten(2)) + self.positions
         return self.head(self.norm(self.layers(x)))
 
 
