@@ -5,9 +5,8 @@ import { join } from "node:path";
 /** @param script a file of this folder that prints one JSON object last */
 export function runFresh<Result>(script: string, args: readonly string[]): Result {
   const path = join(import.meta.dirname, script);
-  const { status, stdout, stderr } = spawnSync(process.execPath, [...process.execArgv, path, ...args], {
-    encoding: "utf8",
-  });
+  const command = ["--expose-gc", ...process.execArgv, path, ...args];
+  const { status, stdout, stderr } = spawnSync(process.execPath, command, { encoding: "utf8" });
   if (status !== 0) throw new Error(`${script} ${args.join(" ")} failed:\n${stderr}`);
   return JSON.parse(stdout.trim().split("\n").at(-1)!) as Result;
 }

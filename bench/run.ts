@@ -6,12 +6,14 @@ import { parseArgs } from "node:util";
 import { finetunePhotos } from "./finetune_photos.js";
 import { forward } from "./forward.js";
 import type { BenchOptions } from "./options.js";
+import { soak } from "./soak.js";
 import { trainCnn } from "./train_cnn.js";
 import { trainStep } from "./train_step.js";
 
 const benchmarks: Record<string, (options: BenchOptions) => Promise<Record<string, unknown>>> = {
   "finetune-photos": finetunePhotos,
   forward,
+  soak,
   "train-cnn": trainCnn,
   "train-step": trainStep,
 };

@@ -6,9 +6,7 @@ import { runFresh } from "./process.js";
 import { bestPeer, hasTorch } from "./torch.js";
 import type { StepMeasurement } from "./train_step_process.js";
 
-const WARMUP_STEPS = 5;
-const STEPS = 30;
-const MAX_SECONDS = 15;
+const LIMITS = { warmup: 4, count: 20, seconds: 10 };
 
 interface ModelResult extends StepMeasurement {
   torchMs: number | null;
@@ -48,5 +46,5 @@ export async function trainStep({
 }
 
 function limits(): string[] {
-  return [WARMUP_STEPS, STEPS, MAX_SECONDS].map(String);
+  return [LIMITS.warmup, LIMITS.count, LIMITS.seconds].map(String);
 }

@@ -54,19 +54,28 @@ class ViTBlock(nn.Module):
         return x + self.linear2(F.gelu(self.linear1(self.norm2(x))))
 
 
+class Positions(nn.Module):
+    def __init__(self, tokens, width):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(1, tokens, width) * 0.02)
+
+    def forward(self, x):
+        return x + self.weight
+
+
 class ViTTiny(nn.Module):
     def __init__(self, width=192, layers=12, heads=3):
         super().__init__()
         self.class_token = nn.Parameter(torch.zeros(1, 1, width))
         self.patches = nn.Conv2d(3, width, 16, stride=16)
-        self.positions = nn.Parameter(torch.randn(1, 197, width) * 0.02)
+        self.positions = Positions(197, width)
         self.layers = nn.Sequential(*[ViTBlock(width, heads) for _ in range(layers)])
         self.norm = nn.LayerNorm(width, 1e-6)
         self.head = nn.Linear(width, CLASSES)
 
     def forward(self, pixels):
         x = self.patches(pixels).flatten(2).transpose(1, 2)
-        x = torch.cat([self.class_token.expand(x.shape[0], -1, -1), x], 1) + self.positions
+        x = self.positions(torch.cat([self.class_token.expand(x.shape[0], -1, -1), x], 1))
         return self.head(self.norm(self.layers(x)[:, 0]))
 
 
