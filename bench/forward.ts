@@ -29,6 +29,7 @@ export async function forward({
   const withPeers = peers && hasTorch();
   const results: Record<string, ModelResult> = {};
   for (const name of models) {
+    console.error(`${name} …`);
     results[name] = withPeers ? withExport(name, (folder) => besidePeers(name, folder)) : alone(name);
   }
   return {

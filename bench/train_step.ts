@@ -27,6 +27,7 @@ export async function trainStep({
   const withPeers = peers && hasTorch();
   const results: Record<string, ModelResult> = {};
   for (const name of models) {
+    console.error(`${name} …`);
     const ours = runFresh<StepMeasurement>("train_step_process.ts", [name, ...limits()]);
     const peer = withPeers ? bestPeer("train_step.py", name, limits()) : null;
     if (peer !== null && peer.parameters !== ours.parameters) {

@@ -1,6 +1,6 @@
 /** CTC loss against PyTorch, against the sum over all alignments, and against finite differences. */
 import * as tf from "@tensorflow/tfjs-core";
-import { describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { engine, markStep } from "../../src/engine/index.js";
 import * as nn from "../../src/nn/index.js";
 import { Generator } from "../../src/random.js";
@@ -33,6 +33,23 @@ describe("ctcLoss as in PyTorch", () => {
     expectClose(losses!, golden.losses, 1e-5);
     expectCloseToLargest(logits.grad!, golden.grad, 1e-4);
     expect(engine.stats().fallbackKernels).toEqual({});
+  });
+});
+
+describe("ctcLoss on TF.js's cpu backend", () => {
+  beforeAll(() => void tf.setBackend("cpu"));
+  afterAll(() => void tf.setBackend("onnxruntime"));
+
+  it("gives PyTorch's loss and gradient", () => {
+    const golden = goldens.find(({ name }) => name === "reduction mean")!;
+    const { targets, inputLengths, targetLengths, options } = golden;
+    const logits = new nn.Parameter(tensorOf(golden.logits));
+    const loss = nn.computeGradients(() => {
+      const logProbs = tf.logSoftmax(logits);
+      return nn.ctcLoss(logProbs, tensorOf(targets, "int32"), inputLengths, targetLengths, options);
+    }, [logits]);
+    expectClose(loss, golden.losses);
+    expectCloseToLargest(logits.grad!, golden.grad, 1e-4);
   });
 });
 

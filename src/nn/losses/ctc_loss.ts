@@ -1,5 +1,6 @@
 /** Connectionist temporal classification (Graves et al., 2006): the likelihood of labels whose places in time are unknown. */
 import * as tf from "@tensorflow/tfjs-core";
+import { canFuse, runFused } from "../../engine/fused/fused.js";
 import { ConfigurationError } from "../../errors.js";
 import { formatShape } from "../shape_checks.js";
 
@@ -108,10 +109,11 @@ function negativeLogLikelihood(logProbs: tf.Tensor, alignment: Alignment, zeroIn
     const [given, save] = inputs as unknown as [tf.Tensor, tf.GradSaveFunc];
     const { emissions, peaks } = emissionsOf(given, alignment);
     const visits = walk(bothWays(emissions), alignment);
-    const [before, after] = tf.split(tf.stack(visits), 2, 2);
     const numStates = rows.shape[1]!;
+    const all = tf.reshape(tf.concat(visits, 0), [frames, numStates, 2 * batch]);
+    const [before, after] = tf.split(all, 2, 2);
     const last = tf.slice(visits.at(-1)!, [Math.max(numStates - 2, 0), batch]);
-    const logLikelihood = tf.add(tf.logSumExp(last, 0), tf.sum(peaks, [0, 1]));
+    const logLikelihood = tf.add(logSumExp(last), tf.sum(peaks, [0, 1]));
     const impossible = tf.less(logLikelihood, NEVER / 10);
     // Each frame's own sum, rather than the likelihood, keeps the rounding of long sums out of the gradient.
     const joint = tf.sub(tf.add(before!, tf.reverse(after!, [0, 1])), emissions);
@@ -182,11 +184,14 @@ function walk(emissions: tf.Tensor, { states, active, unused }: Alignment): tf.T
   const elsewhere = tf.notEqual(range(numStates, [-1, 1]), firstState);
   let current: tf.Tensor = tf.mul(tf.cast(elsewhere, "float32"), NEVER);
   return perFrame.map((cost) => {
-    const ways = tf.add(tf.gather(current, origins), cost);
-    const largest = tf.max(ways, 0);
-    current = tf.add(largest, tf.log(tf.sum(tf.exp(tf.sub(ways, largest)), 0)));
+    current = logSumExp(tf.add(tf.gather(current, origins), cost));
     return current;
   });
+}
+
+/** Over the first axis. */
+function logSumExp(x: tf.Tensor): tf.Tensor {
+  return canFuse(x) ? runFused("LogSumExp", { x }, { axis: [0] }) : tf.logSumExp(x, 0);
 }
 
 /** [frames, states, batch] as it is, and beside it, along the batch, with frames and states reversed. */
