@@ -30,12 +30,13 @@ export function modelPath(folder: string): string {
   return join(folder, "model.onnx");
 }
 
-/** @param kind token ids are int64 in PyTorch and int32 here */
-export function readInput(folder: string, kind: "float32" | "int32"): HostTensor {
+/** Token ids are int64 in PyTorch and int32 here. */
+export function readInput(folder: string): HostTensor {
   const { input } = readShapes(folder);
   const bytes = readBytes(folder, "input.bin");
-  if (kind === "float32") return new HostTensor(new Float32Array(bytes), input);
-  return new HostTensor(Int32Array.from(new BigInt64Array(bytes), Number), input);
+  const isInt64 = bytes.byteLength === 8 * tf.util.sizeFromShape(input);
+  const data = isInt64 ? Int32Array.from(new BigInt64Array(bytes), Number) : new Float32Array(bytes);
+  return new HostTensor(data, input);
 }
 
 export function readOutput(folder: string): HostTensor {

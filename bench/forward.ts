@@ -44,7 +44,7 @@ function besidePeers(name: string, folder: string): ModelResult {
   if (!(ours.difference! < TOLERANCE)) {
     throw new Error(`${name}'s outputs differ from PyTorch's by ${ours.difference} of the largest.`);
   }
-  const ort = runFresh<OrtMeasurement>("ort_forward_process.ts", [name, ...limits(), folder]);
+  const ort = runFresh<OrtMeasurement>("ort_forward_process.ts", [...limits(), folder]);
   const torch = bestPeer("forward.py", name, limits());
   return {
     ...ours,

@@ -30,7 +30,7 @@ function measure(name: string, warmup: number, count: number, seconds: number, f
   const module = model.module.eval();
   if (folder !== undefined) {
     loadWeights(module, folder);
-    model.setInput(channelsLast(readInput(folder, model.inputType)));
+    model.setInput(channelsLast(readInput(folder)));
   }
 
   function run(): Run {

@@ -22,7 +22,6 @@ export interface Inputs {
 
 export interface BenchModel {
   module: Module<Inputs, tf.Tensor>;
-  inputType: "float32" | "int32";
   /** Replaces the input that batches are made of. */
   setInput: (input: HostTensor) => void;
   /** The same batch each time, in new tensors, as a loader would give it. */
@@ -115,10 +114,9 @@ function fed(
   input: HostTensor,
   targets: HostTensor,
   lengths: readonly HostTensor[] = [],
-): Pick<BenchModel, "inputType" | "setInput" | "batch"> {
+): Pick<BenchModel, "setInput" | "batch"> {
   let current = input;
   return {
-    inputType: input.dtype === "int32" ? "int32" : "float32",
     setInput: (other) => (current = other),
     batch: () => ({ x: fromHost(current), targets: fromHost(targets), lengths: lengths.map(fromHost) }),
   };

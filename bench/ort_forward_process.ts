@@ -1,19 +1,17 @@
 /**
- * Plain ONNX Runtime running an exported model: `ort_forward_process.ts MODEL WARMUP_RUNS RUNS MAX_SECONDS EXPORT_FOLDER`
- * prints one JSON object.
+ * Plain ONNX Runtime running an exported model: `ort_forward_process.ts WARMUP_RUNS RUNS MAX_SECONDS EXPORT_FOLDER` prints
+ * one JSON object.
  */
 import { availableParallelism } from "node:os";
 import { modelPath, readInput } from "./exported.js";
 import { median } from "./measure.js";
-import { peakRssMb } from "./process.js";
 
 export interface OrtMeasurement {
   ms: number;
   minMs: number;
-  peakRssMb: number;
 }
 
-async function measure(name: string, warmup: number, count: number, seconds: number, folder: string) {
+async function measure(warmup: number, count: number, seconds: number, folder: string) {
   process.env.ORT_DISABLE_TELEMETRY = "1";
   const { InferenceSession, Tensor } = await import("onnxruntime-node");
   const session = await InferenceSession.create(modelPath(folder), {
@@ -21,13 +19,13 @@ async function measure(name: string, warmup: number, count: number, seconds: num
     graphOptimizationLevel: "all",
     logSeverityLevel: 3,
   });
-  const isText = name.startsWith("bert");
-  const { data, shape } = readInput(folder, isText ? "int32" : "float32");
-  const array = isText ? BigInt64Array.from(data, BigInt) : (data as Float32Array);
+  const { data, shape } = readInput(folder);
+  const isIds = data instanceof Int32Array;
+  const array = isIds ? BigInt64Array.from(data, BigInt) : data;
 
   async function run(): Promise<number> {
     const start = performance.now();
-    const type = isText ? "int64" : "float32";
+    const type = isIds ? "int64" : "float32";
     await session.run({ input: new Tensor(type, array as Float32Array, shape) });
     return performance.now() - start;
   }
@@ -36,8 +34,8 @@ async function measure(name: string, warmup: number, count: number, seconds: num
   const end = performance.now() + seconds * 1000;
   const times: number[] = [];
   while (times.length < count && (times.length < 5 || performance.now() < end)) times.push(await run());
-  return { ms: median(times), minMs: Math.min(...times), peakRssMb: peakRssMb() } satisfies OrtMeasurement;
+  return { ms: median(times), minMs: Math.min(...times) } satisfies OrtMeasurement;
 }
 
-const [name, warmup, count, seconds, folder] = process.argv.slice(2);
-console.log(JSON.stringify(await measure(name!, Number(warmup), Number(count), Number(seconds), folder!)));
+const [warmup, count, seconds, folder] = process.argv.slice(2);
+console.log(JSON.stringify(await measure(Number(warmup), Number(count), Number(seconds), folder!)));

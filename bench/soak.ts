@@ -2,9 +2,8 @@
  * Long training with batches and pictures of changing sizes: whether tensors, compiled graphs and memory stay where they
  * are once every size has been seen.
  */
-import type { BenchOptions } from "./options.js";
 import { runFresh } from "./process.js";
 
-export async function soak(_options: BenchOptions): Promise<Record<string, unknown>> {
+export async function soak(): Promise<Record<string, unknown>> {
   return runFresh("soak_process.ts", []);
 }
