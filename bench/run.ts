@@ -5,6 +5,7 @@
 import { parseArgs } from "node:util";
 import { finetunePhotos } from "./finetune_photos.js";
 import { forward } from "./forward.js";
+import { MODEL_NAMES } from "./models.js";
 import type { BenchOptions } from "./options.js";
 import { soak } from "./soak.js";
 import { trainCnn } from "./train_cnn.js";
@@ -27,14 +28,14 @@ const { positionals, values } = parseArgs({
   },
 });
 const benchmark = benchmarks[positionals[0] ?? ""];
-if (benchmark === undefined) {
+const models = values.models?.split(",");
+if (benchmark === undefined || models?.some((name) => !MODEL_NAMES.includes(name))) {
   console.error(
     "usage: npm run bench -- NAME [--json] [--models MODEL,MODEL] [--no-peers], with NAME one of " +
-      Object.keys(benchmarks).join(", "),
+      `${Object.keys(benchmarks).join(", ")} and MODEL one of ${MODEL_NAMES.join(", ")}`,
   );
   process.exitCode = 2;
 } else {
-  const models = values.models?.split(",");
   const result = await benchmark({ ...(models && { models }), peers: !values["no-peers"] });
   if (values.json !== true) console.table(result.models ?? result);
   console.log(JSON.stringify(result));
