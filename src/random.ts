@@ -3,6 +3,7 @@
  *
  * The bits come from xoroshiro128+ (Blackman and Vigna, 2018) through the package `pure-rand`.
  */
+import { createCipheriv } from "node:crypto";
 import { xoroshiro128plus, xoroshiro128plusFromState } from "pure-rand/generator/xoroshiro128plus";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 
@@ -45,6 +46,17 @@ export class Generator {
     return order;
   }
 
+  /**
+   * Random bytes, many times faster than the same number of single draws: AES in counter mode under a key that this stream
+   * draws.
+   */
+  bytes(count: number): Uint8Array {
+    const key = Int32Array.from({ length: 4 }, () => this.#source.next());
+    const cipher = createCipheriv("aes-128-ctr", new Uint8Array(key.buffer), new Uint8Array(16));
+    if (zeros.length < count) zeros = new Uint8Array(count);
+    return cipher.update(zeros.subarray(0, count));
+  }
+
   get state(): readonly number[] {
     return this.#source.getState();
   }
@@ -53,6 +65,9 @@ export class Generator {
     this.#source = xoroshiro128plusFromState(state);
   }
 }
+
+/** What `bytes` encrypts, as long as the longest so far. */
+let zeros = new Uint8Array(0);
 
 let globalSeed = 0;
 let globalGenerator = new Generator(globalSeed);

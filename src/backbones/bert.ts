@@ -9,6 +9,7 @@ import {
   LayerNorm,
   Linear,
   Module,
+  projections,
   scaledDotProductAttention,
   type Parameter,
 } from "../nn/index.js";
@@ -235,11 +236,15 @@ class BertSelfAttention extends Module<Hidden, tf.Tensor> {
 
   override forward({ hidden, seen }: Hidden): tf.Tensor {
     const [batch, length, width] = hidden.shape as [number, number, number];
-    const heads = (projection: Linear): tf.Tensor => {
-      const shape = [batch, length, this.numHeads, width / this.numHeads];
-      return tf.transpose(tf.reshape(projection.forward(hidden), shape), [0, 2, 1, 3]);
-    };
-    const attended = scaledDotProductAttention(heads(this.query), heads(this.key), heads(this.value), {
+    const { query, key, value } = this;
+    const weights = [query.weight, key.weight, value.weight] as const;
+    const heads = projections(hidden, weights, [query.bias!, key.bias!, value.bias!]).map((projected) =>
+      tf.transpose(
+        tf.reshape(projected, [batch, length, this.numHeads, width / this.numHeads]),
+        [0, 2, 1, 3],
+      ),
+    );
+    const attended = scaledDotProductAttention(heads[0]!, heads[1]!, heads[2]!, {
       attnMask: seen ?? null,
       dropoutP: this.training ? this.dropout : 0,
     });

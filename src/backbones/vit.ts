@@ -97,8 +97,9 @@ export class VisionTransformer extends Module<tf.Tensor, tf.Tensor> {
     const side = this.imageSize / patchSize;
     const [batch] = pixels.shape as [number];
     const cut = tf.reshape(pixels, [batch, side, patchSize, side, patchSize, 3]);
-    const patches = tf.reshape(tf.transpose(cut, [0, 1, 3, 5, 2, 4]), [batch, side * side, -1]);
-    return linear(patches, tf.reshape(convProj.weight, [numFeatures, -1]), convProj.bias);
+    const patches = tf.reshape(tf.transpose(cut, [0, 1, 3, 2, 4, 5]), [batch, side * side, -1]);
+    const channelsLast = tf.reshape(tf.transpose(convProj.weight, [0, 2, 3, 1]), [numFeatures, -1]);
+    return linear(patches, channelsLast, convProj.bias);
   }
 }
 

@@ -7,6 +7,7 @@ export { computeGradients } from "./autograd.js";
 export * as init from "./init.js";
 
 export { Linear, type LinearOptions } from "./layers/linear.js";
+export { Conv1d, type Conv1dOptions } from "./layers/conv1d.js";
 export { Conv2d, type Conv2dOptions } from "./layers/conv2d.js";
 export { BatchNorm2d, type BatchNormOptions } from "./layers/batch_norm2d.js";
 export { LayerNorm, type LayerNormOptions } from "./layers/layer_norm.js";
@@ -54,7 +55,8 @@ export { dropout } from "./functional/dropout.js";
 export { embedding, type EmbeddingParameters } from "./functional/embedding.js";
 export { groupNorm, type GroupNormParameters } from "./functional/group_norm.js";
 export { layerNorm, type LayerNormParameters } from "./functional/layer_norm.js";
-export { linear } from "./functional/linear.js";
+export { linear, projections } from "./functional/linear.js";
+export { softmaxCrossEntropy } from "./functional/softmax_cross_entropy.js";
 export { scaledDotProductAttention, type AttentionOptions } from "./functional/attention.js";
 export type { Pair } from "./shape_checks.js";
 

@@ -56,6 +56,19 @@ const attention = (module: nn.MultiheadAttention): ReturnType<Maker> => ({
 const encoderLayer = (options: nn.TransformerEncoderLayerOptions = {}): nn.TransformerEncoderLayer =>
   new nn.TransformerEncoderLayer(8, 2, { dimFeedforward: 12, dropout: 0, batchFirst: true, ...options });
 
+const tinyVit = { imageSize: 8, patchSize: 4, numLayers: 2, numHeads: 2, hiddenDim: 8, mlpDim: 12 };
+
+const tinyBert = {
+  vocabSize: 11,
+  hiddenSize: 8,
+  numHiddenLayers: 2,
+  numAttentionHeads: 2,
+  intermediateSize: 12,
+  maxPositionEmbeddings: 7,
+  hiddenDropoutProb: 0,
+  attentionProbsDropoutProb: 0,
+};
+
 const makers: Record<string, Maker> = {
   "layer norm": () => plain(new nn.LayerNorm(6)),
   "layer norm over two axes": () => plain(new nn.LayerNorm([3, 4], { eps: 0.1 })),
@@ -63,6 +76,9 @@ const makers: Record<string, Maker> = {
   "group norm": () => plain(new nn.GroupNorm(2, 6)),
   "group norm of a sequence": () => plain(new nn.GroupNorm(3, 6, { eps: 0.1 })),
   "group norm without affine": () => plain(new nn.GroupNorm(4, 4, { affine: false })),
+  "conv 1d": () => plain(new nn.Conv1d(4, 6, 3, { stride: 2, padding: 1 })),
+  "conv 1d, grouped": () => plain(new nn.Conv1d(4, 6, 2, { groups: 2, bias: false })),
+  "conv 1d, depthwise": () => plain(new nn.Conv1d(4, 4, 3, { padding: 1, groups: 4 })),
   embedding: () => plain(new nn.Embedding(5, 3)),
   "embedding with padding": () => plain(new nn.Embedding(5, 3, { paddingIdx: -1 })),
   "gelu with tanh": () => plain(new nn.Gelu({ approximate: "tanh" })),
@@ -80,21 +96,11 @@ const makers: Record<string, Maker> = {
     return { module, call };
   },
   vit: () => {
-    const size = { imageSize: 8, patchSize: 4, numLayers: 2, numHeads: 2, hiddenDim: 8, mlpDim: 12 };
-    const module = new VisionTransformer(size);
+    const module = new VisionTransformer(tinyVit);
     return { module, call: ({ pixels }) => module.forward(pixels!) };
   },
   bert: () => {
-    const module = new Bert({
-      vocabSize: 11,
-      hiddenSize: 8,
-      numHiddenLayers: 2,
-      numAttentionHeads: 2,
-      intermediateSize: 12,
-      maxPositionEmbeddings: 7,
-      hiddenDropoutProb: 0,
-      attentionProbsDropoutProb: 0,
-    });
+    const module = new Bert(tinyBert);
     const call = ({ ids, types, seen }: Inputs) => {
       const output = module.forward({ inputIds: ids!, tokenTypeIds: types!, attentionMask: seen! });
       return tf.concat([tf.reshape(output.lastHiddenState, [2, -1]), output.poolerOutput], 1);
@@ -173,5 +179,54 @@ describe.each(["onnxruntime", "cpu"])("scaledDotProductAttention on %s", (backen
     }, inputs);
     expectClose(output!, golden.output);
     golden.grads.forEach((grad, i) => expectClose(inputs[i]!.grad!, grad));
+  });
+});
+
+describe("errors", () => {
+  const three = tf.zeros([2, 4, 6]);
+  const attend = (options: nn.AttentionOptions) => nn.scaledDotProductAttention(three, three, three, options);
+  it.each<[string, () => unknown, string]>([
+    ["axes of layer norm", () => new nn.LayerNorm(5).forward(three), "ERR_SHAPE"],
+    ["weight of layer norm", () => nn.layerNorm(three, [6], { weight: tf.ones([4]) }), "ERR_SHAPE"],
+    ["groups of group norm", () => new nn.GroupNorm(4, 6), "ERR_GROUPS"],
+    ["groups in groupNorm", () => nn.groupNorm(three, 4), "ERR_GROUPS"],
+    ["channels of group norm", () => new nn.GroupNorm(2, 4).forward(three), "ERR_SHAPE"],
+    ["indices of an embedding", () => new nn.Embedding(3, 2).forward(tf.zeros([2])), "ERR_INDEX_TYPE"],
+    ["padding of an embedding", () => new nn.Embedding(3, 2, { paddingIdx: 3 }), "ERR_PADDING_INDEX"],
+    ["heads", () => new nn.MultiheadAttention(6, 4), "ERR_HEADS"],
+    ["width of attention", () => new nn.MultiheadAttention(8, 4).forward(three), "ERR_SHAPE"],
+    [
+      "lengths of keys and values",
+      () => nn.scaledDotProductAttention(three, three, tf.zeros([2, 3, 6])),
+      "ERR_SHAPE",
+    ],
+    ["two masks", () => attend({ attnMask: tf.ones([4, 4]), isCausal: true }), "ERR_ATTENTION_MASK"],
+    ["type of a mask", () => attend({ attnMask: tf.ones([4, 4], "int32") }), "ERR_ATTENTION_MASK"],
+    ["shape of a mask", () => attend({ attnMask: tf.ones([3, 4]) }), "ERR_ATTENTION_MASK"],
+    ["probability of attention's dropout", () => attend({ dropoutP: 2 }), "ERR_DROPOUT"],
+    [
+      "activation",
+      () => new nn.TransformerEncoderLayer(4, 2, { activation: "gelo" as "gelu" }),
+      "ERR_ACTIVATION",
+    ],
+    [
+      "approximation of gelu",
+      () => nn.gelu(three, { approximate: "erf" as "none" }),
+      "ERR_GELU_APPROXIMATION",
+    ],
+    ["features of linear", () => nn.linear(three, tf.zeros([2, 5])), "ERR_SHAPE"],
+    ["channels of a sequence", () => new nn.Conv1d(3, 4, 1).forward(three), "ERR_SHAPE"],
+    ["groups of a sequence", () => new nn.Conv1d(3, 4, 1, { groups: 2 }), "ERR_GROUPS"],
+    ["cross-entropy's target", () => nn.softmaxCrossEntropy(three, tf.zeros([2, 4])), "ERR_SHAPE"],
+    ["patches", () => new VisionTransformer({ ...tinyVit, patchSize: 3 }), "ERR_PATCH_SIZE"],
+    ["size of pictures", () => new VisionTransformer(tinyVit).forward(tf.zeros([1, 4, 4, 3])), "ERR_SHAPE"],
+    ["heads of Bert", () => new Bert({ ...tinyBert, numAttentionHeads: 3 }), "ERR_HEADS"],
+    [
+      "length of a text",
+      () => new Bert(tinyBert).forward({ inputIds: tf.zeros([1, 8], "int32") }),
+      "ERR_SEQUENCE_LENGTH",
+    ],
+  ])("%s", (_name, act, code) => {
+    expect(act).toThrow(expect.objectContaining({ code }) as Error);
   });
 });

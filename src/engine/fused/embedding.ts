@@ -33,9 +33,11 @@ function gatherTrained(weight: tf.Tensor2D, indices: tf.Tensor, trained: tf.Tens
 tf.registerGradient({
   kernelName: "Embedding",
   inputsToSave: ["indices"],
-  gradFunc: (dy, [indices], attributes) => {
-    return {
-      weight: () => runFused("EmbeddingGrad", { dy: dy as tf.Tensor, indices: indices! }, attributes),
-    };
-  },
+  gradFunc: (dy, [indices], attributes) => ({
+    weight: () => {
+      // As a constant, ONNX Runtime would keep the whole table of zeros in each compiled graph.
+      const zero = tf.scalar(0);
+      return runFused("EmbeddingGrad", { dy: dy as tf.Tensor, indices, zero }, attributes);
+    },
+  }),
 });

@@ -18,7 +18,7 @@ export function runFused<T extends tf.Tensor = tf.Tensor>(
   inputs: Record<string, tf.Tensor | undefined>,
   attributes: tf.NamedAttrMap = {},
 ): T {
-  return tf.engine().runKernel(kernelName, present(inputs), attributes) as T;
+  return tf.engine().runKernel<T>(kernelName, present(inputs), attributes);
 }
 
 /** Runs a kernel with several outputs. */

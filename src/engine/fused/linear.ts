@@ -12,9 +12,9 @@ import { canFuse, runFused, runFusedAll } from "./fused.js";
  */
 export function fusedLinear(x: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor | undefined): tf.Tensor {
   if (canFuse(x, weight, bias)) return runFused("Linear", { x, weight, bias });
-  const product = tf.matMul(tf.reshape(x, [-1, x.shape.at(-1)!]), weight as tf.Tensor2D, false, true);
+  const product = tf.matMul(tf.reshape(x, [-1, x.shape.at(-1)!]), weight, false, true);
   const output = bias === undefined ? product : tf.add(product, bias);
-  return tf.reshape(output, [...x.shape.slice(0, -1), weight.shape[0]!]);
+  return tf.reshape(output, [...x.shape.slice(0, -1), weight.shape[0]]);
 }
 
 tf.registerGradient({

@@ -1,6 +1,5 @@
 /** Scaled dot-product attention and its gradient. */
 import { emit, int64s, scalar, Value } from "../graph/value.js";
-import { identityOrder, inOrder } from "../layout.js";
 import type { Lowerings } from "./lowering.js";
 import { saveForGradient, savedForGradient } from "./saved_values.js";
 
@@ -61,16 +60,9 @@ interface Flags {
   alpha?: number;
 }
 
-/** alpha · a b over the last two axes. ONNX Runtime folds the transposes and the factor into the product. */
+/** alpha · a b over the last two axes. The transposes and the factor cost nothing inside the product. */
 function multiply(a: Value, b: Value, { transA = 0, transB = 0, alpha = 1 }: Flags = {}): Value {
-  const [left, right] = [transA === 1 ? swapped(a) : a, transB === 1 ? swapped(b) : b];
-  const shape = [...left.shape.slice(0, -1), right.shape.at(-1)!];
-  const product = emit("MatMul", [left, right], shape, FLOAT);
-  return alpha === 1 ? product : emit("Mul", [product, scalar(alpha)], shape, FLOAT);
-}
-
-function swapped(value: Value): Value {
-  const order = identityOrder(value.shape.length);
-  order.push(...order.splice(-2).reverse());
-  return inOrder({ value, order: undefined }, order);
+  const shape = [...a.shape.slice(0, -2), a.shape.at(transA ? -1 : -2)!, b.shape.at(transB ? -2 : -1)!];
+  const attributes = { transA, transB, alpha: { float: alpha } };
+  return emit("com.microsoft:FusedMatMul", [a, b], shape, FLOAT, attributes);
 }

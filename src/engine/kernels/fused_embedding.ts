@@ -12,7 +12,7 @@ export const fusedEmbedding: Lowerings = {
     const rows = emit("Gather", [backend.value(weight!), backend.value(indices!)], shape, FLOAT, { axis: 0 });
     return backend.output(rows, shape, FLOAT);
   },
-  EmbeddingGrad: ({ dy, indices }, { rows, paddingIdx }, backend) => {
+  EmbeddingGrad: ({ dy, indices, zero }, { rows, paddingIdx }, backend) => {
     const count = sizeOf(indices!.shape);
     const width = dy!.shape.at(-1)!;
     const index = reshapeValue(backend.value(indices!), [count, 1]);
@@ -27,7 +27,7 @@ export const fusedEmbedding: Lowerings = {
       updates = emit("Where", [padding, scalar(0), updates], [count, width], FLOAT);
     }
     const shape = [rows as number, width];
-    const zeros = emit("Expand", [scalar(0), int64s(shape)], shape, FLOAT);
+    const zeros = emit("Expand", [backend.value(zero!), int64s(shape)], shape, FLOAT);
     const inputs = [zeros, castTo(index, "int64"), updates];
     return backend.output(emit("ScatterND", inputs, shape, FLOAT, { reduction: "add" }), shape, FLOAT);
   },

@@ -4,6 +4,7 @@ import { elementwise } from "./elementwise.js";
 import { fusedActivations } from "./fused_activations.js";
 import { fusedAttention } from "./fused_attention.js";
 import { fusedCrossEntropy } from "./fused_cross_entropy.js";
+import { fusedDropout } from "./fused_dropout.js";
 import { fusedEmbedding } from "./fused_embedding.js";
 import { fusedGroupNorm } from "./fused_group_norm.js";
 import { fusedLayerNorm } from "./fused_layer_norm.js";
@@ -29,6 +30,7 @@ export function registerAllKernels(): void {
     ...fusedActivations,
     ...fusedAttention,
     ...fusedCrossEntropy,
+    ...fusedDropout,
     ...fusedEmbedding,
     ...fusedGroupNorm,
     ...fusedLayerNorm,

@@ -1,6 +1,7 @@
 /** Activation functions, element by element but for softmax. */
 import * as tf from "@tensorflow/tfjs-core";
 import { fusedGelu, fusedSilu, type GeluApproximation } from "../../engine/fused/activations.js";
+import { ConfigurationError, describeChoices } from "../../errors.js";
 
 /** max(x, 0) */
 export function relu(x: tf.Tensor): tf.Tensor {
@@ -22,8 +23,18 @@ export interface GeluOptions {
   approximate?: GeluApproximation;
 }
 
-/** x · Φ(x) with the distribution function Φ of the normal distribution (Hendrycks and Gimpel, 2016). */
+/**
+ * x · Φ(x) with the distribution function Φ of the normal distribution (Hendrycks and Gimpel, 2016).
+ *
+ * @throws ConfigurationError `ERR_GELU_APPROXIMATION` for an approximation that there is not
+ */
 export function gelu(x: tf.Tensor, { approximate = "none" }: GeluOptions = {}): tf.Tensor {
+  if (!["none", "tanh"].includes(approximate)) {
+    throw new ConfigurationError(
+      "ERR_GELU_APPROXIMATION",
+      `gelu has no approximation ${JSON.stringify(approximate)}. ${describeChoices(approximate, ["none", "tanh"])}`,
+    );
+  }
   return fusedGelu(x, approximate);
 }
 

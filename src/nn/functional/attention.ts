@@ -26,7 +26,8 @@ export interface AttentionOptions {
  * @param key […, keys, width]
  * @param value […, keys, valueWidth]; the leading axes of all three are the same
  * @returns […, queries, valueWidth]
- * @throws ConfigurationError `ERR_SHAPE` where the three do not fit, `ERR_ATTENTION_MASK` for two masks at once
+ * @throws ConfigurationError `ERR_SHAPE` where the three do not fit, `ERR_ATTENTION_MASK` for a mask that does not fit, or
+ * two at once
  */
 export function scaledDotProductAttention(
   query: tf.Tensor,
@@ -35,13 +36,8 @@ export function scaledDotProductAttention(
   { attnMask, dropoutP = 0, isCausal = false, scale }: AttentionOptions = {},
 ): tf.Tensor {
   checkShapes(query, key, value);
-  if (attnMask != null && isCausal) {
-    throw new ConfigurationError(
-      "ERR_ATTENTION_MASK",
-      "scaledDotProductAttention takes attnMask or isCausal, not both. Put the causal part into the mask.",
-    );
-  }
   const scores = [...query.shape.slice(0, -1), key.shape.at(-2)!];
+  checkMask(attnMask, scores, isCausal);
   return fusedAttention(query, key, value, {
     scale: scale ?? 1 / Math.sqrt(query.shape.at(-1)!),
     mask: attnMask == null ? undefined : additiveMask(attnMask),
@@ -68,5 +64,23 @@ function checkShapes(query: tf.Tensor, key: tf.Tensor, value: tf.Tensor): void {
     "ERR_SHAPE",
     "scaledDotProductAttention takes query […, queries, width], key […, keys, width] and value […, keys, valueWidth], " +
       `not ${[query, key, value].map(({ shape }) => formatShape(shape)).join(", ")}. Broadcast the leading axes first.`,
+  );
+}
+
+function checkMask(mask: tf.Tensor | null | undefined, scores: number[], isCausal: boolean): void {
+  if (mask == null) return;
+  if (isCausal) {
+    throw new ConfigurationError(
+      "ERR_ATTENTION_MASK",
+      "scaledDotProductAttention takes attnMask or isCausal, not both. Put the causal part into the mask.",
+    );
+  }
+  const offset = scores.length - mask.rank;
+  const fits = offset >= 0 && mask.shape.every((n, axis) => n === 1 || n === scores[axis + offset]);
+  if (fits && (mask.dtype === "bool" || mask.dtype === "float32")) return;
+  throw new ConfigurationError(
+    "ERR_ATTENTION_MASK",
+    `scaledDotProductAttention takes a bool or float32 mask that broadcasts to ${formatShape(scores)}, ` +
+      `not ${mask.dtype} ${formatShape(mask.shape)}. Cast or reshape it.`,
   );
 }

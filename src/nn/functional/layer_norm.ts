@@ -34,5 +34,12 @@ export function layerNorm(
         "Give the lengths of the last axes, in order.",
     );
   }
+  for (const parameter of [weight, bias]) {
+    if (parameter == null || tf.util.arraysEqual(parameter.shape, shape)) continue;
+    throw new ConfigurationError(
+      "ERR_SHAPE",
+      `layerNorm over ${formatShape(shape)} takes a weight and a bias of this shape, not ${formatShape(parameter.shape)}.`,
+    );
+  }
   return fusedLayerNorm(input, weight ?? tf.ones(shape), bias ?? tf.zeros(shape), eps);
 }

@@ -2,7 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { ConfigurationError } from "../../errors.js";
 import { additiveMask, scaledDotProductAttention } from "../functional/attention.js";
-import { linear } from "../functional/linear.js";
+import { linear, projections } from "../functional/linear.js";
 import { xavierUniform, zeros } from "../init.js";
 import { Module } from "../module.js";
 import { Parameter } from "../parameter.js";
@@ -29,6 +29,8 @@ export interface AttentionMasks {
   /** Whether query i sees keys 0 to i only. Default: false. */
   isCausal?: boolean;
 }
+
+type Three = [tf.Tensor, tf.Tensor, tf.Tensor];
 
 /**
  * Vaswani et al., "Attention is all you need" (2017), with PyTorch's parameters. It gives the output alone, not the
@@ -81,14 +83,13 @@ export class MultiheadAttention extends Module {
     { keyPaddingMask, attnMask, isCausal = false }: AttentionMasks = {},
   ): tf.Tensor {
     for (const input of [query, key, value]) checkFeatures("MultiheadAttention", input, this.embedDim);
-    const inputs = [query, key, value];
-    const weights = tf.split(this.inProjWeight, 3, 0);
-    const biases = this.inProjBias === null ? [] : tf.split(this.inProjBias, 3, 0);
-    const [q, k, v] = inputs.map((input, i) => this.#toHeads(linear(input, weights[i]!, biases[i]))) as [
-      tf.Tensor,
-      tf.Tensor,
-      tf.Tensor,
-    ];
+    const weights = tf.split(this.inProjWeight, 3, 0) as Three;
+    const biases = this.inProjBias === null ? null : (tf.split(this.inProjBias, 3, 0) as Three);
+    const projected =
+      query === key && key === value
+        ? projections(query, weights, biases)
+        : [query, key, value].map((input, i) => linear(input, weights[i]!, biases?.[i]));
+    const [q, k, v] = projected.map((input) => this.#toHeads(input)) as Three;
     const attended = scaledDotProductAttention(q, k, v, {
       attnMask: mergeMasks(keyPaddingMask, attnMask, q.shape),
       dropoutP: this.training ? this.dropout : 0,

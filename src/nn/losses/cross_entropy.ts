@@ -1,8 +1,7 @@
 /** Cross-entropy of logits, with label smoothing and class weights. */
 import * as tf from "@tensorflow/tfjs-core";
-import { fusedLabelCrossEntropy, fusedSoftCrossEntropy } from "../../engine/fused/softmax_cross_entropy.js";
 import { ConfigurationError } from "../../errors.js";
-import { formatShape } from "../shape_checks.js";
+import { checkTarget, softmaxCrossEntropy } from "../functional/softmax_cross_entropy.js";
 
 export interface CrossEntropyOptions {
   /** Share of the target that is spread evenly over all classes (Szegedy et al., 2016), 0 to 1. Default: 0. */
@@ -26,48 +25,31 @@ export function crossEntropy(
   target: tf.Tensor,
   { labelSmoothing = 0, weight }: CrossEntropyOptions = {},
 ): tf.Scalar {
-  checkShapes(logits, target, labelSmoothing, weight);
+  const classes = checkTarget("crossEntropy", logits, target);
+  checkOptions(classes, labelSmoothing, weight);
   return tf.tidy(() => {
-    const classes = logits.shape.at(-1)!;
-    const rows = tf.reshape<tf.Rank.R2>(logits, [-1, classes]);
     const hard = target.dtype === "int32";
-    const weights =
-      weight === undefined ? undefined : weight instanceof tf.Tensor ? weight : tf.tensor1d([...weight]);
+    const weights = weight === undefined || weight instanceof tf.Tensor ? weight : tf.tensor1d([...weight]);
     if (hard && weights === undefined && labelSmoothing === 0) {
-      return tf.mean(fusedLabelCrossEntropy(rows, tf.reshape<tf.Rank.R1>(target, [-1])));
+      return tf.mean(softmaxCrossEntropy(logits, target));
     }
-    const wanted = hard ? oneHot(target, classes) : tf.reshape<tf.Rank.R2>(target, [-1, classes]);
-    let share: tf.Tensor2D = wanted;
+    const wanted = hard ? oneHot(target, classes) : target;
+    let share = wanted;
     if (labelSmoothing > 0) share = tf.add(tf.mul(share, 1 - labelSmoothing), labelSmoothing / classes);
     if (weights !== undefined) share = tf.mul(share, weights);
-    const losses = fusedSoftCrossEntropy(rows, share);
+    const losses = softmaxCrossEntropy(logits, share);
     if (!hard || weights === undefined) return tf.mean(losses);
     return tf.div(tf.sum(losses), tf.sum(tf.mul(wanted, weights)));
   });
 }
 
-/** Rows of zeros and a one; a row of NaN for an index that is no class. */
-function oneHot(indices: tf.Tensor, classes: number): tf.Tensor2D {
-  const rows = tf.oneHot(tf.reshape(indices, [-1]), classes, 1, 0, "float32");
+/** […, classes]: zeros and a one; NaN for an index that is no class. */
+function oneHot(indices: tf.Tensor, classes: number): tf.Tensor {
+  const rows = tf.oneHot(indices, classes, 1, 0, "float32");
   return tf.div(rows, tf.sum(rows, -1, true));
 }
 
-function checkShapes(
-  logits: tf.Tensor,
-  target: tf.Tensor,
-  labelSmoothing: number,
-  weight: CrossEntropyOptions["weight"],
-): void {
-  const classes = logits.shape.at(-1);
-  const expected = target.dtype === "int32" ? logits.shape.slice(0, -1) : logits.shape;
-  if (classes === undefined || !tf.util.arraysEqual(expected, target.shape)) {
-    throw new ConfigurationError(
-      "ERR_SHAPE",
-      `crossEntropy of logits ${formatShape(logits.shape)} takes int32 class indices ` +
-        `${formatShape(logits.shape.slice(0, -1))} or float32 probabilities ${formatShape(logits.shape)}, ` +
-        `not ${target.dtype} ${formatShape(target.shape)}.`,
-    );
-  }
+function checkOptions(classes: number, labelSmoothing: number, weight: CrossEntropyOptions["weight"]): void {
   const weights = weight instanceof tf.Tensor ? weight.size : weight?.length;
   if (weights !== undefined && weights !== classes) {
     throw new ConfigurationError(
