@@ -1,22 +1,42 @@
-/** Runs one benchmark: `npm run bench -- NAME [--json]`. The last line of its output is one JSON object. */
+/**
+ * Runs one benchmark: `npm run bench -- NAME [--json] [--models a,b] [--no-peers]`. The last line of its output is one JSON
+ * object.
+ */
 import { parseArgs } from "node:util";
 import { finetunePhotos } from "./finetune_photos.js";
+import { forward } from "./forward.js";
+import { MODEL_NAMES } from "./models.js";
+import type { BenchOptions } from "./options.js";
+import { soak } from "./soak.js";
 import { trainCnn } from "./train_cnn.js";
+import { trainStep } from "./train_step.js";
 
-const benchmarks: Record<string, () => Promise<Record<string, unknown>>> = {
+const benchmarks: Record<string, (options: BenchOptions) => Promise<Record<string, unknown>>> = {
   "finetune-photos": finetunePhotos,
+  forward,
+  soak,
   "train-cnn": trainCnn,
+  "train-step": trainStep,
 };
 
-const { positionals, values } = parseArgs({ allowPositionals: true, options: { json: { type: "boolean" } } });
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: {
+    json: { type: "boolean" },
+    models: { type: "string" },
+    "no-peers": { type: "boolean", default: false },
+  },
+});
 const benchmark = benchmarks[positionals[0] ?? ""];
-if (benchmark === undefined) {
+const models = values.models?.split(",");
+if (benchmark === undefined || models?.some((name) => !MODEL_NAMES.includes(name))) {
   console.error(
-    `usage: npm run bench -- NAME [--json], with NAME one of ${Object.keys(benchmarks).join(", ")}`,
+    "usage: npm run bench -- NAME [--json] [--models MODEL,MODEL] [--no-peers], with NAME one of " +
+      `${Object.keys(benchmarks).join(", ")} and MODEL one of ${MODEL_NAMES.join(", ")}`,
   );
   process.exitCode = 2;
 } else {
-  const result = await benchmark();
-  if (values.json !== true) console.table(result);
+  const result = await benchmark({ ...(models && { models }), peers: !values["no-peers"] });
+  if (values.json !== true) console.table(result.models ?? result);
   console.log(JSON.stringify(result));
 }

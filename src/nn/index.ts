@@ -60,6 +60,7 @@ export { softmaxCrossEntropy } from "./functional/softmax_cross_entropy.js";
 export { scaledDotProductAttention, type AttentionOptions } from "./functional/attention.js";
 export type { Pair } from "./shape_checks.js";
 
+export { ctcLoss, type CtcLossOptions } from "./losses/ctc_loss.js";
 export { crossEntropy, type CrossEntropyOptions } from "./losses/cross_entropy.js";
 export {
   binaryCrossEntropyWithLogits,

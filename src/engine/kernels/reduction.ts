@@ -11,6 +11,7 @@ export const reduction: Lowerings = {
   Mean: reduce("ReduceMean", (x) => castTo(x, "float32")),
   Max: reduce("ReduceMax"),
   Min: reduce("ReduceMin"),
+  LogSumExp: reduce("ReduceLogSumExp"),
   Prod: reduce("ReduceProd", (x) => (x.type === "bool" ? castTo(x, "int32") : x)),
   All: reduce("ReduceMin", (x) => castTo(x, "uint8"), "bool"),
   Any: reduce("ReduceMax", (x) => castTo(x, "uint8"), "bool"),

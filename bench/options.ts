@@ -1,0 +1,7 @@
+/** What the command line tells a benchmark. */
+export interface BenchOptions {
+  /** The models to measure. Default: all. */
+  models?: readonly string[];
+  /** Whether to run PyTorch and ONNX Runtime beside ours, where they are installed. */
+  peers: boolean;
+}

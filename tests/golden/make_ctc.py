@@ -1,0 +1,67 @@
+"""Writes nn_ctc.json beside this file: PyTorch's CTC loss and its gradient in the logits before a log-softmax.
+
+Run with a Python that has PyTorch: python3 tests/golden/make_ctc.py. Computed in float64.
+"""
+import json
+import os
+
+import torch
+from torch.nn import functional as F
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def rounded(tensor):
+    return [float(f"{v:.7g}") for v in tensor.detach().double().reshape(-1).tolist()]
+
+
+def case(name, frames, classes, targets, input_lengths, scale=2.0, **options):
+    batch = len(targets)
+    size = frames * batch * classes
+    values = torch.sin(1.7 * torch.arange(size, dtype=torch.float64) ** 1.3 + size)
+    # Few digits, so that the test reads exactly these.
+    logits = torch.tensor([round(scale * v, 3) for v in values.tolist()], dtype=torch.float64)
+    logits = logits.reshape(frames, batch, classes).requires_grad_()
+    lengths = [len(target) for target in targets]
+    width = max(lengths)
+    padded = torch.tensor([target + [0] * (width - len(target)) for target in targets], dtype=torch.long)
+    losses = F.ctc_loss(
+        logits.log_softmax(-1),
+        padded.reshape(batch, width),
+        torch.tensor(input_lengths),
+        torch.tensor(lengths),
+        **options,
+    )
+    weights = torch.cos(torch.arange(losses.numel(), dtype=torch.float64)).reshape(losses.shape)
+    (losses * weights).sum().backward()
+    return {
+        "name": name,
+        "logits": {"shape": [frames, batch, classes], "data": logits.reshape(-1).tolist()},
+        "targets": {"shape": [batch, width], "data": padded.reshape(-1).tolist()},
+        "inputLengths": input_lengths,
+        "targetLengths": lengths,
+        "options": {
+            {"zero_infinity": "zeroInfinity"}.get(key, key): value for key, value in options.items()
+        },
+        "losses": {"shape": list(losses.shape), "data": rounded(losses)},
+        "grad": {"shape": [frames, batch, classes], "data": rounded(logits.grad)},
+    }
+
+
+LABELS = [[1, 2, 3, 2], [4, 4, 1], [3], [2, 2, 2, 2, 2]]
+CASES = [
+    case("reduction mean", 12, 5, LABELS, [12, 9, 1, 11]),
+    case("reduction sum", 12, 5, LABELS, [12, 9, 1, 11], reduction="sum"),
+    case("reduction none", 12, 5, LABELS, [12, 9, 1, 11], reduction="none"),
+    case("the last class as blank", 8, 5, [[0, 1, 1], [3, 2, 0]], [8, 5], blank=4, reduction="none"),
+    case("an empty target among others", 6, 4, [[1, 2], []], [6, 5], reduction="none"),
+    case("an empty target, mean", 6, 4, [[1, 2], []], [6, 5]),
+    case("exactly as many frames as it takes", 5, 3, [[1, 1, 2], [1, 2, 1, 2, 1]], [4, 5], reduction="none"),
+    case("infinite as zero", 4, 3, [[1, 1, 1], [2, 1]], [4, 4], reduction="none", zero_infinity=True),
+    case("confident outputs", 30, 4, [[1, 2, 3, 1], [3, 3, 2]], [30, 22], scale=40.0, reduction="none"),
+    case("a long sequence", 400, 3, [[1, 2] * 20, [1, 1, 2] * 10], [400, 371], scale=6.0, reduction="none"),
+]
+
+with open(os.path.join(HERE, "nn_ctc.json"), "w") as file:
+    json.dump(CASES, file, separators=(",", ":"))
+    file.write("\n")
