@@ -4,7 +4,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { Executor } from "./graph/executor.js";
-import { sizeOf, Value, type ValueType } from "./graph/value.js";
+import { Value, type ValueType } from "./graph/value.js";
 import { inOrder, simplifyOrder, type Laid, type Order } from "./layout.js";
 import { ortTensor } from "./runtime.js";
 import { newStats } from "./stats.js";
@@ -62,6 +62,14 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
     this.#data.set(dataId, { laid: { value, order: undefined }, references });
   }
 
+  /** An array that enters a graph as an input: for what differs from step to step, and would make a new graph of each. */
+  feed(data: Float32Array | Int32Array, shape: readonly number[]): Value {
+    const type = data instanceof Int32Array ? "int32" : "float32";
+    const value = new Value(shape, type);
+    value.array = ortTensor(type, data, shape);
+    return value;
+  }
+
   /** A float32 tensor from bytes 0 to 255, which travel as bytes and are cast where the graph runs. */
   writeBytes(data: Uint8Array, shape: readonly number[]): Value {
     const value = new Value(shape, "uint8");
@@ -97,7 +105,8 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
       this.#data.set(dataId, { host: tensor.dataId, references: 1 });
       return { dataId, shape: tensor.shape, dtype: tensor.dtype };
     }
-    const values = this.cpu.readSync(tensor.dataId);
+    // Some of its kernels give int32 in an array of another type.
+    const values = tf.util.toTypedArray(this.cpu.readSync(tensor.dataId) as Float32Array, tensor.dtype);
     return {
       dataId: this.write(values, tensor.shape, tensor.dtype),
       shape: tensor.shape,
@@ -187,11 +196,4 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
   override dispose(): void {
     this.#executor.dispose();
   }
-}
-
-/** Whether every one of these tensors has a type that graphs know and at least one element. */
-export function fitsGraph(tensors: readonly tf.TensorInfo[]): boolean {
-  return tensors.every(
-    ({ dtype, shape }) => dtype !== "string" && dtype !== "complex64" && sizeOf(shape) > 0,
-  );
 }
