@@ -31,7 +31,9 @@ export async function compareSuites(only = ""): Promise<Conformance> {
   const onEngine = new Map(results.onnxruntime.map((result) => [result.name, result]));
   const unexpected = results.cpu
     .filter(({ name, status }) => status === "passed" && exceptions[name] === undefined)
-    .map(({ name }) => onEngine.get(name) ?? { name, status: "skipped" as const, milliseconds: 0, messages: [] })
+    .map(
+      ({ name }) => onEngine.get(name) ?? { name, status: "skipped" as const, milliseconds: 0, messages: [] },
+    )
     .filter(({ status }) => status !== "passed");
   const outdated = Object.keys(exceptions).filter(
     (name) => name.includes(only) && onEngine.get(name)?.status !== "failed",
