@@ -24,7 +24,7 @@ export async function bundleSuites(): Promise<Record<Backend, string>> {
     mainFields: ["module", "main"],
     external: ["jasmine-core", "onnxruntime-node", "koffi"],
     banner: {
-      js: 'import { createRequire as createSuiteRequire } from "node:module"; const require = createSuiteRequire(import.meta.url);',
+      js: 'import { createRequire as createSuiteRequire } from "node:module"; globalThis.require = createSuiteRequire(import.meta.url);',
     },
     logLevel: "error",
   });

@@ -2,9 +2,9 @@
  * Makes jasmine's functions global, as TF.js-core's tests want them, and runs what the tests have declared. Imported before
  * the tests; the process that runs them gets the name of the backend, and part of a test's name where only some shall run.
  */
-import { setTestEnvs } from "@tensorflow/tfjs-core/dist/jasmine_util";
-import "@tensorflow/tfjs-core/dist/public/chained_ops/register_all_chained_ops";
-import jasmineCore from "jasmine-core";
+import { createRequire } from "node:module";
+import { setTestEnvs } from "@tensorflow/tfjs-core/dist/jasmine_util.js";
+import "@tensorflow/tfjs-core/dist/public/chained_ops/register_all_chained_ops.js";
 
 const [backendName = "", filter = ""] = process.argv.slice(2);
 
@@ -33,7 +33,8 @@ interface Jasmine {
   DEFAULT_TIMEOUT_INTERVAL: number;
 }
 
-const jasmine = (jasmineCore as { boot(): Jasmine }).boot();
+const require = createRequire(import.meta.url);
+const jasmine = (require("jasmine-core") as { boot(): Jasmine }).boot();
 jasmine.DEFAULT_TIMEOUT_INTERVAL = 20_000;
 
 // One name for all backends, so that a test has the same name on each.

@@ -2,6 +2,6 @@
 import "@tensorflow/tfjs-backend-cpu";
 import "../src/engine/index.js";
 import { runSuite } from "./jasmine.js";
-import "@tensorflow/tfjs-core/dist/tests";
+import "@tensorflow/tfjs-core/dist/tests.js";
 
 runSuite();
