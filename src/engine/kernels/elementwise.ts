@@ -88,6 +88,35 @@ export function castTo(value: Value, type: ValueType): Value {
   return value.derive(`cast ${type}`, () => emit("Cast", [value], value.shape, type, { to: codes[type] }));
 }
 
+/** The activations that TF.js fuses with a product; `undefined` for one it does not know. The slope is that of prelu. */
+export function activate(
+  x: Value,
+  activation: string | undefined,
+  leakyreluAlpha = 0.2,
+  slope?: Value,
+): Value | undefined {
+  switch (activation) {
+    case undefined:
+    case null:
+    case "linear":
+      return x;
+    case "relu":
+      return same("Relu", x);
+    case "relu6":
+      return clip(x, 0, 6);
+    case "sigmoid":
+      return same("Sigmoid", x);
+    case "elu":
+      return same("Elu", x, { alpha: { float: 1 } });
+    case "leakyrelu":
+      return same("LeakyRelu", x, { alpha: { float: leakyreluAlpha } });
+    case "prelu":
+      return slope && emit("PRelu", [x, slope], x.shape, x.type);
+    default:
+      return undefined;
+  }
+}
+
 function same(operator: string, x: Value, attributes: Attributes = {}): Value {
   return emit(operator, [x], x.shape, x.type, attributes);
 }

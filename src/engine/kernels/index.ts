@@ -2,14 +2,20 @@
 import { binaryElementwise } from "./binary.js";
 import { blocks } from "./blocks.js";
 import { convolution } from "./convolution.js";
+import { convolution3D } from "./convolution_3d.js";
 import { creation } from "./creation.js";
+import { dilation } from "./dilation.js";
+import { einsum } from "./einsum.js";
 import { elementwise } from "./elementwise.js";
 import { indexing } from "./indexing.js";
+import { localResponse } from "./local_response.js";
 import { registerKernels } from "./lowering.js";
 import { matmul } from "./matmul.js";
 import { normalization } from "./normalization.js";
 import { pooling } from "./pooling.js";
 import { reduction } from "./reduction.js";
+import { resizing } from "./resizing.js";
+import { sampling } from "./sampling.js";
 import { scan } from "./scan.js";
 import { scattering } from "./scattering.js";
 import { shape } from "./shape.js";
@@ -26,8 +32,14 @@ export function registerAllKernels(): void {
     ...slicing,
     ...blocks,
     ...matmul,
+    ...einsum,
     ...convolution,
+    ...convolution3D,
+    ...dilation,
     ...pooling,
+    ...resizing,
+    ...sampling,
+    ...localResponse,
     ...indexing,
     ...scattering,
     ...normalization,
