@@ -32,10 +32,10 @@ export const blocks: Lowerings = {
     const divided = reshapeValue(backend.value(x!), util.getReshaped(x!.shape, blockShape, product));
     const order = util.getPermuted(divided.shape.length, blockShape.length);
     const whole = util.getReshapedPermuted(x!.shape, blockShape, product);
-    const starts = util.getSliceBeginCoords(crops, blockShape.length);
-    const target = util.getSliceSize(whole, crops, blockShape.length);
+    const target = whole.map((length, axis) => length - sum(crops[axis - 1] ?? []));
     let result = reshapeValue(inOrder({ value: divided, order: undefined }, order), whole);
     if (crops.flat().some((amount) => amount > 0)) {
+      const starts = whole.map((_, axis) => crops[axis - 1]?.[0] ?? 0);
       const ends = int64s(starts.map((start, axis) => start + target[axis]!));
       result = emit("Slice", [result, int64s(starts), ends], target, result.type);
     }
@@ -54,3 +54,7 @@ export const blocks: Lowerings = {
     return backend.output(value, [batch, rows, columns, channels], "float32", channelsFirst);
   },
 };
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}

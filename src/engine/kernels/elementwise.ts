@@ -56,10 +56,11 @@ export const elementwise: Lowerings = {
   }, "int32"),
   Step: unary((raw, { alpha }) => {
     const x = castTo(raw, "float32");
-    if (alpha === 0 || alpha === undefined) return same("Relu", same("Sign", x));
+    if (alpha === 0 || alpha === undefined) return castTo(same("Relu", same("Sign", x)), raw.type);
     const isPositive = emit("Greater", [x, scalar(0)], x.shape, "bool");
     const step = emit("Where", [isPositive, scalar(1), scalar(alpha as number)], x.shape, x.type);
-    return emit("Where", [emit("IsNaN", [x], x.shape, "bool"), x, step], x.shape, x.type);
+    const isNan = emit("IsNaN", [x], x.shape, "bool");
+    return castTo(emit("Where", [isNan, x, step], x.shape, x.type), raw.type);
   }, "int32"),
   IsNan: unary((x) => emit("IsNaN", [castTo(x, "float32")], x.shape, "bool"), "int32"),
   IsInf: unary((x) => emit("IsInf", [castTo(x, "float32")], x.shape, "bool"), "int32"),

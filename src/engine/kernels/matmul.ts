@@ -10,6 +10,11 @@ import type { Lowerings } from "./lowering.js";
 export const matmul: Lowerings = {
   BatchMatMul: ({ a, b }, { transposeA, transposeB }, backend) => {
     if (a!.dtype !== b!.dtype || a!.dtype === "bool") return undefined;
+    tf.util.assert(
+      a!.shape.length >= 2 && b!.shape.length >= 2,
+      () =>
+        `matMul: both must have two axes or more, but have [${a!.shape.join()}] and [${b!.shape.join()}].`,
+    );
     const value = matrixProduct(backend, a!, b!, transposeA === true, transposeB === true);
     return backend.output(value, value.shape, value.type);
   },

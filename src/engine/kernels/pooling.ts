@@ -23,9 +23,16 @@ export const pooling: Lowerings = {
   AvgPoolGrad: averagePoolGradient(poolOf2D),
   AvgPool3DGrad: averagePoolGradient(poolOf3D),
   MaxPoolWithArgmax: ({ x }, attributes, backend) => {
+    tf.util.assert(
+      x!.shape.length === 4,
+      () => `maxPoolWithArgmax: x must have four axes, but its shape is [${x!.shape.join()}].`,
+    );
     const pool = poolOf2D(x!.shape, { ...attributes, dataFormat: "NHWC" });
     if (x!.dtype !== "float32" || !pool.isExact) return undefined;
-    const [value, positions] = maxPool(backend.value(x!, pool.order), pool);
+    const image = backend.value(x!, pool.order);
+    const isNan = emit("IsNaN", [image], image.shape, "bool");
+    const numbers = emit("Where", [isNan, scalar(-Infinity), image], image.shape, "float32");
+    const [value, positions] = maxPool(numbers, pool);
     const { channels, inLengths, batch } = pool;
     const pixels = tf.util.sizeFromShape(inLengths);
     // From [batch, channel, pixel], as ONNX counts, to [batch, pixel, channel].
