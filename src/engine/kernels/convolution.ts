@@ -31,7 +31,14 @@ export const convolution: Lowerings = {
   Conv2DBackpropInput: ({ dy, filter }, attributes, backend) => {
     const info = convInfo(attributes.inputShape as number[], filter!.shape, attributes);
     const weight = backend.value(filter!, DENSE_WEIGHT_ORDER);
-    const gradient = inputGradient(backend.value(dy!, imageOrder(info)), weight, info, 1);
+    const order = imageOrder(info);
+    const image = cropped(backend.value(dy!, order), [
+      info.batchSize,
+      info.outChannels,
+      info.outHeight,
+      info.outWidth,
+    ]);
+    const gradient = inputGradient(image, weight, info, 1);
     return picture(backend, gradient, info.inShape, info);
   },
   Conv2DBackpropFilter: ({ x, dy }, attributes, backend) => {
@@ -67,6 +74,12 @@ export const convolution: Lowerings = {
     return backend.output(gradient, filterShape, "float32", DEPTHWISE_WEIGHT_ORDER);
   },
 };
+
+/** TF.js's transposed convolution takes pictures that are larger than what it looks at. */
+function cropped(image: Value, shape: readonly number[]): Value {
+  if (image.shape.every((length, axis) => length === shape[axis])) return image;
+  return emit("Slice", [image, int64s(shape.map(() => 0)), int64s(shape)], shape, image.type);
+}
 
 /** The order that holds a picture channels-first. */
 export function imageOrder(info: { dataFormat: string }): number[] {
@@ -166,7 +179,8 @@ function fused(
     leakyrelu: ["LeakyRelu", { alpha: { float: (attributes.leakyreluAlpha as number | undefined) ?? 0.2 } }],
   };
   const activation = (attributes.activation as string | undefined) ?? "linear";
-  const isVector = bias == null || bias.shape.length <= 1;
+  const isVector =
+    bias == null || (bias.shape.length <= 1 && tf.util.sizeFromShape(bias.shape) === info.outChannels);
   if (preluActivationWeights != null || !isVector) return undefined;
   if (activation !== "linear" && operators[activation] === undefined) return undefined;
   const biases = bias == null ? [] : [reshapeValue(backend.value(bias), [info.outChannels])];
