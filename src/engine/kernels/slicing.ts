@@ -101,7 +101,7 @@ function reversed(backend: OnnxRuntimeBackend, x: tf.TensorInfo, axes: readonly 
 }
 
 /** Where each element of a padded axis comes from. The element at the edge is repeated where `offset` is 1. */
-function mirrored(length: number, before: number, after: number, offset: 0 | 1): number[] {
+export function mirrored(length: number, before: number, after: number, offset: 0 | 1): number[] {
   return Array.from({ length: before + length + after }, (_, position) => {
     const source = position - before;
     if (source < 0) return -source - offset;
