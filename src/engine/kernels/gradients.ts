@@ -47,11 +47,7 @@ const definitions: Record<string, Definition> = {
   Cumprod: {
     inputsToSave: ["x"],
     gradient: ([dy], [x], { axis, exclusive, reverse }) => ({
-      x: () => {
-        const products = (input: tf.Tensor): tf.Tensor =>
-          runningProducts(input, axis as number, exclusive as boolean, reverse as boolean);
-        return tf.grad(products)(x!, dy);
-      },
+      x: () => cumprodGradient(dy!, x!, axis as number, exclusive as boolean, reverse as boolean),
     }),
   },
   /** The gradient of each factor is the product of the others: of those before it and those after it. */
@@ -212,22 +208,52 @@ function sumTo(gradient: tf.Tensor, shape: number[]): tf.Tensor {
   return tf.reshape(axes.length > 0 ? tf.sum(gradient, axes) : gradient, shape);
 }
 
-/** The running products by doubling, of operators that have gradients even where an element is 0. */
-function runningProducts(x: tf.Tensor, axis: number, exclusive: boolean, reverse: boolean): tf.Tensor {
+/**
+ * Takes the running products by doubling and goes the same steps back, which divides by nothing and so bears zeros: in each
+ * step an element is multiplied by another, a distance away.
+ */
+function cumprodGradient(
+  dy: tf.Tensor,
+  x: tf.Tensor,
+  axis: number,
+  exclusive: boolean,
+  reverse: boolean,
+): tf.Tensor {
   const dimension = axis < 0 ? axis + x.rank : axis;
   const length = x.shape[dimension]!;
-  const shift = (tensor: tf.Tensor, distance: number): tf.Tensor => {
-    const kept = Math.max(0, length - distance);
-    const begin = x.shape.map((_, i) => (i === dimension && reverse ? length - kept : 0));
-    const size = x.shape.map((old, i) => (i === dimension ? kept : old));
-    const ones = tf.ones(x.shape.map((old, i) => (i === dimension ? length - kept : old)));
-    if (kept === 0) return ones;
-    const moved = tf.slice(tensor, begin, size);
-    return tf.concat(reverse ? [moved, ones] : [ones, moved], dimension);
-  };
-  let result = exclusive ? shift(x, 1) : x;
-  for (let distance = 1; distance < length; distance *= 2) result = tf.mul(result, shift(result, distance));
-  return result;
+  const forth = (tensor: tf.Tensor, distance: number): tf.Tensor =>
+    shift(tensor, dimension, reverse ? -distance : distance, 1);
+  const back = (tensor: tf.Tensor, distance: number): tf.Tensor =>
+    shift(tensor, dimension, reverse ? distance : -distance, 0);
+  const steps: [distance: number, own: tf.Tensor, other: tf.Tensor][] = [];
+  let products = exclusive ? forth(x, 1) : x;
+  for (let distance = 1; distance < length; distance *= 2) {
+    const other = forth(products, distance);
+    steps.push([distance, products, other]);
+    products = tf.mul(products, other);
+  }
+  let gradient = dy;
+  for (const [distance, own, other] of steps.reverse()) {
+    gradient = tf.add(tf.mul(gradient, other), back(tf.mul(gradient, own), distance));
+  }
+  return exclusive ? back(gradient, 1) : gradient;
+}
+
+/** Moves the elements along an axis, towards its start where the distance is negative; `fill` takes their places. */
+function shift(x: tf.Tensor, axis: number, distance: number, fill: number): tf.Tensor {
+  const length = x.shape[axis]!;
+  const kept = Math.max(0, length - Math.abs(distance));
+  const begin = x.shape.map((_, i) => (i === axis && distance < 0 ? length - kept : 0));
+  const moved = tf.slice(
+    x,
+    begin,
+    x.shape.map((old, i) => (i === axis ? kept : old)),
+  );
+  const filling = tf.fill(
+    x.shape.map((old, i) => (i === axis ? length - kept : old)),
+    fill,
+  );
+  return tf.concat(distance < 0 ? [moved, filling] : [filling, moved], axis);
 }
 
 /** Labels that only the operand has were summed, so that each of their elements has the same gradient. */
