@@ -106,7 +106,7 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
       return { dataId, shape: tensor.shape, dtype: tensor.dtype };
     }
     // Some of its kernels give int32 in an array of another type.
-    const values = tf.util.toTypedArray(this.cpu.readSync(tensor.dataId) as Float32Array, tensor.dtype);
+    const values = tf.util.toTypedArray(this.cpu.readSync(tensor.dataId), tensor.dtype);
     return {
       dataId: this.write(values, tensor.shape, tensor.dtype),
       shape: tensor.shape,

@@ -86,11 +86,11 @@ describe("resizing", () => {
           ["nearest", (x) => tf.image.resizeNearestNeighbor(image(x), size, corners, half)],
         ];
         return cases.flatMap(([method, resize]): Case[] => [
-          [`${method} to ${size.join("x")}, ${name}`, (x) => resize(x!), [tagged], noGradient],
+          [`${method} to ${size.join("x")}, ${name}`, (x) => resize(x), [tagged], noGradient],
           // TF.js's cpu gradients also take half pixels for whole ones.
           [
             `${method} of a square to ${size.join("x")}, ${name}`,
-            (x) => resize(x!),
+            (x) => resize(x),
             [square],
             { gradients: !half },
           ],
@@ -147,7 +147,7 @@ describe("reading at positions", () => {
   );
   // One picture: TF.js's cpu kernel leaves all but the first unchanged.
   const nearIdentity = (t: tf.Tensor): tf.Tensor2D =>
-    tf.add(t, tf.tensor2d([[1, 0, 0, 0, 1, 0, 0, 0]])) as tf.Tensor2D;
+    tf.add<tf.Tensor2D>(t, tf.tensor2d([[1, 0, 0, 0, 1, 0, 0, 0]]));
   check(
     (["constant", "reflect", "wrap", "nearest"] as const).flatMap((mode) =>
       (["nearest", "bilinear"] as const).map((interpolation): Case => [

@@ -14,7 +14,7 @@ interface Definition {
   inputsToSave?: string[];
   outputsToSave?: boolean[];
   saveAllInputs?: boolean;
-  gradient(dy: tf.Tensor[], saved: tf.Tensor[], attributes: KernelAttributes): Gradients;
+  gradient: (dy: tf.Tensor[], saved: tf.Tensor[], attributes: KernelAttributes) => Gradients;
 }
 
 /** Registers them in the place of TF.js's. */

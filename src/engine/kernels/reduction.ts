@@ -43,7 +43,7 @@ function reduce(operator: string, prepare: (x: Value) => Value = (x) => x, resul
   return reduceBy(prepare, result, (...details) => reduceWith(operator, ...details));
 }
 
-/** ONNX Runtime's extrema pass over NaN. The sum of magnitudes is NaN exactly where there is one. */
+/** ONNX Runtime's extrema pass over NaN. The sum of squares is NaN exactly where there is one. */
 function extremum(operator: string): Lowering {
   const ofFloats = reduceBy(
     (x) => x,
@@ -51,9 +51,9 @@ function extremum(operator: string): Lowering {
     (x, axes, shape, keepDims) => {
       const extreme = reduceWith(operator, x, axes, shape, keepDims);
       if (x.type !== "float32") return extreme;
-      const magnitude = reduceWith("ReduceL1", x, axes, shape, keepDims);
-      const isNan = emit("IsNaN", [magnitude], shape, "bool");
-      return emit("Where", [isNan, magnitude, extreme], shape, "float32");
+      const squares = reduceWith("ReduceSumSquare", x, axes, shape, keepDims);
+      const isNan = emit("IsNaN", [squares], shape, "bool");
+      return emit("Where", [isNan, squares, extreme], shape, "float32");
     },
   );
   const ofBooleans = reduce(operator, (x) => castTo(x, "uint8"), "bool");
