@@ -13,6 +13,6 @@ export default tseslint.config(
       eqeqeq: ["error", "always", { null: "ignore" }],
     },
   },
-  { files: ["examples/**", "bench/**"], rules: { "no-console": "off" } },
+  { files: ["examples/**", "bench/**", "conformance/**"], rules: { "no-console": "off" } },
   { files: ["**/*.js"], extends: [tseslint.configs.disableTypeChecked] },
 );

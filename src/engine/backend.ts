@@ -4,7 +4,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { Executor } from "./graph/executor.js";
-import { sizeOf, Value, type ValueType } from "./graph/value.js";
+import { Value, type ValueType } from "./graph/value.js";
 import { blockSize } from "./blocked/block_size.js";
 import { unblocked } from "./blocked/layout.js";
 import { Entry } from "./graph/entry.js";
@@ -87,6 +87,21 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
     const value = new Value(shape, dtype);
     value.array = OrtArray.wrap(dtype, (values ?? new Float32Array(0)) as Float32Array, shape);
     this.#data.set(dataId, new Entry({ value, order: undefined }, references));
+  }
+
+  /** An array that enters a graph as an input and differs from step to step: it would else make a new graph of each. */
+  feed(data: Float32Array | Int32Array, shape: readonly number[]): Value {
+    const type = data instanceof Int32Array ? "int32" : "float32";
+    const value = new Value(shape, type);
+    value.array = OrtArray.wrap(type, data as Float32Array, shape);
+    return value;
+  }
+
+  /** As `feed`, for an array that follows from the attributes and shapes of the call that is being lowered. */
+  table(data: Float32Array | Int32Array, shape: readonly number[]): Value {
+    const value = this.feed(data, shape);
+    this.#tracer.keep(value);
+    return value;
   }
 
   /** A tensor over bytes, which TF.js has no type for: for the lowering that casts them, and nothing else. */
@@ -186,7 +201,8 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
       this.#data.set(dataId, { host: tensor.dataId, references: 1 });
       return { dataId, shape: tensor.shape, dtype: tensor.dtype };
     }
-    const values = this.cpu.readSync(tensor.dataId);
+    // Some of its kernels give int32 in an array of another type.
+    const values = tf.util.toTypedArray(this.cpu.readSync(tensor.dataId), tensor.dtype);
     return {
       dataId: this.write(values, tensor.shape, tensor.dtype),
       shape: tensor.shape,
@@ -320,11 +336,4 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
   override dispose(): void {
     this.#executor.dispose();
   }
-}
-
-/** Whether every one of these tensors has a type that graphs know and at least one element. */
-export function fitsGraph(tensors: readonly tf.TensorInfo[]): boolean {
-  return tensors.every(
-    ({ dtype, shape }) => dtype !== "string" && dtype !== "complex64" && sizeOf(shape) > 0,
-  );
 }

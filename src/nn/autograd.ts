@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { ConfigurationError } from "../errors.js";
 import type { Parameter } from "./parameter.js";
 import { formatShape } from "./shape_checks.js";
+import { valueAndGradients } from "./tape.js";
 
 /**
  * Runs `f` and adds the gradient of its result to each parameter's `grad`. Parameters with `requiresGrad` false and
@@ -21,7 +22,7 @@ export function computeGradients(f: () => tf.Tensor, parameters: Iterable<Parame
     );
   }
   return tf.tidy(() => {
-    const { value, grads } = onTape(() => checkLoss(f()), trainable);
+    const { value, grads } = valueAndGradients(() => checkLoss(f()), trainable);
     if (grads.every((grad) => grad == null)) {
       throw new ConfigurationError(
         "ERR_LOSS_WITHOUT_GRADIENT",
@@ -42,19 +43,6 @@ export function computeGradients(f: () => tf.Tensor, parameters: Iterable<Parame
     });
     return value;
   });
-}
-
-type Gradients = { value: tf.Scalar; grads: (tf.Tensor | null | undefined)[] };
-
-/** TF.js's gradients; what the tape holds is freed even where `f` throws. */
-function onTape(f: () => tf.Scalar, xs: Parameter[]): Gradients {
-  const engine = tf.engine();
-  try {
-    return engine.gradients(f, xs, undefined, true);
-  } catch (error) {
-    for (const { saved } of engine.state.activeTape ?? []) for (const tensor of saved ?? []) tensor.dispose();
-    throw error;
-  }
 }
 
 function checkLoss(loss: tf.Tensor): tf.Scalar {

@@ -2,9 +2,8 @@
 import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
-import { compareBackends, type Argument, type Operation } from "../support/compare_backends.js";
-
-type Case = [name: string, operation: Operation, args: Argument[], options?: { gradients?: boolean }];
+import { check, type Case } from "../support/check_kernels.js";
+import type { Argument } from "../support/compare_backends.js";
 
 const noGradient = { gradients: false };
 const picture: Argument = { shape: [2, 7, 8, 3] };
@@ -13,15 +12,6 @@ const positive: Argument = { shape: [3, 4], low: 0.1, high: 3 };
 const unit: Argument = { shape: [3, 4], low: -0.9, high: 0.9 };
 const matrix: Argument = { shape: [3, 4] };
 const image = (tensor: tf.Tensor): tf.Tensor4D => tensor as tf.Tensor4D;
-
-function check(cases: Case[]): void {
-  it.each(cases)("%s", (_name, operation, args, { gradients = true } = {}) => {
-    const comparison = compareBackends(operation, args, gradients);
-    expect(comparison.outputDifference).toBeLessThan(1e-5);
-    for (const difference of comparison.gradientDifferences) expect(difference).toBeLessThan(2e-5);
-    expect(comparison.fallbackKernels).toEqual({});
-  });
-}
 
 describe("elementwise", () => {
   const anywhere = [

@@ -3,13 +3,13 @@
  * is a composition of TF.js's operators.
  */
 import * as tf from "@tensorflow/tfjs-core";
-import { BACKEND_NAME, fitsGraph } from "../backend.js";
+import { BACKEND_NAME } from "../backend.js";
 
 /** Whether a fused kernel can take these tensors: the engine is active, and they are float32 with something in them. */
 export function canFuse(...tensors: (tf.Tensor | undefined)[]): boolean {
   if (tf.getBackend() !== BACKEND_NAME) return false;
   const present = tensors.filter((tensor) => tensor !== undefined);
-  return fitsGraph(present) && present.every(({ dtype }) => dtype === "float32");
+  return present.every(({ dtype, size }) => dtype === "float32" && size > 0);
 }
 
 /** Runs a kernel with one output. Inputs that are `undefined` are left out. */

@@ -6,6 +6,7 @@
 import type * as tf from "@tensorflow/tfjs-core";
 import type { Order } from "../layout.js";
 import type { CompiledGraph } from "./executor.js";
+import type { Value } from "./value.js";
 
 type Attributes = Readonly<Record<string, unknown>>;
 
@@ -55,8 +56,8 @@ export interface ProgramCall {
 export interface Program {
   readonly calls: readonly ProgramCall[];
   readonly graph: CompiledGraph;
-  /** For each array that the graph wants, the number of the one from outside. */
-  readonly feeds: readonly number[];
+  /** For each array that the graph wants, the number of the one from outside, or an array that is always the same. */
+  readonly feeds: readonly (number | Value)[];
   /** For each result that is asked for, the number of the graph's output. */
   readonly roots: ReadonlyMap<number, number>;
 }

@@ -50,6 +50,8 @@ export class Tracer {
   /** Arrays from outside, numbered in the order of their first use. */
   #feeds = new Map<Value, number>();
   #outside: Value[] = [];
+  /** Arrays that follow from the calls' attributes and shapes. */
+  #tables = new Set<Value>();
   /** Programs that begin with these calls; none while recording. */
   #candidates: Program[] = [];
   /** Whether something of this stretch cannot be explained by its calls alone. */
@@ -93,6 +95,11 @@ export class Tracer {
     return lowered;
   }
 
+  /** Takes note of an array that follows from the attributes and shapes of the call that is being lowered. */
+  keep(table: Value): void {
+    this.#tables.add(table);
+  }
+
   /** Makes kernel calls that are not to be followed. */
   apart<T>(f: () => T): T {
     const before = this.#isLowering;
@@ -128,7 +135,7 @@ export class Tracer {
     this.#programs.add(program);
     const targets = new Array<OrtArray | undefined>(program.graph.outputs.length).fill(undefined);
     for (const { result, target } of wanted) targets[program.roots.get(result!)!] ??= target;
-    const feeds = program.feeds.map((feed) => this.#outside[feed]!);
+    const feeds = program.feeds.map((feed) => (typeof feed === "number" ? this.#outside[feed]! : feed));
     const values = this.#executor.replay(program.graph, feeds, targets);
     for (const entry of wanted) {
       const { order, blocked } = entry.awaited!;
@@ -145,10 +152,10 @@ export class Tracer {
    * @param roots the entries it computed, with the numbers of its outputs
    */
   remember(graph: CompiledGraph, feeds: readonly Value[], roots: ReadonlyMap<Entry, number>): void {
-    const numbers = feeds.map((feed) => this.#feeds.get(feed));
+    const sources = feeds.map((feed) => this.#feeds.get(feed) ?? (this.#tables.has(feed) ? feed : undefined));
     const results = [...roots].map(([{ result }, output]) => [result, output] as const);
     const isExplained =
-      !this.#irregular && !numbers.includes(undefined) && results.every(([result]) => result !== undefined);
+      !this.#irregular && !sources.includes(undefined) && results.every(([result]) => result !== undefined);
     if (isExplained) {
       const calls = this.#calls.map(({ kernelName, attributes, inputs, outputs, isList }) => {
         return { kernelName, attributes, inputs, outputs, isList };
@@ -156,7 +163,7 @@ export class Tracer {
       this.#programs.add({
         calls,
         graph,
-        feeds: numbers as number[],
+        feeds: sources as (number | Value)[],
         roots: new Map(results as [number, number][]),
       });
       for (const oldest of this.#programs) {
@@ -178,6 +185,7 @@ export class Tracer {
     this.#results = 0;
     this.#feeds = new Map();
     this.#outside = [];
+    this.#tables = new Set();
     this.#irregular = false;
     this.#candidates = [...this.#programs].reverse();
   }

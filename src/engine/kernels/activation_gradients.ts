@@ -3,7 +3,7 @@
  * that every float32 that is not 0 is beyond its slope, several times faster than a comparison and a choice.
  */
 import { emit, type Value } from "../graph/value.js";
-import { binary } from "./elementwise.js";
+import { binary } from "./binary.js";
 import type { Lowering, Lowerings } from "./lowering.js";
 
 export const activationGradients: Lowerings = {

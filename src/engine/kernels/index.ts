@@ -1,7 +1,13 @@
 /** All kernels of the backend. */
 import { activationGradients } from "./activation_gradients.js";
 import { batchNorm } from "./batch_norm/index.js";
+import { binaryElementwise } from "./binary.js";
+import { blocks } from "./blocks.js";
 import { convolution } from "./convolution/index.js";
+import { convolution3D } from "./convolution_3d.js";
+import { creation } from "./creation.js";
+import { dilation } from "./dilation.js";
+import { einsum } from "./einsum.js";
 import { elementwise } from "./elementwise.js";
 import { fusedActivations } from "./fused_activations.js";
 import { fusedAttention } from "./fused_attention.js";
@@ -11,33 +17,56 @@ import { fusedEmbedding } from "./fused_embedding.js";
 import { fusedGroupNorm } from "./fused_group_norm.js";
 import { fusedLayerNorm } from "./fused_layer_norm.js";
 import { fusedLinear } from "./fused_linear.js";
+import { registerGradients } from "./gradients.js";
 import { indexing } from "./indexing.js";
-import { registerKernels } from "./lowering.js";
+import { localResponse } from "./local_response.js";
+import { registerKernels, type Lowerings } from "./lowering.js";
 import { matmul } from "./matmul.js";
 import { normalization } from "./normalization.js";
 import { pooling } from "./pooling.js";
 import { reduction } from "./reduction.js";
+import { resizing } from "./resizing.js";
+import { sampling } from "./sampling.js";
+import { scan } from "./scan.js";
+import { scattering } from "./scattering.js";
 import { shape } from "./shape.js";
+import { slicing } from "./slicing.js";
 
+export const lowerings: Lowerings = {
+  ...elementwise,
+  ...binaryElementwise,
+  ...reduction,
+  ...scan,
+  ...creation,
+  ...shape,
+  ...slicing,
+  ...blocks,
+  ...matmul,
+  ...einsum,
+  ...convolution,
+  ...convolution3D,
+  ...dilation,
+  ...pooling,
+  ...resizing,
+  ...sampling,
+  ...localResponse,
+  ...indexing,
+  ...scattering,
+  ...normalization,
+  ...batchNorm,
+  ...activationGradients,
+  ...fusedActivations,
+  ...fusedAttention,
+  ...fusedCrossEntropy,
+  ...fusedDropout,
+  ...fusedEmbedding,
+  ...fusedGroupNorm,
+  ...fusedLayerNorm,
+  ...fusedLinear,
+};
+
+/** Registers every kernel, and the gradients that TF.js lacks. TF.js's own must have been registered before. */
 export function registerAllKernels(): void {
-  registerKernels({
-    ...elementwise,
-    ...reduction,
-    ...shape,
-    ...matmul,
-    ...convolution,
-    ...pooling,
-    ...indexing,
-    ...normalization,
-    ...batchNorm,
-    ...activationGradients,
-    ...fusedActivations,
-    ...fusedAttention,
-    ...fusedCrossEntropy,
-    ...fusedDropout,
-    ...fusedEmbedding,
-    ...fusedGroupNorm,
-    ...fusedLayerNorm,
-    ...fusedLinear,
-  });
+  registerKernels(lowerings);
+  registerGradients();
 }

@@ -1,6 +1,6 @@
 /** What a lowering is, and how kernels with and without one are registered with TF.js. */
 import * as tf from "@tensorflow/tfjs-core";
-import { BACKEND_NAME, fitsGraph, type OnnxRuntimeBackend } from "../backend.js";
+import { BACKEND_NAME, type OnnxRuntimeBackend } from "../backend.js";
 
 export type Inputs = Record<string, tf.TensorInfo>;
 
@@ -19,6 +19,9 @@ export type Lowering = (
 
 export type Lowerings = Record<string, Lowering>;
 
+/** Kernels whose lowering takes arrays without elements and still gives some; the others' it need not know of them. */
+const TAKES_EMPTY = new Set(["Concat", "Bincount", "DenseBincount", "TensorScatterUpdate"]);
+
 /** Registers every kernel of TF.js's cpu backend: recorded where it has a lowering, on that backend where not. */
 export function registerKernels(lowerings: Lowerings): void {
   const fallbacks = new Map(tf.getKernelsForBackend("cpu").map((kernel) => [kernel.kernelName, kernel]));
@@ -32,21 +35,60 @@ export function registerKernels(lowerings: Lowerings): void {
         const backend = parameters.backend as OnnxRuntimeBackend;
         const inputs = parameters.inputs as Inputs;
         const attributes = parameters.attrs ?? {};
-        if (lowering !== undefined && fitsGraph(presentTensors(inputs))) {
-          const lower = (given: Inputs) => lowering(given, attributes, backend);
-          const result = backend.call(kernelName, inputs, attributes, lower);
-          if (result !== undefined) return result;
-        }
+        const tensors = presentTensors(inputs);
+        const recorded = lowering && record(kernelName, lowering, inputs, tensors, attributes, backend);
+        if (recorded !== undefined) return recorded;
         if (fallback === undefined)
           throw new Error(`The kernel ${kernelName} has no lowering for these inputs.`);
+        const isFree = lowering !== undefined && tensors.length > 0 && tensors.every(isEmpty);
+        if (!isFree) count(backend, kernelName);
         return runFallback(fallback, inputs, attributes, backend);
       },
     });
   }
 }
 
+/** What the lowering records. Arrays without elements never enter a graph: they are made at once. */
+function record(
+  kernelName: string,
+  lowering: Lowering,
+  inputs: Inputs,
+  tensors: readonly tf.TensorInfo[],
+  attributes: KernelAttributes,
+  backend: OnnxRuntimeBackend,
+): Result | undefined {
+  if (!tensors.every(({ dtype }) => dtype !== "string" && dtype !== "complex64")) return undefined;
+  const result = backend.call(kernelName, inputs, attributes, (given) =>
+    lowering(given, attributes, backend),
+  );
+  if (result === undefined) return undefined;
+  const outputs = Array.isArray(result) ? result : [result];
+  if (tensors.some(isEmpty) && !outputs.every(isEmpty) && !TAKES_EMPTY.has(kernelName)) {
+    for (const { dataId } of outputs) backend.disposeData(dataId);
+    return undefined;
+  }
+  const known = outputs.map((output) => (isEmpty(output) ? madeEmpty(output, backend) : output));
+  return Array.isArray(result) ? known : known[0]!;
+}
+
+function madeEmpty({ dataId, shape, dtype }: tf.TensorInfo, backend: OnnxRuntimeBackend): tf.TensorInfo {
+  backend.disposeData(dataId);
+  const nothing = tf.util.getTypedArrayFromDType(dtype as "float32", 0);
+  return { dataId: backend.write(nothing, shape, dtype), shape, dtype };
+}
+
+function isEmpty({ shape }: tf.TensorInfo): boolean {
+  return shape.includes(0);
+}
+
 function presentTensors(inputs: Inputs): tf.TensorInfo[] {
-  return Object.values(inputs).filter((tensor) => (tensor as tf.TensorInfo | null | undefined) != null);
+  const values = Object.values(inputs) as (tf.TensorInfo | tf.TensorInfo[] | null | undefined)[];
+  return values.flat().filter((tensor) => tensor != null);
+}
+
+function count(backend: OnnxRuntimeBackend, kernelName: string): void {
+  const counts = backend.stats.fallbackKernels;
+  counts[kernelName] = (counts[kernelName] ?? 0) + 1;
 }
 
 function runFallback(
@@ -55,21 +97,21 @@ function runFallback(
   attributes: KernelAttributes,
   backend: OnnxRuntimeBackend,
 ): Result {
-  const counts = backend.stats.fallbackKernels;
-  counts[kernel.kernelName] = (counts[kernel.kernelName] ?? 0) + 1;
   const cpu = backend.cpu;
   const owned: tf.TensorInfo[] = [];
-  const lend = (tensor: tf.TensorInfo | null | undefined): tf.TensorInfo | null | undefined => {
+  type Lendable = tf.TensorInfo | tf.TensorInfo[] | null | undefined;
+  const lend = (tensor: Lendable): Lendable => {
     if (tensor == null) return tensor;
+    if (Array.isArray(tensor)) return tensor.map((item) => lend(item) as tf.TensorInfo);
     const { tensor: lent, borrowed } = backend.lend(tensor);
     if (!borrowed) owned.push(lent);
     return lent;
   };
   const lent = Array.isArray(inputs)
-    ? (inputs as tf.TensorInfo[]).map(lend)
+    ? lend(inputs as tf.TensorInfo[])
     : Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, lend(tensor)]));
   const result = kernel.kernelFunc({
-    inputs: lent as tf.NamedTensorInfoMap,
+    inputs: lent as unknown as tf.NamedTensorInfoMap,
     attrs: attributes,
     backend: cpu,
   });

@@ -1,130 +1,176 @@
-/** Two-dimensional pooling and its gradients, channels-first in memory. */
+/** Pooling in two and three dimensions and its gradients, channels-first in memory. */
 import * as tf from "@tensorflow/tfjs-core";
-import { emit, emitAll, int64s, Value, type Attributes } from "../graph/value.js";
+import type { OnnxRuntimeBackend } from "../backend.js";
+import { emit, emitAll, int64s, scalar, Value, type Attributes } from "../graph/value.js";
 import { reshapeValue } from "../layout.js";
-import { imageOrder } from "./convolution/geometry.js";
-import { picture } from "./convolution/index.js";
-import { inputGradient, outerProduct } from "./convolution/plain.js";
-import type { KernelAttributes, Lowerings } from "./lowering.js";
-
-type PoolInfo = tf.backend_util.Conv2DInfo;
+import { inputGradient } from "./convolution/plain.js";
+import { castTo } from "./elementwise.js";
+import type { KernelAttributes, Lowering, Lowerings } from "./lowering.js";
+import { poolOf2D, poolOf3D, type Pool } from "./pool_window.js";
 
 /** The positions of the maxima, for the gradient of a pool whose output is still at hand. */
 const maxima = new WeakMap<Value, Value>();
 
+type PoolOf = (inShape: readonly number[], attributes: KernelAttributes) => Pool;
+
 export const pooling: Lowerings = {
-  MaxPool: ({ x }, attributes, backend) => {
-    const info = poolInfo(x!.shape, attributes);
-    if (x!.dtype !== "float32" || !coversExactly(info)) return undefined;
-    const [value] = maxPool(backend.value(x!, imageOrder(info)), info);
-    return picture(backend, value, info.outShape, info);
-  },
-  MaxPoolGrad: ({ dy, input, output }, attributes, backend) => {
-    const info = poolInfo(input!.shape, attributes);
-    if (!coversExactly(info)) return undefined;
-    const order = imageOrder(info);
-    const known = maxima.get(backend.laid(output!).value);
-    const positions = known ?? maxPool(backend.value(input!, order), info)[1];
-    const size = tf.util.sizeFromShape(info.inShape);
-    const zeros = emit("Expand", [new Value([], "float32", [0]), int64s([size])], [size], "float32");
-    const gradient = backend.value(dy!, order);
-    const flat = [reshapeValue(positions, [positions.size]), reshapeValue(gradient, [gradient.size])];
-    const overlapping =
-      info.strideHeight < info.effectiveFilterHeight || info.strideWidth < info.effectiveFilterWidth;
-    const reduction: Attributes = overlapping ? { reduction: "add" } : {};
-    const scattered = emit("ScatterElements", [zeros, ...flat], [size], "float32", { axis: 0, ...reduction });
-    const shape = [info.batchSize, info.inChannels, info.inHeight, info.inWidth];
-    return picture(backend, reshapeValue(scattered, shape), info.inShape, info);
-  },
-  AvgPool: ({ x }, attributes, backend) => {
-    const info = poolInfo(x!.shape, attributes);
-    if (x!.dtype !== "float32" || !coversExactly(info)) return undefined;
-    const shape = [info.batchSize, info.outChannels, info.outHeight, info.outWidth];
-    const value = emit("AveragePool", [backend.value(x!, imageOrder(info))], shape, "float32", window(info));
-    return picture(backend, value, info.outShape, info);
-  },
-  AvgPoolGrad: ({ dy, input }, attributes, backend) => {
-    const info = poolInfo(input!.shape, attributes);
-    if (!coversExactly(info)) return undefined;
-    const gradient = backend.value(dy!, imageOrder(info));
-    const shares = emit("Div", [gradient, windowSizes(info)], gradient.shape, "float32");
-    const channels = info.inChannels;
-    const weightShape = [channels, 1, info.filterHeight, info.filterWidth];
-    const ones = emit("Expand", [new Value([], "float32", [1]), int64s(weightShape)], weightShape, "float32");
-    return picture(backend, inputGradient(shares, ones, info, channels), info.inShape, info);
+  MaxPool: pooled(poolOf2D, (image, pool) => maxPool(image, pool)[0]),
+  MaxPool3D: pooled(poolOf3D, (image, pool) => maxPool(image, pool)[0]),
+  AvgPool: pooled(poolOf2D, averagePool),
+  AvgPool3D: pooled(poolOf3D, averagePool),
+  MaxPoolGrad: maxPoolGradient(poolOf2D),
+  MaxPool3DGrad: maxPoolGradient(poolOf3D),
+  AvgPoolGrad: averagePoolGradient(poolOf2D),
+  AvgPool3DGrad: averagePoolGradient(poolOf3D),
+  MaxPoolWithArgmax: ({ x }, attributes, backend) => {
+    tf.util.assert(
+      x!.shape.length === 4,
+      () => `maxPoolWithArgmax: x must have four axes, but its shape is [${x!.shape.join()}].`,
+    );
+    const pool = poolOf2D(x!.shape, { ...attributes, dataFormat: "NHWC" });
+    if (x!.dtype !== "float32" || !pool.isExact) return undefined;
+    const image = backend.value(x!, pool.order);
+    const isNan = emit("IsNaN", [image], image.shape, "bool");
+    const numbers = emit("Where", [isNan, scalar(-Infinity), image], image.shape, "float32");
+    const [value, positions] = maxPool(numbers, pool);
+    const { channels, inLengths, batch } = pool;
+    const pixels = tf.util.sizeFromShape(inLengths);
+    // From [batch, channel, pixel], as ONNX counts, to [batch, pixel, channel].
+    const int64 = (number: number): Value => scalar(number, "int64");
+    const shape = positions.shape;
+    const pixel = emit("Mod", [positions, int64(pixels)], shape, "int64");
+    let index = emit("Mul", [pixel, int64(channels)], shape, "int64");
+    const offsets = new Value(
+      [1, channels, 1, 1],
+      "int64",
+      Array.from({ length: channels }, (_, channel) => channel),
+    );
+    index = emit("Add", [index, offsets], shape, "int64");
+    if (attributes.includeBatchInIndex === true) {
+      const starts = Array.from({ length: batch }, (_, image) => image * pixels * channels);
+      index = emit("Add", [index, new Value([batch, 1, 1, 1], "int64", starts)], shape, "int64");
+    }
+    return [
+      backend.output(value, pool.outShape, "float32", pool.order),
+      backend.output(castTo(index, "int32"), pool.outShape, "int32", pool.order),
+    ];
   },
 };
 
-function poolInfo(inShape: readonly number[], attributes: KernelAttributes): PoolInfo {
-  return tf.backend_util.computePool2DInfo(
-    inShape as [number, number, number, number],
-    attributes.filterSize as [number, number],
-    attributes.strides as [number, number],
-    (attributes.dilations as number | undefined) ?? 1,
-    attributes.pad as number,
-    attributes.dimRoundingMode as "floor" | undefined,
-    attributes.dataFormat === "NCHW" ? "channelsFirst" : "channelsLast",
-  );
-}
-
-/** Whether ONNX's rule for the output's size gives the one that TF.js has computed. */
-function coversExactly(info: PoolInfo): boolean {
-  const { top, bottom, left, right } = info.padInfo;
-  const rows = (info.inHeight + top + bottom - info.effectiveFilterHeight) / info.strideHeight;
-  const columns = (info.inWidth + left + right - info.effectiveFilterWidth) / info.strideWidth;
-  return Math.floor(rows) + 1 === info.outHeight && Math.floor(columns) + 1 === info.outWidth;
-}
-
-function window(info: PoolInfo): Attributes {
-  const { top, left, bottom, right } = info.padInfo;
-  return {
-    kernel_shape: [info.filterHeight, info.filterWidth],
-    strides: [info.strideHeight, info.strideWidth],
-    dilations: [info.dilationHeight, info.dilationWidth],
-    pads: [top, left, bottom, right],
+function pooled(poolOf: PoolOf, lower: (image: Value, pool: Pool) => Value): Lowering {
+  return ({ x }, attributes, backend) => {
+    const pool = poolOf(x!.shape, attributes);
+    if (x!.dtype !== "float32" || !pool.isExact) return undefined;
+    const value = lower(backend.value(x!, pool.order), pool);
+    return backend.output(value, pool.outShape, "float32", pool.order);
   };
 }
 
-function maxPool(image: Value, info: PoolInfo): [Value, Value] {
-  const shape = [info.batchSize, info.outChannels, info.outHeight, info.outWidth];
+function window({ filter, strides, dilations, before, after }: Pool): Attributes {
+  return { kernel_shape: filter, strides, dilations, pads: [...before, ...after] };
+}
+
+function maxPool(image: Value, pool: Pool): [value: Value, positions: Value] {
+  const shape = [pool.batch, pool.channels, ...pool.outLengths];
   const outputs = [
     { shape, type: "float32" as const },
     { shape, type: "int64" as const },
   ];
-  const [value, positions] = emitAll("MaxPool", [image], outputs, window(info), true);
+  const [value, positions] = emitAll("MaxPool", [image], outputs, window(pool), true);
   maxima.set(value!, positions!);
   return [value!, positions!];
 }
 
-/** How many elements of the picture, without its padding, each window covers: [1, 1, outHeight, outWidth]. */
-function windowSizes(info: PoolInfo): Value {
-  const covered = (
-    out: number,
-    stride: number,
-    dilation: number,
-    filter: number,
-    before: number,
-    length: number,
-  ) =>
-    Array.from({ length: out }, (_, position) => {
-      const offsets = Array.from({ length: filter }, (_, i) => position * stride - before + i * dilation);
-      return offsets.filter((offset) => offset >= 0 && offset < length).length;
+function averagePool(image: Value, pool: Pool): Value {
+  return emit(
+    "AveragePool",
+    [image],
+    [pool.batch, pool.channels, ...pool.outLengths],
+    "float32",
+    window(pool),
+  );
+}
+
+function maxPoolGradient(poolOf: PoolOf): Lowering {
+  return ({ dy, input, output }, attributes, backend) => {
+    const pool = poolOf(input!.shape, attributes);
+    if (!pool.isExact) return undefined;
+    const known = output && maxima.get(backend.laid(output).value);
+    const positions = known ?? maxPool(backend.value(input!, pool.order), pool)[1];
+    const size = tf.util.sizeFromShape(pool.inShape);
+    const zeros = emit("Expand", [scalar(0), int64s([size])], [size], "float32");
+    const gradient = backend.value(dy!, pool.order);
+    const flat = [reshapeValue(positions, [positions.size]), reshapeValue(gradient, [gradient.size])];
+    const reduction: Attributes = pool.overlaps ? { reduction: "add" } : {};
+    const scattered = emit("ScatterElements", [zeros, ...flat], [size], "float32", { axis: 0, ...reduction });
+    return gradientOf(backend, scattered, pool);
+  };
+}
+
+function averagePoolGradient(poolOf: PoolOf): Lowering {
+  return ({ dy, input }, attributes, backend) => {
+    const pool = poolOf(input!.shape, attributes);
+    if (!pool.isExact) return undefined;
+    const gradient = backend.value(dy!, pool.order);
+    if (pool.tiles) {
+      const share = emit(
+        "Mul",
+        [gradient, scalar(1 / tf.util.sizeFromShape(pool.filter))],
+        gradient.shape,
+        "float32",
+      );
+      return gradientOf(backend, enlarge(share, pool), pool);
+    }
+    const shares = emit("Div", [gradient, windowSizes(pool)], gradient.shape, "float32");
+    const isPicture = pool.info2D !== undefined;
+    const weightShape = [isPicture ? pool.channels : 1, 1, ...pool.filter];
+    const ones = emit("Expand", [scalar(1), int64s(weightShape)], weightShape, "float32");
+    if (pool.info2D !== undefined) {
+      return gradientOf(backend, inputGradient(shares, ones, pool.info2D, pool.channels), pool);
+    }
+    const planes = pool.batch * pool.channels;
+    const volumes = reshapeValue(shares, [planes, 1, ...pool.outLengths]);
+    const spread = emit("ConvTranspose", [volumes, ones], [planes, 1, ...pool.inLengths], "float32", {
+      strides: pool.strides,
+      dilations: pool.dilations,
+      pads: [...pool.before, ...pool.after],
+      output_padding: pool.inLengths.map((length, i) => {
+        const reach = (pool.filter[i]! - 1) * pool.dilations[i]! + 1;
+        return (
+          length - ((pool.outLengths[i]! - 1) * pool.strides[i]! - pool.before[i]! - pool.after[i]! + reach)
+        );
+      }),
     });
-  const rows = covered(
-    info.outHeight,
-    info.strideHeight,
-    info.dilationHeight,
-    info.filterHeight,
-    info.padInfo.top,
-    info.inHeight,
-  );
-  const columns = covered(
-    info.outWidth,
-    info.strideWidth,
-    info.dilationWidth,
-    info.filterWidth,
-    info.padInfo.left,
-    info.inWidth,
-  );
-  return outerProduct(rows, columns);
+    return gradientOf(backend, spread, pool);
+  };
+}
+
+function gradientOf(backend: OnnxRuntimeBackend, value: Value, pool: Pool): tf.TensorInfo {
+  const image = reshapeValue(value, [pool.batch, pool.channels, ...pool.inLengths]);
+  return backend.output(image, pool.inShape, "float32", pool.order);
+}
+
+/** Repeats each element over its window: what windows that tile the picture need. */
+function enlarge(gradient: Value, { batch, channels, filter, outLengths }: Pool): Value {
+  const single = [batch, channels, ...outLengths.flatMap((length) => [length, 1])];
+  const repeated = [batch, channels, ...outLengths.flatMap((length, i) => [length, filter[i]!])];
+  const value = emit("Expand", [reshapeValue(gradient, single), int64s(repeated)], repeated, "float32");
+  return reshapeValue(value, [batch, channels, ...outLengths.map((length, i) => length * filter[i]!)]);
+}
+
+/** How many elements of the picture, without its padding, each window covers: [1, 1, ...outLengths]. */
+function windowSizes({ outLengths, inLengths, strides, dilations, filter, before }: Pool): Value {
+  const factors = outLengths.map((length, axis) => {
+    const covered = Array.from({ length }, (_, position) => {
+      const start = position * strides[axis]! - before[axis]!;
+      const offsets = Array.from({ length: filter[axis]! }, (_, i) => start + i * dilations[axis]!);
+      return offsets.filter((offset) => offset >= 0 && offset < inLengths[axis]!).length;
+    });
+    const shape = [1, 1, ...outLengths.map((_, i) => (i === axis ? length : 1))];
+    return new Value(shape, "float32", covered);
+  });
+  return factors.reduce((product, factor) => {
+    const shape = product.shape.map((length, i) => Math.max(length, factor.shape[i]!));
+    return emit("Mul", [product, factor], shape, "float32");
+  });
 }

@@ -114,13 +114,14 @@ function inputGradient(
   const groups = depthwise ? info.inChannels : 1;
   const block = backend.blockSize();
   const order = imageOrder(info);
-  if (blocked.givesBlocks(info, block, depthwise) && blocked.takesBlocks(info, block)) {
+  const fits = tf.util.arraysEqual(dy.shape, info.outShape);
+  if (fits && blocked.givesBlocks(info, block, depthwise) && blocked.takesBlocks(info, block)) {
     const gradient = blocked.inputGradient(inBlocks(laid(backend, dy), order), weight, info, block, groups);
     if (gradient !== undefined) return picture(backend, gradient, info.inShape, info, true);
   }
   return picture(
     backend,
-    plain.inputGradient(backend.value(dy, order), weight, info, groups),
+    plain.inputGradient(plain.cropped(backend.value(dy, order), info), weight, info, groups),
     info.inShape,
     info,
   );
@@ -162,7 +163,8 @@ function fused(
     leakyrelu: ["LeakyRelu", { alpha: { float: (attributes.leakyreluAlpha as number | undefined) ?? 0.2 } }],
   };
   const activation = (attributes.activation as string | undefined) ?? "linear";
-  const isVector = bias == null || bias.shape.length <= 1;
+  const isVector =
+    bias == null || (bias.shape.length <= 1 && tf.util.sizeFromShape(bias.shape) === info.outChannels);
   if (preluActivationWeights != null || !isVector) return undefined;
   if (activation !== "linear" && operators[activation] === undefined) return undefined;
   const biases = bias == null ? [] : [reshapeValue(backend.value(bias), [info.outChannels])];

@@ -10,6 +10,13 @@ import { pads, type ConvInfo } from "./geometry.js";
 /** 128 MiB of float32. */
 const MAX_COLUMN_ELEMENTS = 2 ** 25;
 
+/** TF.js's transposed convolution takes pictures that are larger than what it looks at. */
+export function cropped(image: Value, info: ConvInfo): Value {
+  const shape = [info.batchSize, info.outChannels, info.outHeight, info.outWidth];
+  if (image.shape.every((length, axis) => length === shape[axis])) return image;
+  return emit("Slice", [image, int64s(shape.map(() => 0)), int64s(shape)], shape, image.type);
+}
+
 /** The gradient of a convolution with respect to its input. */
 export function inputGradient(dy: Value, weight: Value, info: ConvInfo, groups: number): Value {
   const { strideHeight, strideWidth, inHeight, inWidth } = info;
