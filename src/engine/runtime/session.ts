@@ -89,8 +89,8 @@ export class Session {
         this.#asyncRuns--;
         this.#end(call);
         if (this.#disposed) this.#releaseIfIdle();
-        if (error !== null) return reject(error);
         try {
+          if (error !== null) throw error;
           resolve(finish(call, status));
         } catch (failure) {
           reject(failure as Error);
@@ -200,7 +200,9 @@ function readNames(
 ): string[] {
   const { allocator } = environment();
   const length = Number(receive((out) => count(session, out)));
-  return Array.from({ length }, (_, i) => receiveString(allocator, (out) => name(session, i, allocator, out)));
+  return Array.from({ length }, (_, i) =>
+    receiveString(allocator, (out) => name(session, i, allocator, out)),
+  );
 }
 
 /** Reads what a run has given. */

@@ -8,7 +8,10 @@ const OPTIMIZATION_LEVELS = { disabled: 0, basic: 1, extended: 2, all: 99 };
 export interface SessionOptions {
   /** Threads of its own for this session. By default all sessions share one pool with a thread for each core. */
   threads?: number;
-  /** Arrays in place of the model's initializers of these names, used where they lie. They must not change afterwards. */
+  /**
+   * Arrays in place of the model's initializers of these names, of their type and shape, used where they lie. They must
+   * not change afterwards. ONNX Runtime ignores a name that the model does not have.
+   */
   initializers?: Readonly<Record<string, OrtArray>>;
   /** How much ONNX Runtime may rewrite the graph, default "all". */
   optimization?: keyof typeof OPTIMIZATION_LEVELS;
