@@ -77,26 +77,26 @@ export class Session {
    * As `run`, on a thread of libuv's pool while the event loop goes on. No array of the run may be read or written until
    * it is done; other runs of this session may begin meanwhile.
    */
-  runAsync(
+  async runAsync(
     inputs: readonly OrtArray[],
     outputs: readonly (OrtArray | undefined)[],
     outputNames: readonly string[] = this.outputNames,
   ): Promise<OrtArray[]> {
-    return new Promise((resolve, reject) => {
-      const call = this.#begin(inputs, outputs, outputNames);
-      this.#asyncRuns++;
-      ortApi().run.async(...this.#arguments(call), (error, status) => {
-        this.#asyncRuns--;
-        this.#end(call);
-        if (this.#disposed) this.#releaseIfIdle();
-        try {
-          if (error !== null) throw error;
-          resolve(finish(call, status));
-        } catch (failure) {
-          reject(failure as Error);
-        }
+    const call = this.#begin(inputs, outputs, outputNames);
+    this.#asyncRuns++;
+    try {
+      const status = await new Promise<Status>((resolve, reject) => {
+        ortApi().run.async(...this.#arguments(call), (error, result) => {
+          if (error === null) resolve(result);
+          else reject(error);
+        });
       });
-    });
+      return finish(call, status);
+    } finally {
+      this.#asyncRuns--;
+      this.#end(call);
+      if (this.#disposed) this.#releaseIfIdle();
+    }
   }
 
   /** Writes the profile that `profilePrefix` asked for and returns the path of its file. */
