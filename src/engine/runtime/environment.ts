@@ -7,9 +7,9 @@ import { check, ortApi, receive, takeMessage, type Pointer } from "./api.js";
 export const LOG_FATAL = 4;
 
 /** ONNX Runtime's `OrtAllocatorType` and `OrtMemType`. */
-const DEVICE_ALLOCATOR = 0;
+export const DEVICE_ALLOCATOR = 0;
 const ARENA_ALLOCATOR = 1;
-const DEFAULT_MEMORY = 0;
+export const DEFAULT_MEMORY = 0;
 
 interface Environment {
   readonly environment: Pointer;
