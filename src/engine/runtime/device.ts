@@ -2,6 +2,7 @@
 import { PbfWriter } from "pbf";
 import { EngineError } from "../../errors.js";
 import type { Pointer } from "./api.js";
+import { onnxType, type ElementType } from "./element_type.js";
 import type { DeviceSettings, Provider } from "./providers.js";
 import { Session } from "./session.js";
 import { OrtArray } from "./tensor.js";
@@ -28,7 +29,7 @@ export class Device {
   private constructor(settings: DeviceSettings) {
     this.name = settings.provider;
     this.settings = settings;
-    this.#keeper = new Session(doublingModel(), { device: this });
+    this.#keeper = new Session(doublingModel(onnxType("float32")), { device: this });
     this.#allocator = this.#keeper.createAllocator(MEMORY_NAMES[this.name], settings.deviceId ?? 0);
     this.#tryOut();
   }
@@ -70,6 +71,17 @@ export class Device {
     return this.#allocator;
   }
 
+  /** Whether the device itself, not the CPU in its place, adds numbers of this type. */
+  computes(type: ElementType): boolean {
+    try {
+      const configEntries = { "session.disable_cpu_ep_fallback": "1" };
+      new Session(doublingModel(onnxType(type)), { device: this, configEntries }).dispose();
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   /** Sessions of one device share its queue, so their asynchronous runs go one after the other. */
   inTurn<Result>(run: () => Promise<Result>): Promise<Result> {
     this.#waiting++;
@@ -98,15 +110,15 @@ export class Device {
 }
 
 /** y = x + x over a vector of two, as an ONNX model. */
-function doublingModel(): Uint8Array {
+function doublingModel(type: number): Uint8Array {
   const model = new PbfWriter();
   model.writeVarintField(1, 9);
-  model.writeMessage(7, writeDoubling, null);
+  model.writeMessage(7, writeDoubling, type);
   model.writeMessage(8, (_, opset) => opset.writeVarintField(2, 20), null);
   return model.finish();
 }
 
-function writeDoubling(_: null, graph: PbfWriter): void {
+function writeDoubling(type: number, graph: PbfWriter): void {
   graph.writeMessage(
     1,
     (_, node) => {
@@ -118,17 +130,17 @@ function writeDoubling(_: null, graph: PbfWriter): void {
     null,
   );
   graph.writeStringField(2, "doubling");
-  graph.writeMessage(11, writeVector, "x");
-  graph.writeMessage(12, writeVector, "y");
+  graph.writeMessage(11, writeVector, { name: "x", type });
+  graph.writeMessage(12, writeVector, { name: "y", type });
 }
 
-function writeVector(name: string, info: PbfWriter): void {
+function writeVector({ name, type }: { name: string; type: number }, info: PbfWriter): void {
   info.writeStringField(1, name);
   const dimension = (_: null, message: PbfWriter): void => message.writeVarintField(1, 2);
   const shape = (_: null, message: PbfWriter): void => message.writeMessage(1, dimension, null);
   const tensor = (_: null, message: PbfWriter): void => {
-    message.writeVarintField(1, 1);
+    message.writeVarintField(1, type);
     message.writeMessage(2, shape, null);
   };
-  info.writeMessage(2, (_, type) => type.writeMessage(1, tensor, null), null);
+  info.writeMessage(2, (_, valueType) => valueType.writeMessage(1, tensor, null), null);
 }
