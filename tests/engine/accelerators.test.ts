@@ -4,7 +4,6 @@ import {
   availableAccelerators,
   chooseAccelerator,
   loadTensorFlow,
-  type AcceleratorOptions,
 } from "../../src/engine/accelerators/index.js";
 import { OrtArray } from "../../src/engine/runtime/index.js";
 import { useSoftwareGpu } from "../support/software_gpu.js";
