@@ -156,9 +156,8 @@ export class Session {
     let acquired = 0;
     try {
       for (; acquired < inputs.length; acquired++) inputValues[acquired] = inputs[acquired]!.acquire();
-      for (const [i, output] of outputs.entries()) {
-        if (output !== undefined) outputValues[i] = output.acquire();
-        acquired++;
+      for (let i = 0; i < outputs.length; i++, acquired++) {
+        outputValues[i] = outputs[i]?.acquire() ?? 0n;
       }
     } catch (error) {
       for (const array of [...inputs, ...outputs].slice(0, acquired)) array?.release();
