@@ -93,7 +93,7 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
   feed(data: Float32Array | Int32Array, shape: readonly number[]): Value {
     const type = data instanceof Int32Array ? "int32" : "float32";
     const value = new Value(shape, type);
-    value.array = OrtArray.wrap(type, data as Float32Array, shape);
+    value.array = OrtArray.wrap(type, data, shape);
     return value;
   }
 

@@ -7,9 +7,9 @@ import { check, ortApi, receive, takeMessage, type Pointer } from "./api.js";
 export const LOG_FATAL = 4;
 
 /** ONNX Runtime's `OrtAllocatorType` and `OrtMemType`. */
-const DEVICE_ALLOCATOR = 0;
+export const DEVICE_ALLOCATOR = 0;
 const ARENA_ALLOCATOR = 1;
-const DEFAULT_MEMORY = 0;
+export const DEFAULT_MEMORY = 0;
 
 interface Environment {
   readonly environment: Pointer;
@@ -19,7 +19,37 @@ interface Environment {
   readonly allocator: Pointer;
 }
 
+export interface EnvironmentSettings {
+  /** Threads that compute, default one for each core. */
+  threads?: number;
+  /** The most that all intermediate values may take, default no limit. */
+  memoryLimitMb?: number;
+}
+
 let shared: Environment | undefined;
+let settings: EnvironmentSettings = {};
+
+/**
+ * Sets what the environment is made with.
+ * @throws EngineError `ERR_ENGINE_STARTED` where it has been made with something else
+ */
+export function configureEnvironment(wanted: EnvironmentSettings): void {
+  const { threads = settings.threads, memoryLimitMb = settings.memoryLimitMb } = wanted;
+  const same = threads === settings.threads && memoryLimitMb === settings.memoryLimitMb;
+  if (shared !== undefined && !same) {
+    throw new EngineError(
+      "ERR_ENGINE_STARTED",
+      "The number of threads and the memory limit were changed after the engine had run something. " +
+        "Set them first, before any tensor is read.",
+    );
+  }
+  if (shared === undefined) {
+    settings = {
+      ...(threads === undefined ? {} : { threads }),
+      ...(memoryLimitMb === undefined ? {} : { memoryLimitMb }),
+    };
+  }
+}
 
 /** Made on first use. It lives as long as the process; ONNX Runtime itself has one for all threads. */
 export function environment(): Environment {
@@ -35,7 +65,7 @@ export function environment(): Environment {
 function create(): Environment {
   const api = ortApi();
   const threading = receive((out) => api.createThreadingOptions(out));
-  check(api.setGlobalIntraOpNumThreads(threading, availableParallelism()));
+  check(api.setGlobalIntraOpNumThreads(threading, settings.threads ?? availableParallelism()));
   check(api.setGlobalInterOpNumThreads(threading, 1));
   check(api.setGlobalSpinControl(threading, 0));
   const environment = receive((out) =>
@@ -52,7 +82,10 @@ function create(): Environment {
 function registerArena(environment: Pointer): void {
   const api = ortApi();
   const arena = receive((out) => api.createCpuMemoryInfo(ARENA_ALLOCATOR, DEFAULT_MEMORY, out));
-  const status = api.createAndRegisterAllocator(environment, arena, null);
+  const limit = (settings.memoryLimitMb ?? 0) * 2 ** 20; // 0 is none
+  const config = receive((out) => api.createArenaConfig(limit, -1, -1, -1, out));
+  const status = api.createAndRegisterAllocator(environment, arena, config);
+  api.releaseArenaConfig(config);
   api.releaseMemoryInfo(arena);
   if (status === null) return;
   const message = takeMessage(status);

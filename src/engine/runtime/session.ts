@@ -1,7 +1,8 @@
 /** A compiled ONNX model that reads and writes our own arrays. */
 import { EngineError } from "../../errors.js";
 import { CStrings, ortApi, receive, receiveString, takeMessage, type Pointer, type Status } from "./api.js";
-import { environment } from "./environment.js";
+import type { Device } from "./device.js";
+import { DEFAULT_MEMORY, DEVICE_ALLOCATOR, environment } from "./environment.js";
 import { withSessionOptions, type SessionOptions } from "./session_options.js";
 import { takeOrtValue, type OrtArray } from "./tensor.js";
 
@@ -21,6 +22,7 @@ export class Session {
   #session: Pointer | undefined;
   #disposed = false;
   #asyncRuns = 0;
+  readonly #device: Device | undefined;
   readonly #inputNames: CStrings;
   /** By the names, joined. */
   readonly #outputNames = new Map<string, CStrings>();
@@ -32,6 +34,7 @@ export class Session {
    * @throws EngineError `ERR_ENGINE_COMPILE` where ONNX Runtime does not take the model or the options
    */
   constructor(model: Uint8Array | string, options: SessionOptions = {}) {
+    this.#device = options.device;
     this.#initializers = Object.values(options.initializers ?? {});
     try {
       this.#session = createSession(model, options);
@@ -63,6 +66,7 @@ export class Session {
     outputs: readonly (OrtArray | undefined)[],
     outputNames: readonly string[] = this.outputNames,
   ): OrtArray[] {
+    this.#device?.assertIdle();
     const call = this.#begin(inputs, outputs, outputNames);
     let status: Status;
     try {
@@ -77,26 +81,41 @@ export class Session {
    * As `run`, on a thread of libuv's pool while the event loop goes on. No array of the run may be read or written until
    * it is done; other runs of this session may begin meanwhile.
    */
-  runAsync(
+  async runAsync(
     inputs: readonly OrtArray[],
     outputs: readonly (OrtArray | undefined)[],
     outputNames: readonly string[] = this.outputNames,
   ): Promise<OrtArray[]> {
-    return new Promise((resolve, reject) => {
-      const call = this.#begin(inputs, outputs, outputNames);
-      this.#asyncRuns++;
-      ortApi().run.async(...this.#arguments(call), (error, status) => {
-        this.#asyncRuns--;
-        this.#end(call);
-        if (this.#disposed) this.#releaseIfIdle();
-        if (error !== null) return reject(error);
-        try {
-          resolve(finish(call, status));
-        } catch (failure) {
-          reject(failure);
-        }
+    const call = this.#begin(inputs, outputs, outputNames);
+    this.#asyncRuns++;
+    const run = () =>
+      new Promise<Status>((resolve, reject) => {
+        ortApi().run.async(...this.#arguments(call), (error, result) => {
+          if (error === null) resolve(result);
+          else reject(error);
+        });
       });
-    });
+    try {
+      return finish(call, await (this.#device === undefined ? run() : this.#device.inTurn(run)));
+    } finally {
+      this.#asyncRuns--;
+      this.#end(call);
+      if (this.#disposed) this.#releaseIfIdle();
+    }
+  }
+
+  /** What makes arrays in a provider's memory; undefined where it has no name. */
+  createAllocator(memoryName: string | undefined, deviceId: number): Pointer | undefined {
+    if (memoryName === undefined) return undefined;
+    const api = ortApi();
+    const memory = receive((out) =>
+      api.createMemoryInfo(memoryName, DEVICE_ALLOCATOR, deviceId, DEFAULT_MEMORY, out),
+    );
+    try {
+      return receive((out) => api.createAllocator(this.#alive(), memory, out));
+    } finally {
+      api.releaseMemoryInfo(memory);
+    }
   }
 
   /** Writes the profile that `profilePrefix` asked for and returns the path of its file. */
@@ -137,9 +156,8 @@ export class Session {
     let acquired = 0;
     try {
       for (; acquired < inputs.length; acquired++) inputValues[acquired] = inputs[acquired]!.acquire();
-      for (const [i, output] of outputs.entries()) {
-        if (output !== undefined) outputValues[i] = output.acquire();
-        acquired++;
+      for (let i = 0; i < outputs.length; i++, acquired++) {
+        outputValues[i] = outputs[i]?.acquire() ?? 0n;
       }
     } catch (error) {
       for (const array of [...inputs, ...outputs].slice(0, acquired)) array?.release();
@@ -170,7 +188,7 @@ export class Session {
 
   #end({ inputs, outputs }: Call): void {
     for (const input of inputs) input.release();
-    for (const output of outputs) output?.release();
+    for (const output of outputs) output?.release(true);
   }
 
   #releaseIfIdle(): void {

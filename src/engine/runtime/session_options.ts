@@ -1,6 +1,8 @@
 /** How a session is compiled and run, and the `OrtSessionOptions` that say so. */
 import type { OrtArray } from "./tensor.js";
 import { check, ortApi, receive, type Pointer } from "./api.js";
+import type { Device } from "./device.js";
+import { appendProvider } from "./providers.js";
 import { LOG_FATAL } from "./environment.js";
 
 const OPTIMIZATION_LEVELS = { disabled: 0, basic: 1, extended: 2, all: 99 };
@@ -8,8 +10,13 @@ const OPTIMIZATION_LEVELS = { disabled: 0, basic: 1, extended: 2, all: 99 };
 export interface SessionOptions {
   /** Threads of its own for this session. By default all sessions share one pool with a thread for each core. */
   threads?: number;
-  /** Arrays in place of the model's initializers of these names, used where they lie. They must not change afterwards. */
+  /**
+   * Arrays in place of the model's initializers of these names, of their type and shape, used where they lie. They must
+   * not change afterwards. ONNX Runtime ignores a name that the model does not have.
+   */
   initializers?: Readonly<Record<string, OrtArray>>;
+  /** Where to compute, by default on the CPU. Operators that it does not have run on the CPU. */
+  device?: Device;
   /** How much ONNX Runtime may rewrite the graph, default "all". */
   optimization?: keyof typeof OPTIMIZATION_LEVELS;
   /** Start of the name of a file for the time of each node, written by `endProfiling`. */
@@ -20,7 +27,14 @@ export interface SessionOptions {
 
 /** Makes the native options for `use` and releases them afterwards. */
 export function withSessionOptions<Result>(
-  { threads, initializers = {}, optimization = "all", profilePrefix, configEntries = {} }: SessionOptions,
+  {
+    threads,
+    device,
+    initializers = {},
+    optimization = "all",
+    profilePrefix,
+    configEntries = {},
+  }: SessionOptions,
   use: (options: Pointer) => Result,
 ): Result {
   const api = ortApi();
@@ -35,6 +49,7 @@ export function withSessionOptions<Result>(
       check(api.addSessionConfigEntry(options, "session.intra_op.allow_spinning", "0"));
     }
     check(api.addSessionConfigEntry(options, "session.use_env_allocators", "1"));
+    if (device !== undefined) appendProvider(options, device.settings);
     if (profilePrefix !== undefined) check(api.enableProfiling(options, profilePrefix));
     for (const name in configEntries) check(api.addSessionConfigEntry(options, name, configEntries[name]!));
     for (const name in initializers) {

@@ -2,6 +2,7 @@
 import { EngineError } from "../../errors.js";
 import { addressOf, check, copyBytes, ortApi, receive, type Pointer } from "./api.js";
 import { arrayType, elementTypeOf, onnxType, type ElementArray, type ElementType } from "./element_type.js";
+import type { Device } from "./device.js";
 import { environment } from "./environment.js";
 
 /** Releases the handles of arrays that nobody has disposed of. */
@@ -11,23 +12,27 @@ const abandoned = new FinalizationRegistry<Pointer>((handle) => ortApi().release
 const NO_ELEMENTS = new Uint8Array(new ArrayBuffer(8));
 
 /**
- * A dense array in row-major order. Its memory lies outside V8's heap and never moves; it lives as long as this object or
- * `data` does.
+ * A dense array in row-major order. On the CPU its memory lies outside V8's heap and never moves, and lives as long as this
+ * object or `data` does. On a device it lives as long as this object, or until `dispose()`.
  */
 export class OrtArray<T extends ElementType = ElementType> {
   readonly type: T;
   readonly shape: readonly number[];
-  readonly data: ElementArray<T>;
+  /** Where the memory is; undefined for the CPU's. */
+  readonly device: Device | undefined;
+  /** On a device, a copy that is good until a run writes the array. */
+  #data: ElementArray<T> | undefined;
   /** ONNX Runtime's description of this array, made when it is first needed. */
   #handle: Pointer | undefined;
   /** Runs that are using the handle now. */
   #users = 0;
   #disposed = false;
 
-  private constructor(type: T, shape: readonly number[], data: ElementArray<T>) {
+  private constructor(type: T, shape: readonly number[], data: ElementArray<T> | undefined, device?: Device) {
     this.type = type;
     this.shape = shape;
-    this.data = data;
+    this.#data = data;
+    this.device = device;
   }
 
   /**
@@ -61,21 +66,46 @@ export class OrtArray<T extends ElementType = ElementType> {
     return new OrtArray(type, shape, data);
   }
 
-  /** A new array of zeros. */
-  static allocate<T extends ElementType>(type: T, shape: readonly number[]): OrtArray<T> {
+  /** A new array: of zeros, or of whatever is there on a device. One without elements is always the CPU's. */
+  static allocate<T extends ElementType>(type: T, shape: readonly number[], device?: Device): OrtArray<T> {
     const TypedArray = arrayType(type);
     const size = sizeOf(shape);
+    if (device !== undefined && size > 0) return new OrtArray<T>(type, shape, undefined, device);
     const buffer = new ArrayBuffer(size * TypedArray.BYTES_PER_ELEMENT);
     return new OrtArray(type, shape, new TypedArray(buffer, 0, size));
   }
 
+  /** The elements. Those of an array on a device are copied from there, once until a run writes the array again. */
+  get data(): ElementArray<T> {
+    if (this.#data === undefined) {
+      const host = OrtArray.allocate(this.type, this.shape);
+      copy(this, host, this.device!);
+      host.dispose();
+      this.#data = host.data;
+    }
+    return this.#data;
+  }
+
+  /** A copy on a device. */
+  copyTo(device: Device): OrtArray<T> {
+    const array = OrtArray.allocate(this.type, this.shape, device);
+    if (array.byteLength > 0) copy(this, array, device);
+    return array;
+  }
+
   /**
-   * Part of this array as an array of its own, in the same memory.
+   * Part of this array, which must be the CPU's, as an array of its own in the same memory.
    * @param offset elements to skip
    * @throws EngineError `ERR_ENGINE_ARRAY` where it would reach beyond the end
    */
   slice(offset: number, shape: readonly number[]): OrtArray<T> {
     const size = sizeOf(shape);
+    if (this.device !== undefined) {
+      throw new EngineError(
+        "ERR_ENGINE_ARRAY",
+        `An array on ${this.device.name} has no slices. Slice it in a graph.`,
+      );
+    }
     const { data } = this;
     if (!Number.isInteger(offset) || offset < 0 || offset + size > data.length) {
       throw new EngineError(
@@ -90,7 +120,7 @@ export class OrtArray<T extends ElementType = ElementType> {
 
   /** Bytes of memory. */
   get byteLength(): number {
-    return this.data.byteLength;
+    return sizeOf(this.shape) * arrayType(this.type).BYTES_PER_ELEMENT;
   }
 
   /**
@@ -105,7 +135,7 @@ export class OrtArray<T extends ElementType = ElementType> {
       );
     }
     this.#handle ??= this.#describe();
-    if (this.data.length === 0 && sizeOf(this.shape) > 0) {
+    if (this.#data?.length === 0 && sizeOf(this.shape) > 0) {
       throw new EngineError(
         "ERR_ENGINE_ARRAY",
         `The memory of an array of ${this.type} [${this.shape.join(", ")}] was transferred to another thread. ` +
@@ -116,8 +146,9 @@ export class OrtArray<T extends ElementType = ElementType> {
     return this.#handle;
   }
 
-  /** Ends the use that `acquire` began. */
-  release(): void {
+  /** Ends the use that `acquire` began, in a run that has written the array or has only read it. */
+  release(written = false): void {
+    if (written && this.device !== undefined) this.#data = undefined;
     this.#users--;
     if (this.#disposed && this.#users === 0) this.#releaseHandle();
   }
@@ -129,23 +160,25 @@ export class OrtArray<T extends ElementType = ElementType> {
   }
 
   #describe(): Pointer {
-    const { data, shape, type } = this;
+    const { shape, type, device } = this;
     const dimensions = new BigInt64Array(shape.length + 1);
     shape.forEach((length, axis) => (dimensions[axis] = BigInt(length)));
-    const address = data.length === 0 ? addressOf(NO_ELEMENTS) : addressOf(data);
     const api = ortApi();
-    const { cpuMemory } = environment();
-    const handle = receive((out) =>
-      api.createTensorWithDataAsOrtValue(
-        cpuMemory,
-        address,
+    const handle = receive((out) => {
+      if (device !== undefined) {
+        return api.createTensorAsOrtValue(device.allocator, dimensions, shape.length, onnxType(type), out);
+      }
+      const { data } = this;
+      return api.createTensorWithDataAsOrtValue(
+        environment().cpuMemory,
+        addressOf(data.length === 0 ? NO_ELEMENTS : data),
         data.byteLength,
         dimensions,
         shape.length,
         onnxType(type),
         out,
-      ),
-    );
+      );
+    });
     abandoned.register(this, handle, this);
     return handle;
   }
@@ -155,6 +188,21 @@ export class OrtArray<T extends ElementType = ElementType> {
     abandoned.unregister(this);
     ortApi().releaseValue(this.#handle);
     this.#handle = undefined;
+  }
+}
+
+/** Copies the elements of one array into another, to or from a device. */
+function copy(source: OrtArray, target: OrtArray, device: Device): void {
+  device.assertIdle();
+  const handles = new BigUint64Array(new ArrayBuffer(16));
+  handles[0] = source.acquire();
+  handles[1] = target.acquire();
+  try {
+    const { environment: env } = environment();
+    check(ortApi().copyTensors(env, handles.subarray(0, 1), handles.subarray(1), null, 1));
+  } finally {
+    source.release();
+    target.release(true);
   }
 }
 
