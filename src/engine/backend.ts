@@ -123,6 +123,12 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
     return entry;
   }
 
+  /** Notes that a tensor is a parameter or a buffer of a module, a constant as long as it is not trained. */
+  markWeight(tensor: tf.TensorInfo): void {
+    const { laid } = this.entryOf(tensor);
+    if (laid?.value.array !== undefined) laid.value.isWeight = true;
+  }
+
   /** Has a result that is still to be computed put into this array, row-major, if it can be. */
   aim(tensor: tf.TensorInfo, target: OrtArray): void {
     const entry = this.entryOf(tensor);

@@ -150,7 +150,7 @@ class Cell {
     const entry = this.#backend.entryOf(tensor);
     const { value } = entry.laid!;
     if (value !== this.#value || value.holders > 1 || entry.references > 1) return false;
-    value.forgetDerived();
+    value.touch();
     return true;
   }
 

@@ -27,6 +27,11 @@ export function markStep(): void {
   if (tf.getBackend() === BACKEND_NAME) activeBackend().flush();
 }
 
+/** Tells the engine that a tensor is a module's, whose numbers are the same from run to run unless they are trained. */
+export function markWeight(tensor: tf.Tensor): void {
+  if (tf.getBackend() === BACKEND_NAME) activeBackend().markWeight(tensor);
+}
+
 /** Puts an array on the device. uint8 becomes float32, travelling as bytes; values are kept. */
 export function fromHost({ data, shape, dtype }: HostTensor): tf.Tensor {
   if (dtype === "uint8") {

@@ -1,5 +1,6 @@
 /** The tensors that a module owns and changes: parameters, which are trained, and buffers, which are not. */
 import * as tf from "@tensorflow/tfjs-core";
+import { markWeight } from "../engine/index.js";
 import type { HostTensor } from "../host_tensor.js";
 
 /**
@@ -14,6 +15,12 @@ abstract class ModuleTensor extends tf.Variable {
     super(tensor, true, "", tensor.id);
     tf.engine().incRef(this, tf.engine().backend);
     tensor.dispose();
+    markWeight(this);
+  }
+
+  override assign(newValue: tf.Tensor): void {
+    super.assign(newValue);
+    markWeight(this);
   }
 
   /** Frees the memory now; without it, it is freed when the module is collected. */

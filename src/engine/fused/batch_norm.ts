@@ -1,6 +1,6 @@
 /** Batch normalisation with the statistics of the batch: one kernel forward, one backward. */
 import * as tf from "@tensorflow/tfjs-core";
-import { canFuse, runFusedAll } from "./fused.js";
+import { canFuse, runFused, runFusedAll } from "./fused.js";
 
 /**
  * (x - mean) / √(variance + eps) · gamma + beta, with the mean and the biased variance over all axes but the last.
@@ -29,5 +29,37 @@ tf.registerGradient({
     const [dy] = dys as tf.Tensor[];
     const [dx, dgamma, dbeta] = runFusedAll("BatchNormGrad", { dy, x, gamma, mean, variance }, attributes);
     return { x: () => dx!, gamma: () => dgamma!, beta: () => dbeta! };
+  },
+});
+
+/** The same with given statistics, which no gradient flows into. All but `x`: [channels]. */
+export function fusedBatchNormInference(
+  x: tf.Tensor,
+  mean: tf.Tensor,
+  variance: tf.Tensor,
+  gamma: tf.Tensor,
+  beta: tf.Tensor,
+  eps: number,
+): tf.Tensor {
+  const inputs = { x, mean, variance, gamma, beta };
+  if (canFuse(x, mean, variance, gamma, beta)) return runFused("BatchNormInference", inputs, { eps });
+  const factor = tf.mul(gamma, tf.rsqrt(tf.add(variance, eps)));
+  return tf.add(tf.mul(x, factor), tf.sub(beta, tf.mul(mean, factor)));
+}
+
+tf.registerGradient({
+  kernelName: "BatchNormInference",
+  inputsToSave: ["x", "mean", "variance", "gamma"],
+  gradFunc: (dy, [x, mean, variance, gamma], attributes) => {
+    const gradient = dy as tf.Tensor;
+    const axes = Array.from({ length: gradient.rank - 1 }, (_, axis) => axis);
+    const rstd = (): tf.Tensor => tf.rsqrt(tf.add(variance!, attributes.eps as number));
+    return {
+      x: () => tf.mul(gradient, tf.mul(gamma!, rstd())),
+      gamma: () => tf.mul(tf.sum(tf.mul(gradient, tf.sub(x!, mean!)), axes), rstd()),
+      beta: () => tf.sum(gradient, axes),
+      mean: () => tf.zerosLike(mean!),
+      variance: () => tf.zerosLike(variance!),
+    };
   },
 });

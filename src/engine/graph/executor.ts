@@ -2,6 +2,7 @@
 import { Session, type OrtArray } from "../runtime/index.js";
 import type { EngineStats } from "../stats.js";
 import { encodeModel, type ModelNode, type NamedValue } from "./onnx_model.js";
+import { FrozenGraph, type Model } from "./frozen_graph.js";
 import { ArrayPool } from "./array_pool.js";
 import { Value, type GraphNode, type ValueType } from "./value.js";
 
@@ -19,10 +20,12 @@ export class CompiledGraph {
   readonly session: Session;
   readonly outputs: readonly { type: ValueType; shape: readonly number[] }[];
   readonly nodeCount: number;
+  readonly frozen: FrozenGraph;
   isDisposed = false;
 
-  constructor(session: Session, outputs: readonly Value[], nodeCount: number) {
+  constructor(session: Session, model: Model, outputs: readonly Value[], nodeCount: number) {
     this.session = session;
+    this.frozen = new FrozenGraph(model);
     this.outputs = outputs.map(({ type, shape }) => ({ type, shape }));
     this.nodeCount = nodeCount;
   }
@@ -30,6 +33,7 @@ export class CompiledGraph {
   dispose(): void {
     this.isDisposed = true;
     this.session.dispose();
+    this.frozen.dispose();
   }
 }
 
@@ -108,22 +112,30 @@ export class Executor {
     const inputs = feeds.map((feed) => feed.array!);
     const taken = new Set(inputs);
     for (const value of this.#released) if (!needed.has(value)) this.#recycle(value);
+    const outputs = graph.outputs.map(({ type, shape }, i) => {
+      const target = targets[i];
+      // Nothing is computed into an array that the graph reads.
+      if (target === undefined || taken.has(target)) return this.#pool.take(type, shape);
+      taken.add(target);
+      return target;
+    });
+    const frozen = graph.frozen.sessionFor(feeds, (model) => this.#compile(model));
     const start = performance.now();
-    const arrays = graph.session.run(
-      inputs,
-      graph.outputs.map(({ type, shape }, i) => {
-        const target = targets[i];
-        // Nothing is computed into an array that the graph reads.
-        if (target === undefined || taken.has(target)) return this.#pool.take(type, shape);
-        taken.add(target);
-        return target;
-      }),
-    );
+    const arrays =
+      frozen === undefined ? graph.session.run(inputs, outputs) : frozen.session.run(frozen.inputs, outputs);
     this.#stats.runs++;
     this.#stats.runMs += performance.now() - start;
     this.#stats.lastGraphNodes = graph.nodeCount;
     for (const value of this.#released) this.#recycle(value);
     return arrays;
+  }
+
+  #compile(model: Uint8Array): Session {
+    const start = performance.now();
+    const session = new Session(model);
+    this.#stats.compiles++;
+    this.#stats.compileMs += performance.now() - start;
+    return session;
   }
 
   #recycle(value: Value): void {
@@ -137,10 +149,9 @@ export class Executor {
   #graphFor(plan: Plan, outputs: readonly Value[], vectors: readonly Value[] = []): CompiledGraph {
     let graph = this.#graphs.get(plan.key);
     if (graph === undefined) {
-      const start = performance.now();
-      graph = new CompiledGraph(new Session(modelOf(plan, outputs, vectors)), outputs, plan.nodes.length);
-      this.#stats.compiles++;
-      this.#stats.compileMs += performance.now() - start;
+      const model = modelOf(plan, outputs, vectors);
+      const session = this.#compile(encodeModel(model.nodes, model.inputs, model.outputs, model.constants));
+      graph = new CompiledGraph(session, model, outputs, plan.nodes.length);
     } else {
       this.#graphs.delete(plan.key);
     }
@@ -212,10 +223,10 @@ function addNode(plan: Plan, key: (number | string)[], node: GraphNode): void {
   node.outputs.forEach((output, i) => plan.names.set(output, `n${plan.nodes.length}_${i}`));
 }
 
-function modelOf(plan: Plan, outputs: readonly Value[], vectors: readonly Value[]): Uint8Array {
+function modelOf(plan: Plan, outputs: readonly Value[], vectors: readonly Value[]): Model {
   const named = (value: Value): NamedValue => ({
     name: plan.names.get(value)!,
-    value,
+    value: new Value(value.shape, value.type, value.constant),
     isAnyLength: vectors.length > 0 && (vectors.includes(value) || outputs.includes(value)),
   });
   const used = new Set<Value>(outputs);
@@ -228,5 +239,10 @@ function modelOf(plan: Plan, outputs: readonly Value[], vectors: readonly Value[
       .map((output) => plan.names.get(output)!),
     attributes: node.attributes,
   }));
-  return encodeModel(nodes, plan.feeds.map(named), outputs.map(named), plan.constants.map(named));
+  return {
+    nodes,
+    inputs: plan.feeds.map(named),
+    outputs: outputs.map(named),
+    constants: plan.constants.map(named),
+  };
 }

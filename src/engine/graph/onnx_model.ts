@@ -92,7 +92,12 @@ function writeConstant({ name, value }: NamedValue, writer: PbfWriter): void {
   for (const length of value.shape) writer.writeVarintField(1, length);
   writer.writeVarintField(2, ELEMENT_TYPES[value.type]);
   writer.writeStringField(8, name);
-  writer.writeBytesField(9, constantBytes(value.type, value.constant!));
+  const { array } = value;
+  const bytes =
+    array === undefined
+      ? constantBytes(value.type, value.constant!)
+      : new Uint8Array(array.data.buffer, array.data.byteOffset, array.byteLength);
+  writer.writeBytesField(9, bytes);
 }
 
 function constantBytes(type: ValueType, values: readonly number[]): Uint8Array {

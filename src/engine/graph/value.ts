@@ -23,6 +23,10 @@ export class Value {
   isPooled = false;
   /** Whether an update in place changes the array, so that who reads it needs a copy. */
   isMutable = false;
+  /** Whether this is a parameter or buffer of a module: a constant as long as nobody trains it. */
+  isWeight = false;
+  /** Changes whenever the numbers in the array do. */
+  version = 0;
   /** Where the array is to be computed; anywhere if undefined. */
   target: OrtArray | undefined;
   /** Baked into the graph, and part of its structure. */
@@ -48,8 +52,9 @@ export class Value {
     return value;
   }
 
-  /** Forgets what was derived from numbers that have changed. */
-  forgetDerived(): void {
+  /** To be called when the numbers in the array change: forgets what was derived from them. */
+  touch(): void {
+    this.version++;
     this.#derived = undefined;
   }
 }

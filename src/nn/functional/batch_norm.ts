@@ -1,6 +1,6 @@
 /** Batch normalisation (Ioffe and Szegedy, 2015) with the statistics of the batch, and with given ones. */
-import * as tf from "@tensorflow/tfjs-core";
-import { fusedBatchNorm } from "../../engine/fused/batch_norm.js";
+import type * as tf from "@tensorflow/tfjs-core";
+import { fusedBatchNorm, fusedBatchNormInference } from "../../engine/fused/batch_norm.js";
 
 export interface BatchNormResult {
   /** Shaped as the input. */
@@ -38,6 +38,5 @@ export function batchNormInference(
   beta: tf.Tensor,
   eps: number,
 ): tf.Tensor {
-  const factor = tf.mul(gamma, tf.rsqrt(tf.add(variance, eps)));
-  return tf.add(tf.mul(x, factor), tf.sub(beta, tf.mul(mean, factor)));
+  return fusedBatchNormInference(x, mean, variance, gamma, beta, eps);
 }

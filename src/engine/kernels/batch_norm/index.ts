@@ -1,5 +1,7 @@
 /** Batch normalisation with the batch's own statistics, forward and backward: kernels of our own. */
+import type { Value } from "../../graph/value.js";
 import { identityOrder, type Laid } from "../../layout.js";
+import { affine, scaleInPass } from "../../blocked/channels.js";
 import { inBlocks } from "../../blocked/layout.js";
 import type { Lowerings } from "../lowering.js";
 import * as blocked from "./blocked.js";
@@ -19,6 +21,19 @@ export const batchNorm: Lowerings = {
       backend.output(mean, gamma!.shape, "float32"),
       backend.output(variance, gamma!.shape, "float32"),
     ];
+  },
+  /** With given statistics: a factor and an offset for each channel, which a convolution before it takes over. */
+  BatchNormInference: ({ x, mean, variance, gamma, beta }, { eps }, backend) => {
+    const laid = backend.laidMaybeBlocked(x!);
+    const inBlock = channelsLast(laid);
+    const [average, spread, factor, offset] = [mean!, variance!, gamma!, beta!].map((tensor) =>
+      backend.value(tensor),
+    ) as [Value, Value, Value, Value];
+    const { scale, shift } = plain.affineOf(average, spread, factor, offset, eps as number);
+    const y = inBlock
+      ? (scaleInPass(laid.value, scale, shift, backend.blockSize()) ?? affine(laid.value, scale, shift))
+      : plain.affine(backend.laid(x!), scale, shift);
+    return backend.output(y, x!.shape, "float32", laid.order, inBlock);
   },
   /** Gradients with respect to x, gamma and beta. */
   BatchNormGrad: ({ dy, x, gamma, mean, variance }, { eps }, backend) => {

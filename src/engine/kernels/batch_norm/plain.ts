@@ -54,6 +54,27 @@ export function backward(
   return { dx, dgamma: reshapeValue(times(product, rstd), shape), dbeta: reshapeValue(dbeta, shape) };
 }
 
+/** The factor and the offset of each channel, as vectors. */
+export function affineOf(
+  mean: Value,
+  variance: Value,
+  gamma: Value,
+  beta: Value,
+  eps: number,
+): { scale: Value; shift: Value } {
+  const { shape } = gamma;
+  const scale = emit("Mul", [gamma, inverseDeviation(variance, eps)], shape, float);
+  const shift = emit("Sub", [beta, emit("Mul", [mean, scale], shape, float)], shape, float);
+  return { scale, shift };
+}
+
+/** x times a factor for each channel plus an offset. */
+export function affine(x: Laid, scale: Value, shift: Value): Value {
+  const { vector } = channelsOf(x);
+  const scaled = emit("Mul", [x.value, reshapeValue(scale, vector)], x.value.shape, float);
+  return emit("Add", [scaled, reshapeValue(shift, vector)], x.value.shape, float);
+}
+
 /** Where memory holds the channels: all other axes, and the shape of a vector of channels. */
 function channelsOf({ value, order }: Laid): { axes: number[]; vector: number[] } {
   const rank = value.shape.length;
