@@ -36,7 +36,9 @@ function measure(name: string, warmup: number, count: number, seconds: number, f
   function run(): Run {
     const runMsBefore = engine.stats().runMs;
     const start = performance.now();
-    const output = tf.tidy(() => module.forward(model.batch()).dataSync<"float32">());
+    const tensor = tf.tidy(() => module.forward(model.batch()));
+    const output = tensor.dataSync<"float32">();
+    tensor.dispose();
     const ms = performance.now() - start;
     return { ms, traceMs: ms - (engine.stats().runMs - runMsBefore), output };
   }

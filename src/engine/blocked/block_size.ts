@@ -23,6 +23,7 @@ function probe(): number {
     operator: "com.microsoft.nchwc:ReorderInput",
     inputs: ["x"],
     outputs: ["y"],
+    outputValues: [output],
     attributes: {},
   };
   let session: Session;

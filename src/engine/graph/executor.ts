@@ -231,14 +231,16 @@ function modelOf(plan: Plan, outputs: readonly Value[], vectors: readonly Value[
   });
   const used = new Set<Value>(outputs);
   for (const node of plan.nodes) for (const input of node.inputs) used.add(input);
-  const nodes = plan.nodes.map((node): ModelNode => ({
-    operator: node.operator,
-    inputs: node.inputs.map((input) => plan.names.get(input)!),
-    outputs: node.outputs
-      .filter((output, i) => i === 0 || !node.optionalOutputs || used.has(output))
-      .map((output) => plan.names.get(output)!),
-    attributes: node.attributes,
-  }));
+  const nodes = plan.nodes.map((node): ModelNode => {
+    const present = node.outputs.filter((output, i) => i === 0 || !node.optionalOutputs || used.has(output));
+    return {
+      operator: node.operator,
+      inputs: node.inputs.map((input) => plan.names.get(input)!),
+      outputs: present.map((output) => plan.names.get(output)!),
+      outputValues: present.map(({ shape, type }) => new Value(shape, type)),
+      attributes: node.attributes,
+    };
+  });
   return {
     nodes,
     inputs: plan.feeds.map(named),

@@ -20,6 +20,8 @@ export interface Model {
   readonly constants: readonly NamedValue[];
 }
 
+type Compile = (model: Uint8Array) => Session;
+
 export class FrozenGraph {
   readonly #model: Model;
   #steadyRuns = 0;
@@ -38,7 +40,7 @@ export class FrozenGraph {
    */
   sessionFor(
     feeds: readonly Value[],
-    compile: (model: Uint8Array) => Session,
+    compile: Compile,
   ): { session: Session; inputs: OrtArray[] } | undefined {
     const weights = feeds.filter(({ isWeight }) => isWeight);
     const isSteady =
@@ -56,9 +58,10 @@ export class FrozenGraph {
     }
     this.#steadyRuns++;
     if (this.#steadyRuns < STEADY_RUNS) return undefined;
+    if (this.#session === undefined && !this.#hasWork(feeds)) return undefined;
     const bytes = weights.reduce((sum, { array }) => sum + array!.byteLength, 0);
     if (bytes > MAX_WEIGHT_BYTES) return undefined;
-    this.#session ??= compile(this.#encode(feeds));
+    this.#session ??= compile(this.#encode(feeds, compile));
     return {
       session: this.#session,
       inputs: feeds.filter(({ isWeight }) => !isWeight).map(({ array }) => array!),
@@ -70,10 +73,69 @@ export class FrozenGraph {
     this.#session = undefined;
   }
 
-  #encode(feeds: readonly Value[]): Uint8Array {
-    const { nodes, inputs, outputs, constants } = this.#model;
-    const frozen = inputs.flatMap(({ name }, i) => (feeds[i]!.isWeight ? [{ name, value: feeds[i]! }] : []));
-    const free = inputs.filter((_, i) => !feeds[i]!.isWeight);
-    return encodeModel(nodes, free, outputs, [...constants, ...frozen]);
+  /** Whether every output depends on something but weights. */
+  #hasWork(feeds: readonly Value[]): boolean {
+    const { nodes, inputs, outputs } = this.#model;
+    const free = new Set(inputs.filter((_, i) => !feeds[i]!.isWeight).map(({ name }) => name));
+    for (const node of nodes) {
+      if (node.inputs.some((input) => free.has(input))) for (const output of node.outputs) free.add(output);
+    }
+    return outputs.every(({ name }) => free.has(name));
   }
+
+  /** The model with the weights, and whatever follows from them alone, as constants. */
+  #encode(feeds: readonly Value[], compile: Compile): Uint8Array {
+    const { nodes, inputs, outputs, constants } = this.#model;
+    const weights = inputs.flatMap(({ name }, i) => (feeds[i]!.isWeight ? [{ name, value: feeds[i]! }] : []));
+    const known = new Set([...constants, ...weights].map(({ name }) => name));
+    const before: ModelNode[] = [];
+    const after: ModelNode[] = [];
+    for (const node of nodes) {
+      const isKnown = node.inputs.every((input) => known.has(input));
+      (isKnown ? before : after).push(node);
+      if (isKnown) for (const output of node.outputs) known.add(output);
+    }
+    const wanted = new Set([...after.flatMap((node) => node.inputs), ...outputs.map(({ name }) => name)]);
+    const computed = before
+      .flatMap((node) => node.outputs.map((name, i) => ({ name, value: node.outputValues[i]! })))
+      .filter(({ name }) => wanted.has(name));
+    const free = inputs.filter((_, i) => !feeds[i]!.isWeight);
+    const isComputed = new Set(computed.map(({ name }) => name));
+    const late = [...constants, ...weights].filter(({ name }) => wanted.has(name) && !isComputed.has(name));
+    return encodeModel(after, free, outputs, [
+      ...late,
+      ...compute(before, computed, weights, constants, compile),
+    ]);
+  }
+}
+
+/** Runs the nodes that depend on nothing but weights and constants. */
+function compute(
+  nodes: readonly ModelNode[],
+  wanted: readonly NamedValue[],
+  weights: readonly NamedValue[],
+  constants: readonly NamedValue[],
+  compile: Compile,
+): NamedValue[] {
+  if (wanted.length === 0) return [];
+  const used = new Set(nodes.flatMap(({ inputs }) => inputs));
+  const inputs = weights.filter(({ name }) => used.has(name));
+  const session = compile(
+    encodeModel(
+      nodes,
+      inputs,
+      wanted,
+      constants.filter(({ name }) => used.has(name)),
+    ),
+  );
+  const arrays = session.run(
+    inputs.map(({ value }) => value.array!),
+    wanted.map(() => undefined),
+  );
+  session.dispose();
+  return wanted.map(({ name, value: { shape, type } }, i) => {
+    const value = new Value(shape, type);
+    value.array = arrays[i]!;
+    return { name, value };
+  });
 }

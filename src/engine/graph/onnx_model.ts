@@ -16,6 +16,8 @@ export interface ModelNode {
   operator: string;
   inputs: readonly string[];
   outputs: readonly string[];
+  /** What the outputs are, without arrays. */
+  outputValues: readonly Value[];
   attributes: Attributes;
 }
 
