@@ -41,7 +41,7 @@ describe("steady weights", () => {
 
     net.head.weight.assign(tf.zeros(net.head.weight.shape));
     const bias = Array.from(net.head.bias!.dataSync());
-    predict(net, x).forEach((value, i) => expect(value).toBeCloseTo(bias[i]!, 6));
+    predict(net, x).forEach((value, i) => expect(value).toBeCloseTo(bias[i % 4]!, 6));
   });
 
   it("are weights again after a step in place", () => {
