@@ -63,3 +63,26 @@ tf.registerGradient({
     };
   },
 });
+
+/**
+ * The running statistics after a batch: (1 - momentum) · running + momentum · batch, the variance without its bias.
+ *
+ * @param momentum share of the batch
+ * @param correction n / (n - 1) for n values a channel
+ * @returns running mean and variance [channels]
+ */
+export function fusedRunningStatistics(
+  running: { mean: tf.Tensor; variance: tf.Tensor },
+  batch: { mean: tf.Tensor; variance: tf.Tensor },
+  momentum: number,
+  correction: number,
+): [tf.Tensor, tf.Tensor] {
+  const { mean, variance } = running;
+  if (canFuse(mean, variance, batch.mean, batch.variance)) {
+    const inputs = { mean, variance, batchMean: batch.mean, batchVariance: batch.variance };
+    return runFusedAll("RunningStatistics", inputs, { momentum, correction }) as [tf.Tensor, tf.Tensor];
+  }
+  const move = (old: tf.Tensor, next: tf.Tensor, factor: number): tf.Tensor =>
+    tf.add(tf.mul(old, 1 - momentum), tf.mul(next, momentum * factor));
+  return [move(mean, batch.mean, 1), move(variance, batch.variance, correction)];
+}

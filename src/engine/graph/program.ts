@@ -49,6 +49,8 @@ export interface ProgramCall {
   readonly attributes: Attributes;
   readonly inputs: readonly InputReference[];
   readonly outputs: readonly Output[];
+  /** Whether nothing of it must be made anew each time. */
+  readonly canReplay: boolean;
   /** Whether the kernel gives a list of tensors. */
   readonly isList: boolean;
 }

@@ -33,7 +33,8 @@ export interface EntryStore {
 }
 
 /** A call since the last run. */
-interface Call extends ProgramCall {
+interface Call {
+  readonly made: ProgramCall;
   /** What the inputs were: a result's entry, or an array from outside, whose own entry may be gone by now. */
   readonly sources: readonly (Entry | Laid)[];
   readonly outputEntries: readonly Entry[];
@@ -67,18 +68,17 @@ export class Tracer {
   /** Makes one kernel call: replayed, or else by `lower`. Undefined if that gives nothing. */
   call(kernelName: string, inputs: NamedTensors, attributes: Attributes, lower: Lower): Lowered | undefined {
     if (this.#isLowering) return lower(inputs);
-    const names = Object.keys(inputs).filter((name) => (inputs[name] as unknown) != null);
-    const inputEntries = names.map((name) => this.#store.entryOf(inputs[name]!));
-    const references = names.map((name, i) => this.#reference(name, inputs[name]!, inputEntries[i]!));
-    const known = this.#match(kernelName, attributes, references);
-    const sources = inputEntries.map((entry) => (entry.result === undefined ? entry.laid! : entry));
-    const call = { kernelName, attributes, inputs: references, sources, lower };
-    if (known !== undefined && known.outputs.every(({ kind }) => kind !== "made")) {
-      const outputs = known.outputs.map((output) => this.#replayed(output, inputs));
-      const outputEntries = outputs.map((output) => this.#store.entryOf(output));
-      this.#calls.push({ ...call, outputs: known.outputs, outputEntries, isList: known.isList });
-      return known.isList ? outputs : outputs[0]!;
+    const references: InputReference[] = [];
+    const sources: (Entry | Laid)[] = [];
+    for (const name in inputs) {
+      const tensor = inputs[name] as tf.TensorInfo | null | undefined;
+      if (tensor == null) continue;
+      const entry = this.#store.entryOf(tensor);
+      references.push(this.#reference(name, tensor, entry));
+      sources.push(entry.result === undefined ? entry.laid! : entry);
     }
+    const known = this.#match(kernelName, attributes, references);
+    if (known?.canReplay === true) return this.#replay(known, inputs, sources, lower);
     const stretch = this.#calls;
     const lowered = this.apart(() => lower(inputs));
     if (lowered === undefined) return undefined;
@@ -86,12 +86,16 @@ export class Tracer {
     if (stretch !== this.#calls) this.#irregular = true;
     if (known === undefined) this.record();
     const isList = Array.isArray(lowered);
-    const tensors = isList ? lowered : [lowered];
-    const outputEntries = tensors.map((tensor) => this.#store.entryOf(tensor));
-    const outputs = tensors.map((tensor, i) =>
-      this.#describe(tensor, outputEntries[i]!, names, inputEntries),
-    );
-    this.#calls.push({ ...call, outputs, outputEntries, isList });
+    const outputEntries: Entry[] = [];
+    const outputs: Output[] = [];
+    for (const tensor of isList ? lowered : [lowered]) {
+      const entry = this.#store.entryOf(tensor);
+      outputEntries.push(entry);
+      outputs.push(this.#describe(tensor, entry, inputs));
+    }
+    const canReplay = outputs.every(({ kind }) => kind !== "made");
+    const made = { kernelName, attributes, inputs: references, outputs, isList, canReplay };
+    this.#calls.push({ made, sources, outputEntries, lower });
     return lowered;
   }
 
@@ -157,9 +161,7 @@ export class Tracer {
     const isExplained =
       !this.#irregular && !sources.includes(undefined) && results.every(([result]) => result !== undefined);
     if (isExplained) {
-      const calls = this.#calls.map(({ kernelName, attributes, inputs, outputs, isList }) => {
-        return { kernelName, attributes, inputs, outputs, isList };
-      });
+      const calls = this.#calls.map(({ made }) => made);
       this.#programs.add({
         calls,
         graph,
@@ -178,9 +180,11 @@ export class Tracer {
   begin(): void {
     const calls = this.#calls;
     this.#calls = [];
-    for (const entry of calls.flatMap(({ outputEntries }) => outputEntries)) {
-      entry.result = undefined;
-      if (entry.references <= 0) this.#store.release(entry);
+    for (const { outputEntries } of calls) {
+      for (const entry of outputEntries) {
+        entry.result = undefined;
+        if (entry.references <= 0) this.#store.release(entry);
+      }
     }
     this.#results = 0;
     this.#feeds = new Map();
@@ -208,12 +212,32 @@ export class Tracer {
     inputs: readonly InputReference[],
   ): ProgramCall | undefined {
     const position = this.#calls.length;
-    const matching = this.#candidates.filter(({ calls }) => {
+    const fits = ({ calls }: Program): boolean => {
       const call = calls[position];
       return call !== undefined && isSameCall(call, kernelName, attributes, inputs);
-    });
+    };
+    const [first] = this.#candidates;
+    if (this.#candidates.length === 1) return fits(first!) ? first!.calls[position] : undefined;
+    const matching = this.#candidates.filter(fits);
     if (matching.length > 0) this.#candidates = matching;
     return matching[0]?.calls[position];
+  }
+
+  #replay(
+    made: ProgramCall,
+    inputs: NamedTensors,
+    sources: readonly (Entry | Laid)[],
+    lower: Lower,
+  ): Lowered {
+    const tensors: tf.TensorInfo[] = [];
+    const outputEntries: Entry[] = [];
+    for (const output of made.outputs) {
+      const tensor = this.#replayed(output, inputs);
+      tensors.push(tensor);
+      outputEntries.push(this.#store.entryOf(tensor));
+    }
+    this.#calls.push({ made, sources, outputEntries, lower });
+    return made.isList ? tensors : tensors[0]!;
   }
 
   #replayed(output: Output, inputs: NamedTensors): tf.TensorInfo {
@@ -235,14 +259,11 @@ export class Tracer {
     return this.#store.add(entry, output.shape, output.dtype);
   }
 
-  #describe(
-    tensor: tf.TensorInfo,
-    entry: Entry,
-    names: readonly string[],
-    inputEntries: readonly Entry[],
-  ): Output {
-    const input = inputEntries.indexOf(entry);
-    if (input >= 0) return { kind: "input", name: names[input]! };
+  #describe(tensor: tf.TensorInfo, entry: Entry, inputs: NamedTensors): Output {
+    for (const name in inputs) {
+      const input = inputs[name] as tf.TensorInfo | null | undefined;
+      if (input != null && this.#store.entryOf(input) === entry) return { kind: "input", name };
+    }
     const { value, order, blocked = false } = entry.laid as Laid;
     const layout = { shape: tensor.shape, dtype: tensor.dtype, order, blocked };
     if (value.node !== undefined) {
@@ -254,8 +275,9 @@ export class Tracer {
   }
 
   /** Lowers a call that was replayed, and gives its results to the entries that were handed out. */
-  #lowerAgain({ inputs, sources, outputs, outputEntries, lower }: Call): void {
-    if (outputs.some(({ kind }) => kind === "made")) return;
+  #lowerAgain({ made: call, sources, outputEntries, lower }: Call): void {
+    const { inputs, outputs, canReplay } = call;
+    if (!canReplay) return;
     const entries = sources.map((source) => (source instanceof Entry ? source : new Entry(source, 1)));
     const lent = Object.fromEntries(
       inputs.map(({ name, shape, dtype }, i) => [

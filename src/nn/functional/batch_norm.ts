@@ -40,3 +40,5 @@ export function batchNormInference(
 ): tf.Tensor {
   return fusedBatchNormInference(x, mean, variance, gamma, beta, eps);
 }
+
+export { fusedRunningStatistics as runningStatistics } from "../../engine/fused/batch_norm.js";

@@ -2,7 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { ConfigurationError } from "../../errors.js";
 import { HostTensor } from "../../host_tensor.js";
-import { batchNorm, batchNormInference } from "../functional/batch_norm.js";
+import { batchNorm, batchNormInference, runningStatistics } from "../functional/batch_norm.js";
 import { ones, zeros } from "../init.js";
 import { Module } from "../module.js";
 import { ModuleBuffer, Parameter } from "../parameter.js";
@@ -58,16 +58,12 @@ export class BatchNorm2d extends Module {
     }
     const { output, mean, variance } = batchNorm(input, weight, bias, eps);
     tf.tidy(() => {
-      this.#move(this.runningMean, mean, 1);
-      this.#move(this.runningVar, variance, count / (count - 1));
+      const running = { mean: this.runningMean, variance: this.runningVar };
+      const moved = runningStatistics(running, { mean, variance }, this.momentum, count / (count - 1));
+      this.runningMean.assign(moved[0]);
+      this.runningVar.assign(moved[1]);
       this.numBatchesTracked.assign(tf.add(this.numBatchesTracked, tf.scalar(1, "int32")));
     });
     return output;
-  }
-
-  /** running = (1 - momentum) · running + momentum · correction · value */
-  #move(running: ModuleBuffer, value: tf.Tensor, correction: number): void {
-    const kept = tf.mul(running, 1 - this.momentum);
-    running.assign(tf.add(kept, tf.mul(value, this.momentum * correction)));
   }
 }

@@ -35,6 +35,20 @@ export const batchNorm: Lowerings = {
       : plain.affine(backend.laid(x!), scale, shift);
     return backend.output(y, x!.shape, "float32", laid.order, inBlock);
   },
+  /** Running mean and variance moved towards those of a batch. */
+  RunningStatistics: ({ mean, variance, batchMean, batchVariance }, { momentum, correction }, backend) => {
+    const share = momentum as number;
+    const moved = [
+      plain.mix(backend.value(mean!), backend.value(batchMean!), 1 - share, share),
+      plain.mix(
+        backend.value(variance!),
+        backend.value(batchVariance!),
+        1 - share,
+        share * (correction as number),
+      ),
+    ];
+    return moved.map((value) => backend.output(value, mean!.shape, "float32"));
+  },
   /** Gradients with respect to x, gamma and beta. */
   BatchNormGrad: ({ dy, x, gamma, mean, variance }, { eps }, backend) => {
     const laid = backend.laidMaybeBlocked(x!);

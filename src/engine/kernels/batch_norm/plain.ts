@@ -54,6 +54,15 @@ export function backward(
   return { dx, dgamma: reshapeValue(times(product, rstd), shape), dbeta: reshapeValue(dbeta, shape) };
 }
 
+/** a · x + b · y */
+export function mix(x: Value, y: Value, a: number, b: number): Value {
+  const [left, right] = [
+    emit("Mul", [x, scalar(a)], x.shape, float),
+    emit("Mul", [y, scalar(b)], y.shape, float),
+  ];
+  return emit("Add", [left, right], x.shape, float);
+}
+
 /** The factor and the offset of each channel, as vectors. */
 export function affineOf(
   mean: Value,
