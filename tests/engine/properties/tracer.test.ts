@@ -33,8 +33,8 @@ const operators: Record<string, (a: tf.Tensor, b: tf.Tensor) => tf.Tensor> = {
   greater: (a, b) => tf.where(tf.greater(a, b), a, b),
   gather: (a) => tf.gather(a, tf.tensor1d([1, 0], "int32"), 0),
   convolution: (a, b) => {
-    const picture = tf.reshape(a, [1, 2, 3, 4]) as tf.Tensor4D;
-    const filters = tf.reshape(tf.slice(b, [0, 0, 0], [1, 1, 4]), [1, 1, 4, 1]) as tf.Tensor4D;
+    const picture = tf.reshape<tf.Rank.R4>(a, [1, 2, 3, 4]);
+    const filters = tf.reshape<tf.Rank.R4>(tf.slice(b, [0, 0, 0], [1, 1, 4]), [1, 1, 4, 1]);
     return tf.add(tf.reshape(tf.conv2d(picture, filters, 1, "same"), [2, 3, 1]), a);
   },
   gradient: (a, b) => tf.grad((x) => tf.sum(tf.mul(tf.sigmoid(x), b)))(a),
@@ -55,15 +55,10 @@ const actions = (maxLength: number): fc.Arbitrary<Action[]> =>
       a: fc.nat(4),
       b: fc.nat(4),
       then: fc.oneof(
-        { weight: 6, arbitrary: fc.constant("nothing" as const) },
+        { weight: 6, arbitrary: fc.constant<Action["then"]>("nothing") },
         {
           weight: 1,
-          arbitrary: fc.constantFrom(
-            "read" as const,
-            "dispose" as const,
-            "step" as const,
-            "readOperand" as const,
-          ),
+          arbitrary: fc.constantFrom("read", "dispose", "step", "readOperand"),
         },
       ),
     }),
