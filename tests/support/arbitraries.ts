@@ -26,11 +26,10 @@ export function permutations(rank: number): fc.Arbitrary<number[]> {
   return fc.shuffledSubarray(axes, { minLength: rank, maxLength: rank });
 }
 
+export type TensorValues = Omit<Argument, "shape">;
+
 /** A tensor of the shape, whose memory lies in any order of the axes. */
-export function tensorOf(
-  shape: readonly number[],
-  values: Omit<Argument, "shape" | "transposed" | "seed"> = {},
-): fc.Arbitrary<Argument> {
+export function tensorOf(shape: readonly number[], values: TensorValues = {}): fc.Arbitrary<Argument> {
   return fc
     .record({ seed: fc.integer({ min: 0, max: 9999 }), order: permutations(shape.length) })
     .map(({ seed, order }) => {
@@ -40,21 +39,17 @@ export function tensorOf(
     });
 }
 
-/** Shapes that broadcast to a common one. */
-export function broadcastShapes(count: number, maxRank = 5): fc.Arbitrary<number[][]> {
-  return fullShapes(0, maxRank).chain((shape) =>
+/** Tensors that broadcast to a common shape: axes of length 1, and no axes at all, in the place of others. */
+export function broadcastTensors(values: readonly TensorValues[], maxRank = 5): fc.Arbitrary<Argument[]> {
+  return shapes(0, maxRank).chain((shape) =>
     fc.tuple(
-      ...Array.from({ length: count }, () =>
+      ...values.map((each) =>
         fc
-          .record({
-            dropped: fc.integer({ min: 0, max: shape.length }),
-            single: fc.array(fc.boolean(), { minLength: shape.length, maxLength: shape.length }),
-          })
-          .map(({ dropped, single }) =>
-            shape
-              .map((size, axis) => (single[axis]! ? 1 : size))
-              .slice(dropped > shape.length / 2 ? dropped : 0),
-          ),
+          .tuple(fc.subarray([...shape.keys()]), fc.oneof(fc.constant(0), fc.nat(shape.length)))
+          .map(([single, dropped]) =>
+            shape.map((size, axis) => (single.includes(axis) ? 1 : size)).slice(dropped),
+          )
+          .chain((own) => tensorOf(own, each)),
       ),
     ),
   );
