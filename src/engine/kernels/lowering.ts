@@ -1,6 +1,7 @@
 /** What a lowering is, and how kernels with and without one are registered with TF.js. */
 import * as tf from "@tensorflow/tfjs-core";
 import { BACKEND_NAME, type OnnxRuntimeBackend } from "../backend.js";
+import { rememberOriginal } from "./saved_values.js";
 
 export type Inputs = Record<string, tf.TensorInfo>;
 
@@ -34,7 +35,9 @@ export function registerKernels(lowerings: Lowerings): void {
       kernelFunc: (parameters) => {
         const backend = parameters.backend as OnnxRuntimeBackend;
         const inputs = parameters.inputs as Inputs;
-        const attributes = ownCopy(parameters.attrs ?? {});
+        const original = parameters.attrs ?? {};
+        const attributes = ownCopy(original);
+        rememberOriginal(attributes, original);
         const tensors = presentTensors(inputs);
         const recorded = lowering && record(kernelName, lowering, inputs, tensors, attributes, backend);
         if (recorded !== undefined) return recorded;
