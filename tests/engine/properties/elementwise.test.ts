@@ -128,7 +128,7 @@ describe("of two tensors that broadcast", () => {
     ["lessEqual", tf.lessEqual],
     ["equal", tf.equal],
     ["notEqual", tf.notEqual],
-    ["prelu", tf.prelu as Operation],
+    ["prelu", tf.prelu],
     ["floorDiv", tf.floorDiv, {}, { low: 0.5 }],
     ["mod", tf.mod, {}, { low: 0.5 }],
   ])("%s, with NaN and infinities", (_name, operation, a = wild, b = a) => {

@@ -50,7 +50,7 @@ describe("products", () => {
   it("linear, with and without bias", () => {
     holds(fc.tuple(wide, size, fc.boolean()), ([{ x, width }, outputs, hasBias]) => {
       const bias: Argument[] = hasBias ? [{ shape: [outputs] }] : [];
-      expectAgreement((a, w, b) => nn.linear(a, w!, b), [x, { shape: [outputs, width] }, ...bias], close);
+      expectAgreement((a, w, b) => nn.linear(a, w, b), [x, { shape: [outputs, width] }, ...bias], close);
     });
   });
 
@@ -70,7 +70,7 @@ describe("products", () => {
       inputs,
       ({ query, key, value, mask, isCausal }) => {
         const operation: Operation = (q, k, v, m) =>
-          nn.scaledDotProductAttention(q!, k!, v!, m === undefined ? { isCausal } : { attnMask: m });
+          nn.scaledDotProductAttention(q, k, v, m === undefined ? { isCausal } : { attnMask: m });
         expectAgreement(operation, [query, key, value, ...(mask === undefined ? [] : [mask])], close);
       },
       15,

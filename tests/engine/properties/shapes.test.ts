@@ -3,7 +3,7 @@ import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
 import fc from "fast-check";
 import { afterEach, describe, it } from "vitest";
-import type { Argument, Operation } from "../../support/compare_backends.js";
+import type { Argument } from "../../support/compare_backends.js";
 import {
   expectAgreement,
   fullShapes,
@@ -63,8 +63,8 @@ describe("reductions", () => {
     ["sum of int32", tf.sum, whole],
     ["max of int32", tf.max, whole],
     ["prod of int32", tf.prod, whole],
-    ["all", tf.all as Reduction, { dtype: "bool" }],
-    ["any", tf.any as Reduction, { dtype: "bool" }],
+    ["all", tf.all, { dtype: "bool" }],
+    ["any", tf.any, { dtype: "bool" }],
   ])("%s", (name, reduction, values) => {
     const gradients = ["sum", "mean", "logSumExp"].includes(name);
     holds(cases(fullShapes(), parameters, fc.constant(values)), ({ x, parameters: [axes, keepDims] }) => {
@@ -156,10 +156,7 @@ describe("what moves elements", () => {
   each(
     "slices",
     shapes(1),
-    (shape) =>
-      fc.tuple(...shape.map((size) => fc.tuple(fc.nat(size), fc.nat(size)))) as fc.Arbitrary<
-        [number, number][]
-      >,
+    (shape) => fc.tuple<[number, number][]>(...shape.map((size) => fc.tuple(fc.nat(size), fc.nat(size)))),
     (x, ranges) => {
       const begin = ranges.map((range) => Math.min(...range));
       return tf.slice(
@@ -184,14 +181,13 @@ describe("what moves elements", () => {
       ) as fc.Arbitrary<[number, number, number][]>,
     (x, ranges) => {
       const [begin, end, strides] = [0, 1, 2].map((i) => ranges.map((range) => range[i]!));
-      return tf.stridedSlice(x, begin!, end!, strides!);
+      return tf.stridedSlice(x, begin!, end!, strides);
     },
   );
   each(
     "pads",
     shapes(1, 4),
-    (shape) =>
-      fc.tuple(...shape.map(() => fc.tuple(fc.nat(2), fc.nat(2)))) as fc.Arbitrary<[number, number][]>,
+    (shape) => fc.tuple<[number, number][]>(...shape.map(() => fc.tuple(fc.nat(2), fc.nat(2)))),
     (x, paddings) => tf.pad(x, paddings, x.dtype === "bool" ? 0 : 2),
   );
   each(
@@ -200,9 +196,7 @@ describe("what moves elements", () => {
     (shape) =>
       fc.tuple(
         fc.constantFrom("reflect" as const, "symmetric" as const),
-        fc.tuple(...shape.map((size) => fc.tuple(fc.nat(size - 1), fc.nat(size - 1)))) as fc.Arbitrary<
-          [number, number][]
-        >,
+        fc.tuple<[number, number][]>(...shape.map((size) => fc.tuple(fc.nat(size - 1), fc.nat(size - 1)))),
       ),
     (x, [mode, paddings]) => tf.mirrorPad(x.dtype === "bool" ? tf.cast(x, "int32") : x, paddings, mode),
   );
@@ -236,7 +230,7 @@ describe("what looks elements up", () => {
     holds(
       inputs,
       ([x, indices, axis]) => {
-        expectAgreement((a, i) => tf.gather(a, i as tf.Tensor1D, axis), [x, indices], {
+        expectAgreement((a, i) => tf.gather(a, i, axis), [x, indices], {
           gradients: axis === 0,
         });
       },
@@ -258,7 +252,7 @@ describe("what looks elements up", () => {
         ),
     );
     holds(inputs, ([shape, x, indices, updates]) => {
-      expectAgreement(tf.gatherND as Operation, [x, indices], noGradient);
+      expectAgreement(tf.gatherND, [x, indices], noGradient);
       expectAgreement((i, u) => tf.scatterND(i, u, shape), [indices, updates], noGradient);
       expectAgreement((u, i) => tf.unsortedSegmentSum(u, tf.reshape(i, [-1]), shape[0]!), [updates, indices]);
     });
