@@ -92,6 +92,8 @@ class Part<Slot extends string> {
   readonly parameter: tf.Variable;
   readonly #backend: OnnxRuntimeBackend;
   readonly #gradArray: OrtArray;
+  /** The gradient that lies there. */
+  #grad: Value | undefined;
   /** The parameter's own value first, then the slots'. */
   readonly #cells: Cell[];
   readonly #slotNames: readonly Slot[];
@@ -111,14 +113,18 @@ class Part<Slot extends string> {
     this.#cells = [values!, ...slots].map((array) => new Cell(backend, array.slice(offset, shape)));
   }
 
-  /** Has the gradient computed into its place. */
+  /** Has the gradient computed into its place. One of a step before that somebody has kept moves out. */
   aim({ grad }: UpdateItem<Slot>): void {
+    const isThere = this.#grad !== undefined && this.#backend.entryOf(grad).laid?.value === this.#grad;
+    if (!isThere && this.#grad !== undefined && this.#grad.holders > 0) moveOut(this.#grad, this.#gradArray);
     this.#backend.aim(grad, this.#gradArray);
   }
 
   /** Brings parameter and slots, and a gradient that was computed before, into their places. */
   settle(item: UpdateItem<Slot>): void {
     this.#backend.copyInto(item.grad, this.#gradArray);
+    const grad = this.#backend.entryOf(item.grad).laid!.value;
+    this.#grad = grad.array === this.#gradArray ? grad : undefined;
     const [value, ...slots] = this.#cells;
     if (!value!.holds(this.parameter)) {
       const moved = value!.take(this.parameter);
@@ -154,18 +160,21 @@ class Cell {
     return true;
   }
 
-  /** A tensor that lies here, with the numbers of the given one, which gets an array of its own if it lay here. */
+  /** A tensor that lies here, with the numbers of the given one, and what lay here before moves out. */
   take(tensor: tf.Tensor): tf.Tensor {
+    if (this.#value !== undefined) moveOut(this.#value, this.#array);
     this.#backend.copyInto(tensor, this.#array);
-    if (this.#value !== undefined && this.#value.array === this.#array) {
-      const { type, shape } = this.#array;
-      this.#value.array = OrtArray.wrap(type, this.#array.data.slice(), shape);
-      this.#value.isMutable = false;
-    }
     this.#value = new Value(this.#array.shape, "float32");
     this.#value.array = this.#array;
     this.#value.isMutable = true;
     const info = this.#backend.output(this.#value, tensor.shape, "float32");
     return tf.engine().makeTensorFromTensorInfo(info);
   }
+}
+
+/** Gives a value an array of its own, with the numbers of this moment, if it lies in the given one. */
+function moveOut(value: Value, array: OrtArray): void {
+  if (value.array !== array) return;
+  value.array = OrtArray.wrap(array.type, array.data.slice(), array.shape);
+  value.isMutable = false;
 }

@@ -9,6 +9,10 @@ export interface Argument {
   /** Range of the random values; integers are drawn from [low, high). */
   low?: number;
   high?: number;
+  /** Values that take the place of a third of the random ones. */
+  among?: readonly number[];
+  /** Of the random values. Default: 7. */
+  seed?: number;
   /** The array reaches the function transposed, so that its memory is not row-major. */
   transposed?: number[];
 }
@@ -27,7 +31,7 @@ export function compareBackends(
   args: readonly Argument[],
   gradients: boolean,
 ): Comparison {
-  const values = args.map((argument, i) => randomValues(argument, new Generator(7, i)));
+  const values = args.map((argument, i) => randomValues(argument, new Generator(argument.seed ?? 7, i)));
   const expected = runOn("cpu", operation, args, values, gradients);
   engine.resetStats();
   const actual = runOn("onnxruntime", operation, args, values, gradients);
@@ -40,11 +44,12 @@ export function compareBackends(
 }
 
 function randomValues(
-  { shape, dtype = "float32", low = -2, high = 2 }: Argument,
+  { shape, dtype = "float32", low = -2, high = 2, among = [] }: Argument,
   random: Generator,
 ): number[] {
   const size = shape.reduce((product, length) => product * length, 1);
   return Array.from({ length: size }, () => {
+    if (among.length > 0 && random.integer(3) === 0) return among[random.integer(among.length)]!;
     if (dtype === "bool") return random.integer(2);
     return dtype === "int32" ? low + random.integer(high - low) : random.between(low, high);
   });

@@ -33,7 +33,12 @@ export const binaryElementwise: Lowerings = {
   Atan2: binary(arcTangent),
   BitwiseAnd: binary((a, b, shape) => emit("BitwiseAnd", [a, b], shape, a.type)),
   Prelu: ({ x, alpha }, attributes, backend) =>
-    binary((a, b, shape) => emit("PRelu", [a, b], shape, a.type))({ a: x!, b: alpha! }, attributes, backend),
+    binary((a, b, shape) => {
+      // ONNX's repeats the slope only, never the input.
+      if (tf.util.arraysEqual([...a.shape], [...shape])) return emit("PRelu", [a, b], shape, a.type);
+      const isNegative = emit("Less", [a, scalar(0)], a.shape, "bool");
+      return emit("Where", [isNegative, emit("Mul", [a, b], shape, a.type), a], shape, a.type);
+    })({ a: x!, b: alpha! }, attributes, backend),
   EluGrad: ({ dy, y }, attributes, backend) =>
     binary((a, b, shape) => {
       const negative = emit("Mul", [a, emit("Add", [b, scalar(1)], shape, "float32")], shape, "float32");

@@ -1,6 +1,7 @@
 /** What a lowering is, and how kernels with and without one are registered with TF.js. */
 import * as tf from "@tensorflow/tfjs-core";
 import { BACKEND_NAME, type OnnxRuntimeBackend } from "../backend.js";
+import { rememberOriginal } from "./saved_values.js";
 
 export type Inputs = Record<string, tf.TensorInfo>;
 
@@ -34,7 +35,9 @@ export function registerKernels(lowerings: Lowerings): void {
       kernelFunc: (parameters) => {
         const backend = parameters.backend as OnnxRuntimeBackend;
         const inputs = parameters.inputs as Inputs;
-        const attributes = parameters.attrs ?? {};
+        const original = parameters.attrs ?? {};
+        const attributes = ownCopy(original);
+        rememberOriginal(attributes, original);
         const tensors = presentTensors(inputs);
         const recorded = lowering && record(kernelName, lowering, inputs, tensors, attributes, backend);
         if (recorded !== undefined) return recorded;
@@ -46,6 +49,17 @@ export function registerKernels(lowerings: Lowerings): void {
       },
     });
   }
+}
+
+/** The attributes outlive the call, and TF.js passes the caller's own arrays, which may change: `begin` of a slice. */
+function ownCopy<T>(attribute: T): T {
+  if (typeof attribute !== "object" || attribute === null) return attribute;
+  if (Array.isArray(attribute)) return attribute.map(ownCopy) as T;
+  if (ArrayBuffer.isView(attribute)) return structuredClone(attribute);
+  if (Object.getPrototypeOf(attribute) !== Object.prototype) return attribute;
+  const copy: Record<string, unknown> = {};
+  for (const name in attribute) copy[name] = ownCopy(attribute[name]);
+  return copy as T;
 }
 
 /** What the lowering records. Arrays without elements never enter a graph: they are made at once. */

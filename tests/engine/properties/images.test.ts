@@ -1,0 +1,174 @@
+/** Pictures against TF.js's cpu backend: channels in multiples of 8 reach the kernels of blocked pictures. */
+import "@tensorflow/tfjs-backend-cpu";
+import * as tf from "@tensorflow/tfjs-core";
+import fc from "fast-check";
+import { afterEach, describe, it } from "vitest";
+import { expectAgreement, holds, tensorOf } from "../../support/arbitraries.js";
+import type { Argument } from "../../support/compare_backends.js";
+import * as nn from "../../../src/nn/index.js";
+import "../../../src/engine/index.js";
+
+afterEach(() => tf.setBackend("onnxruntime"));
+
+const channels = fc.constantFrom(1, 3, 8, 16, 24, 32);
+const side = fc.integer({ min: 3, max: 8 });
+const picture = (x: tf.Tensor): tf.Tensor4D => x as tf.Tensor4D;
+
+interface Geometry {
+  x: Argument;
+  inputs: number;
+  outputs: number;
+  kernel: [number, number];
+  stride: [number, number];
+  dilation: [number, number];
+  pad: "same" | "valid" | number;
+}
+
+/**
+ * Geometries of windows that fit. TF.js takes a stride or a dilation, not both, and where the padding is a number it works
+ * out both sides of the result from the height of the window and its stride, so that both must be square.
+ */
+const geometries: fc.Arbitrary<Geometry> = fc
+  .record({
+    batch: fc.integer({ min: 1, max: 3 }),
+    height: side,
+    width: side,
+    inputs: channels,
+    outputs: channels,
+    kernel: fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 3 })),
+    stride: fc.tuple(fc.integer({ min: 1, max: 2 }), fc.integer({ min: 1, max: 3 })),
+    dilates: fc.boolean(),
+    pad: fc.constantFrom<("same" | "valid" | number)[]>("same", "valid", 1, 0),
+  })
+  .map((drawn) => {
+    if (typeof drawn.pad === "string") return drawn;
+    const square = ([size]: [number, number]): [number, number] => [size, size];
+    return { ...drawn, kernel: square(drawn.kernel), stride: square(drawn.stride) };
+  })
+  .chain(({ batch, height, width, inputs, outputs, kernel, stride, dilates, pad }) => {
+    const fits = dilates && kernel.every((size, i) => (size - 1) * stride[i]! + 1 <= [height, width][i]!);
+    return tensorOf([batch, height, width, inputs]).map((x) => ({
+      x,
+      inputs,
+      outputs,
+      kernel,
+      stride: fits ? ([1, 1] as [number, number]) : stride,
+      dilation: fits ? stride : ([1, 1] as [number, number]),
+      pad,
+    }));
+  });
+
+describe("convolutions", () => {
+  it("of all channels", () => {
+    holds(
+      geometries,
+      ({ x, inputs, outputs, kernel, stride, dilation, pad }) => {
+        expectAgreement(
+          (a, w) =>
+            tf.conv2d(
+              picture(a),
+              picture(w),
+              stride,
+              pad,
+              "NHWC",
+              dilation,
+              pad === "same" || pad === "valid" ? undefined : "floor",
+            ),
+          [x, { shape: [...kernel, inputs, outputs] }],
+          { gradients: dilation[0] * dilation[1] === 1 },
+        );
+      },
+      25,
+    );
+  });
+
+  it("of each channel", () => {
+    holds(
+      geometries,
+      ({ x, inputs, kernel, stride, dilation, pad }) => {
+        const step = stride[0];
+        expectAgreement(
+          (a, w) =>
+            tf.depthwiseConv2d(
+              picture(a),
+              picture(w),
+              [step, step],
+              pad,
+              "NHWC",
+              step === 1 ? [dilation[0], dilation[0]] : 1,
+              typeof pad === "number" ? "floor" : undefined,
+            ),
+          [x, { shape: [...kernel, inputs, 1 + (inputs % 2)] }],
+          { gradients: dilation[0] === 1 },
+        );
+      },
+      15,
+    );
+  });
+
+  it("one after the other, with batch norm, activation, addition and pooling between them", () => {
+    const wide = fc.constantFrom(8, 16, 32, 6);
+    const inputs = fc.tuple(
+      fc.integer({ min: 1, max: 2 }),
+      side,
+      side,
+      wide,
+      wide,
+      fc.constantFrom("relu" as const, "relu6" as const),
+    );
+    holds(
+      inputs,
+      ([batch, height, width, first, second, activation]) => {
+        expectAgreement(
+          (x, v, w, gamma, beta) => {
+            const inner = tf.conv2d(picture(x), picture(v), 1, "same");
+            const normal = nn.batchNorm(inner, gamma, beta, 1e-3).output as tf.Tensor4D;
+            const active = tf[activation](normal);
+            const outer = tf.conv2d(active, picture(w), 1, "same");
+            const sum = tf.add(tf.mul(outer, beta), inner);
+            const pooled = tf.maxPool(picture(sum), 2, 1, "valid");
+            return tf.add(tf.mean(pooled, [1, 2]), tf.mean(sum, [0, 1, 2]));
+          },
+          [
+            { shape: [batch, height, width, first] },
+            { shape: [3, 3, first, second], low: -0.3, high: 0.3 },
+            { shape: [1, 1, second, second], low: -0.5, high: 0.5 },
+            { shape: [second], low: 0.5 },
+            { shape: [second] },
+          ],
+          { tolerance: 2e-4 },
+        );
+      },
+      12,
+    );
+  });
+});
+
+describe("pooling", () => {
+  it.each(["maxPool", "avgPool"] as const)("%s", (name) => {
+    holds(
+      geometries,
+      ({ x, kernel, stride, pad }) => {
+        const padding = typeof pad === "number" ? (Math.min(...kernel) > 1 ? pad : 0) : pad;
+        // The cpu backend's gradient of a mean counts the padding, which the mean itself does not.
+        const isPadded = name === "avgPool" && padding !== "valid" && padding !== 0;
+        const rounding = typeof pad === "number" ? "floor" : undefined;
+        expectAgreement((a) => tf[name](picture(a), kernel, stride, padding, rounding), [x], {
+          gradients: !isPadded,
+        });
+      },
+      15,
+    );
+  });
+});
+
+describe("resizing", () => {
+  it.each(["resizeBilinear", "resizeNearestNeighbor"] as const)("%s", (name) => {
+    const inputs = fc.tuple(channels, side, side, side, side, fc.integer({ min: 0, max: 2 }));
+    holds(inputs, ([depth, oldHeight, oldWidth, height, width, mode]) => {
+      const resize = (x: tf.Tensor): tf.Tensor =>
+        tf.image[name](picture(x), [height, width], mode === 1, mode === 2);
+      expectAgreement(resize, [{ shape: [2, oldHeight, oldWidth, depth] }], { gradients: false });
+    });
+  });
+});
