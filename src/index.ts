@@ -2,7 +2,16 @@
 export * from "./errors.js";
 export { HostTensor, type HostArray, type HostDType } from "./host_tensor.js";
 export { Generator, getGlobalSeed, seedEverything } from "./random.js";
-export { engine, fromHost, markStep, type EngineStats } from "./engine/index.js";
+export {
+  type Accelerator,
+  type AcceleratorInfo,
+  availableAccelerators,
+  engine,
+  type EngineOptions,
+  fromHost,
+  markStep,
+  type EngineStats,
+} from "./engine/index.js";
 export * from "./nn/index.js";
 export * from "./data/index.js";
 export * from "./core/index.js";

@@ -10,7 +10,7 @@ import { unblocked } from "./blocked/layout.js";
 import { Entry } from "./graph/entry.js";
 import { Tracer, type EntryStore, type Lowered } from "./graph/tracer.js";
 import { inOrder, simplifyOrder, type Laid, type Order } from "./layout.js";
-import { OrtArray } from "./runtime/index.js";
+import { OrtArray, type Device } from "./runtime/index.js";
 import { EngineError } from "../errors.js";
 import { newStats } from "./stats.js";
 import { createFallbackBackend } from "./fallback_cpu.js";
@@ -37,6 +37,7 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
   /** Entries whose array is not computed yet and that somebody still refers to. */
   readonly #pending = new Set<Entry>();
   readonly #tracer: Tracer;
+  #device: Device | undefined;
 
   constructor() {
     super();
@@ -55,6 +56,20 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
       release: (entry) => this.#release(entry),
     };
     this.#tracer = new Tracer(store, this.#executor);
+  }
+
+  /** Where graphs run; undefined for the CPU. */
+  get device(): Device | undefined {
+    return this.#device;
+  }
+
+  /** Runs what is pending, and everything that is recorded from now on there. Tensors stay valid. */
+  useDevice(device: Device | undefined): void {
+    if (device === this.#device) return;
+    this.flush();
+    this.#tracer.forget();
+    this.#executor.useDevice(device);
+    this.#device = device;
   }
 
   /** Makes a kernel call, which `lower` records unless it can be replayed. Undefined if `lower` gives nothing. */
@@ -172,12 +187,13 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
   laidMaybeBlocked(tensor: tf.TensorInfo): Laid {
     const entry = this.entryOf(tensor);
     if (entry.laid === undefined) this.#tracer.record();
-    return entry.laid!;
+    // Blocks that the CPU has made before are of no use to a device.
+    return this.#device === undefined ? entry.laid! : unblocked(entry.laid!);
   }
 
   /** Channels in a block of a blocked picture, 0 where the device has no kernels for them. */
   blockSize(): number {
-    return blockSize();
+    return this.#device === undefined ? blockSize() : 0;
   }
 
   /** The value behind a tensor with its axes in the wanted order, row-major unless told. */
@@ -243,7 +259,7 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
       this.flush();
     }
     if (value.isMutable) return value.array!.data.slice() as Float32Array;
-    value.isPooled = false; // the caller may keep the array
+    if (value.array!.device === undefined) value.isPooled = false; // the caller may keep the array
     return value.array!.data as Float32Array;
   }
 

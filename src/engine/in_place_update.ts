@@ -25,9 +25,9 @@ export type ElementwiseRule<Slot extends string> = (
   slots: Record<Slot, tf.Tensor>,
 ) => { value: tf.Tensor; slots: Record<Slot, tf.Tensor> };
 
-/** Whether the active TF.js backend can update in place. */
+/** Whether the active TF.js backend can update in place: arrays on a device have no pieces. */
 export function updatesInPlace(): boolean {
-  return tf.getBackend() === BACKEND_NAME;
+  return tf.getBackend() === BACKEND_NAME && (tf.backend() as OnnxRuntimeBackend).device === undefined;
 }
 
 export class InPlaceUpdate<Slot extends string> {
@@ -155,7 +155,8 @@ class Cell {
   holds(tensor: tf.Tensor): boolean {
     const entry = this.#backend.entryOf(tensor);
     const { value } = entry.laid!;
-    if (value !== this.#value || value.holders > 1 || entry.references > 1) return false;
+    if (value !== this.#value || value.array !== this.#array) return false;
+    if (value.holders > 1 || entry.references > 1) return false;
     value.touch();
     return true;
   }

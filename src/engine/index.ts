@@ -5,13 +5,23 @@
 import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-layers"; // registers the gradients of all TF.js operators
 import { BACKEND_NAME, OnnxRuntimeBackend } from "./backend.js";
+import {
+  chooseAccelerator,
+  loadTensorFlow,
+  type Accelerator,
+  type AcceleratorOptions,
+} from "./accelerators/index.js";
 import { HostTensor } from "../host_tensor.js";
 import { castTo } from "./kernels/elementwise.js";
 import "./fused/relu.js"; // after TF.js's gradients, which it replaces
 import { registerAllKernels } from "./kernels/index.js";
 import { newStats, type EngineStats } from "./stats.js";
 
+export { availableAccelerators, type Accelerator, type AcceleratorInfo } from "./accelerators/index.js";
 export type { EngineStats };
+
+/** As `AcceleratorOptions`; graphs compute in float32. */
+export type EngineOptions = Omit<AcceleratorOptions, "precision">;
 
 const PRIORITY = 10;
 
@@ -47,8 +57,27 @@ export function fromHost({ data, shape, dtype }: HostTensor): tf.Tensor {
   return tf.tensor(data, [...shape], dtype);
 }
 
-/** Numbers about what the engine does. */
+/** Where the engine computes, and numbers about what it does. */
 export const engine = {
+  /**
+   * Computes on an accelerator from now on. Tensors that exist stay valid.
+   * @returns what was chosen, and why
+   * @throws EngineError `ERR_ENGINE_ACCELERATOR` where it is not available, with how to get it
+   * @throws ConfigurationError `ERR_ACCELERATOR_OPTION` for an option that has no such value
+   */
+  async use(options: EngineOptions = {}): Promise<{ name: Accelerator; reason: string }> {
+    const { name, reason, device } = chooseAccelerator(options);
+    if (name === "tensorflow") {
+      markStep();
+      await loadTensorFlow();
+      await tf.setBackend("tensorflow");
+    } else {
+      await tf.setBackend(BACKEND_NAME);
+      activeBackend().useDevice(device);
+    }
+    return { name, reason };
+  },
+
   /** Graphs compiled and run, and each kernel that had to run on TF.js's slow cpu kernels. */
   stats(): EngineStats {
     return backend === undefined ? newStats() : structuredClone(backend.stats);

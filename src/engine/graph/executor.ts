@@ -1,5 +1,5 @@
 /** Compiles pending graphs, once per structure, and runs them. */
-import { Session, type OrtArray } from "../runtime/index.js";
+import { OrtArray, Session, type Device } from "../runtime/index.js";
 import type { EngineStats } from "../stats.js";
 import { encodeModel, type ModelNode, type NamedValue } from "./onnx_model.js";
 import { FrozenGraph, type Model } from "./frozen_graph.js";
@@ -41,7 +41,8 @@ export class Executor {
   readonly #graphs = new Map<string, CompiledGraph>();
   readonly #stats: EngineStats;
   readonly #maxSessions: number;
-  readonly #pool = new ArrayPool();
+  #pool = new ArrayPool();
+  #device: Device | undefined;
   /** Values that nobody refers to any more, whose arrays may still be wanted by what is recorded. */
   #released = new Set<Value>();
 
@@ -96,6 +97,18 @@ export class Executor {
     if (value.isPooled) this.#released.add(value);
   }
 
+  /** Computes on a device from now on, or on the CPU. Arrays are brought there when a graph wants them. */
+  useDevice(device: Device | undefined): void {
+    this.dispose();
+    this.#device = device;
+    this.#pool = new ArrayPool(this.#memory);
+  }
+
+  /** The device whose memory arrays are in between runs; undefined for the CPU's. */
+  get #memory(): Device | undefined {
+    return this.#device?.holdsArrays === true ? this.#device : undefined;
+  }
+
   dispose(): void {
     for (const graph of this.#graphs.values()) graph.dispose();
     this.#graphs.clear();
@@ -109,6 +122,8 @@ export class Executor {
     targets: readonly (OrtArray | undefined)[],
   ): OrtArray[] {
     const needed = new Set(feeds);
+    const memory = this.#memory;
+    for (const feed of feeds) if (feed.array!.device !== memory) bring(feed, memory);
     const inputs = feeds.map((feed) => feed.array!);
     const taken = new Set(inputs);
     for (const value of this.#released) if (!needed.has(value)) this.#recycle(value);
@@ -132,7 +147,7 @@ export class Executor {
 
   #compile(model: Uint8Array): Session {
     const start = performance.now();
-    const session = new Session(model);
+    const session = new Session(model, this.#device === undefined ? {} : { device: this.#device });
     this.#stats.compiles++;
     this.#stats.compileMs += performance.now() - start;
     return session;
@@ -164,6 +179,19 @@ export class Executor {
     this.#stats.cachedSessions = this.#graphs.size;
     return graph;
   }
+}
+
+/** Moves the array of a value into a memory, for good. ONNX Runtime itself carries what only this run wants to a device. */
+function bring(value: Value, memory: Device | undefined): void {
+  const array = value.array!;
+  if (value.size === 0 || (array.device === undefined && value.holders === 0)) return;
+  const host =
+    array.device === undefined ? array : OrtArray.wrap(array.type, array.data, array.shape);
+  value.array = memory === undefined ? host : host.copyTo(memory);
+  value.isMutable = false;
+  // The caller of readSync may have the elements that were on the device before.
+  value.isPooled = memory !== undefined;
+  if (array.device !== undefined) array.dispose();
 }
 
 function settle(value: Value, array: OrtArray, target: OrtArray | undefined): Value {

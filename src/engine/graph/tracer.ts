@@ -176,6 +176,12 @@ export class Tracer {
     this.begin();
   }
 
+  /** Forgets all programs, when nothing is pending: the same calls will make another graph from now on. */
+  forget(): void {
+    this.#programs.clear();
+    this.begin();
+  }
+
   /** Begins a new stretch of calls. */
   begin(): void {
     const calls = this.#calls;

@@ -58,9 +58,9 @@ export const elementwise: Lowerings = {
     const isNegative = castTo(emit("Less", [x, scalar(0)], x.shape, "bool"), "float32");
     return emit("Sub", [isPositive, isNegative], x.shape, "float32");
   }, "int32"),
-  Step: unary((raw, { alpha }) => {
+  Step: unary((raw, { alpha = 0 }, backend) => {
     const x = castTo(raw, "float32");
-    if (alpha === 0 || alpha === undefined) return castTo(unitStep(x), raw.type);
+    if (alpha === 0 && backend.device === undefined) return castTo(unitStep(x), raw.type);
     const isPositive = emit("Greater", [x, scalar(0)], x.shape, "bool");
     const step = emit("Where", [isPositive, scalar(1), scalar(alpha as number)], x.shape, x.type);
     const isNan = emit("IsNaN", [x], x.shape, "bool");
@@ -126,7 +126,10 @@ function same(operator: string, x: Value, attributes: Attributes = {}): Value {
   return emit(operator, [x], x.shape, x.type, attributes);
 }
 
-/** 1 where positive, else 0: a ramp so steep that the smallest number is past its end. Faster than to compare and cast. */
+/**
+ * 1 where positive, else 0: a ramp so steep that the smallest number is past its end. Faster on the CPU than to compare and
+ * cast; a GPU need not know the infinities on the way.
+ */
 function unitStep(x: Value): Value {
   const steep = 2 ** 100;
   const enlarged = emit("Mul", [x, scalar(steep)], x.shape, "float32");
@@ -143,11 +146,14 @@ export function aliasOf(x: tf.TensorInfo, backend: OnnxRuntimeBackend): tf.Tenso
 }
 
 /** A lowering of a kernel of one float32 tensor, and of int32 where `also` says so. */
-function unary(lower: (x: Value, attributes: KernelAttributes) => Value, also?: "int32"): Lowering {
+function unary(
+  lower: (x: Value, attributes: KernelAttributes, backend: OnnxRuntimeBackend) => Value,
+  also?: "int32",
+): Lowering {
   return ({ x }, attributes, backend) => {
     if (x!.dtype !== "float32" && x!.dtype !== also) return undefined;
     const { value, order, blocked } = backend.laidMaybeBlocked(x!);
-    const result = lower(value, attributes);
+    const result = lower(value, attributes, backend);
     return backend.output(result, x!.shape, result.type, order, blocked);
   };
 }

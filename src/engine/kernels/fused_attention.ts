@@ -2,20 +2,21 @@
 import { emit, int64s, scalar, Value } from "../graph/value.js";
 import type { Lowerings } from "./lowering.js";
 import { saveForGradient, savedForGradient } from "./saved_values.js";
+import { transposedProduct } from "./transposed_product.js";
 
 const FLOAT = "float32";
 
 export const fusedAttention: Lowerings = {
   Attention: ({ query, key, value, mask, dropout }, attributes, backend) => {
     const [q, k, v] = [query!, key!, value!].map((tensor) => backend.value(tensor)) as [Value, Value, Value];
-    let scores = multiply(q, k, { transB: 1, alpha: attributes.scale as number });
+    let scores = transposedProduct(backend, q, k, { transB: 1, alpha: attributes.scale as number });
     if (mask !== undefined) scores = emit("Add", [scores, backend.value(mask)], scores.shape, FLOAT);
     if (attributes.causal === true) scores = hideLaterKeys(scores);
     const probabilities = emit("Softmax", [scores], scores.shape, FLOAT, { axis: -1 });
     const factors = dropout === undefined ? [] : [backend.value(dropout)];
     const kept = emitProduct(probabilities, factors);
     saveForGradient(attributes, probabilities, kept, ...factors);
-    const output = multiply(kept, v);
+    const output = transposedProduct(backend, kept, v, {});
     return backend.output(output, output.shape, FLOAT);
   },
 
@@ -28,16 +29,19 @@ export const fusedAttention: Lowerings = {
     const [output, q, k, v, attended] = inputs as [Value, Value, Value, Value, Value];
     const [probabilities, kept, ...factors] = savedForGradient(attributes) as [Value, Value, Value?];
     const alpha = attributes.scale as number;
-    const dvalue = multiply(kept, output, { transA: 1 });
-    const dprobabilities = emitProduct(multiply(output, v, { transB: 1 }), factors as Value[]);
+    const dvalue = transposedProduct(backend, kept, output, { transA: 1 });
+    const dprobabilities = emitProduct(
+      transposedProduct(backend, output, v, { transB: 1 }),
+      factors as Value[],
+    );
     const product = emit("Mul", [output, attended], output.shape, FLOAT);
     const sums = emit("ReduceSum", [product, int64s([-1])], [...output.shape.slice(0, -1), 1], FLOAT, {
       keepdims: 1,
     });
     const centred = emit("Sub", [dprobabilities, sums], probabilities.shape, FLOAT);
     const dscores = emit("Mul", [probabilities, centred], probabilities.shape, FLOAT);
-    const dquery = multiply(dscores, k, { alpha });
-    const dkey = multiply(dscores, q, { transA: 1, alpha });
+    const dquery = transposedProduct(backend, dscores, k, { alpha });
+    const dkey = transposedProduct(backend, dscores, q, { transA: 1, alpha });
     return [dquery, dkey, dvalue, dscores].map((result) => backend.output(result, result.shape, FLOAT));
   },
 };
@@ -52,17 +56,4 @@ function hideLaterKeys(scores: Value): Value {
   const hidden = emit("Expand", [scalar(-Infinity), int64s(shape)], shape, FLOAT);
   const above = emit("Trilu", [hidden, new Value([], "int64", [1])], shape, FLOAT, { upper: 1 });
   return emit("Add", [scores, above], scores.shape, FLOAT);
-}
-
-interface Flags {
-  transA?: 0 | 1;
-  transB?: 0 | 1;
-  alpha?: number;
-}
-
-/** alpha · a b over the last two axes. The transposes and the factor cost nothing inside the product. */
-function multiply(a: Value, b: Value, { transA = 0, transB = 0, alpha = 1 }: Flags = {}): Value {
-  const shape = [...a.shape.slice(0, -2), a.shape.at(transA ? -1 : -2)!, b.shape.at(transB ? -2 : -1)!];
-  const attributes = { transA, transB, alpha: { float: alpha } };
-  return emit("com.microsoft:FusedMatMul", [a, b], shape, FLOAT, attributes);
 }

@@ -143,7 +143,7 @@ function denseWeightGradient(
   }
   const [image, output] = [backend.value(x, order), backend.value(dy, order)];
   return pointwise
-    ? plain.pointwiseWeightGradient(image, output, info)
+    ? plain.pointwiseWeightGradient(backend, image, output, info)
     : plain.denseWeightGradient(image, output, info);
 }
 

@@ -2,9 +2,11 @@
  * Two-dimensional convolutions and their gradients. Memory is channels-first throughout: pictures [N, C, H, W], weights
  * [out, in / groups, kH, kW].
  */
+import type { OnnxRuntimeBackend } from "../../backend.js";
 import { emit, int64s, Value } from "../../graph/value.js";
 import { sumFirst } from "../../blocked/layout.js";
 import { inOrder, reshapeValue } from "../../layout.js";
+import { transposedProduct } from "../transposed_product.js";
 import { pads, type ConvInfo } from "./geometry.js";
 
 /** 128 MiB of float32. */
@@ -154,14 +156,18 @@ export function denseWeightGradient(x: Value, dy: Value, info: ConvInfo): Value 
 }
 
 /** The gradient of the weight of a kernel of one element without padding: a product of matrices for each picture. */
-export function pointwiseWeightGradient(x: Value, dy: Value, info: ConvInfo): Value {
+export function pointwiseWeightGradient(
+  backend: OnnxRuntimeBackend,
+  x: Value,
+  dy: Value,
+  info: ConvInfo,
+): Value {
   const { batchSize, inChannels, outChannels, outHeight, outWidth } = info;
   const points = outHeight * outWidth;
   const met = filterPoints(x, info)[0]!;
   const left = reshapeValue(dy, [batchSize, outChannels, points]);
   const right = reshapeValue(met, [batchSize, inChannels, points]);
-  const shape = [batchSize, outChannels, inChannels];
-  const products = emit("com.microsoft:FusedMatMul", [left, right], shape, "float32", { transB: 1 });
+  const products = transposedProduct(backend, left, right, { transB: 1 });
   return reshapeValue(sumFirst(products), [outChannels, inChannels, 1, 1]);
 }
 
