@@ -185,8 +185,7 @@ export class Executor {
 function bring(value: Value, memory: Device | undefined): void {
   const array = value.array!;
   if (value.size === 0 || (array.device === undefined && value.holders === 0)) return;
-  const host =
-    array.device === undefined ? array : OrtArray.wrap(array.type, array.data, array.shape);
+  const host = array.device === undefined ? array : OrtArray.wrap(array.type, array.data, array.shape);
   value.array = memory === undefined ? host : host.copyTo(memory);
   value.isMutable = false;
   // The caller of readSync may have the elements that were on the device before.
