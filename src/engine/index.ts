@@ -11,6 +11,7 @@ import {
   type Accelerator,
   type AcceleratorOptions,
 } from "./accelerators/index.js";
+import { EngineError } from "../errors.js";
 import { HostTensor } from "../host_tensor.js";
 import { castTo } from "./kernels/elementwise.js";
 import "./fused/relu.js"; // after TF.js's gradients, which it replaces
@@ -63,10 +64,17 @@ export const engine = {
    * Computes on an accelerator from now on. Tensors that exist stay valid.
    * @returns what was chosen, and why
    * @throws EngineError `ERR_ENGINE_ACCELERATOR` where it is not available, with how to get it
+   * @throws EngineError `ERR_ENGINE_PRECISION` for another precision than "32-true"
    * @throws ConfigurationError `ERR_ACCELERATOR_OPTION` for an option that has no such value
    */
   async use(options: EngineOptions = {}): Promise<{ name: Accelerator; reason: string }> {
-    const { name, reason, device } = chooseAccelerator(options);
+    const { name, reason, device, precision } = chooseAccelerator(options);
+    if (precision !== "32-true") {
+      throw new EngineError(
+        "ERR_ENGINE_PRECISION",
+        `The precision "${precision}" was asked for, and graphs are computed in float32 so far. Use "32-true".`,
+      );
+    }
     if (name === "tensorflow") {
       markStep();
       await loadTensorFlow();

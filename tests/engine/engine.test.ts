@@ -99,6 +99,24 @@ describe("fromHost", () => {
   });
 });
 
+describe("a graph's signature", () => {
+  it("tells apart constants and attributes that print alike", () => {
+    const x = new Value([1], "float32");
+    const signature = (constant: number, alpha: number): number =>
+      emit("Max", [x, new Value([], "float32", [constant])], [1], "float32", { alpha: { float: alpha } })
+        .node!.signature;
+    const all = [
+      signature(0, 1),
+      signature(-0, 1),
+      signature(0, NaN),
+      signature(0, Infinity),
+      signature(0, -0),
+    ];
+    expect(new Set(all).size).toBe(5);
+    expect(signature(0, 1)).toBe(all[0]);
+  });
+});
+
 describe("the session cache", () => {
   it("is bounded and lets go of the graph that was unused for longest", () => {
     const stats = newStats();

@@ -49,6 +49,11 @@ function losses(): number[] {
 describe.skipIf(missing !== undefined)(`training on WebGPU in software (${missing ?? "ready"})`, () => {
   afterAll(() => engine.use({ accelerator: "cpu" }));
 
+  it("refuses a precision that graphs do not compute in", async () => {
+    const half = { accelerator: "webgpu", precision: "16-mixed" } as object;
+    await expect(engine.use(half)).rejects.toMatchObject({ code: "ERR_ENGINE_PRECISION" });
+  });
+
   it("has the CPU's losses to four digits, with no kernel on TF.js's cpu backend", async () => {
     await tf.setBackend("onnxruntime");
     const expected = losses();

@@ -131,7 +131,7 @@ function signatureOf(
   attributes: Attributes,
 ): number {
   let text = operator;
-  for (const name in attributes) text += `|${name}=${JSON.stringify(attributes[name])}`;
+  for (const name in attributes) text += `|${name}=${JSON.stringify(attributes[name], exactNumber)}`;
   for (const input of inputs) text += input.constant === undefined ? ";" : `;${constantKey(input)}`;
   for (const output of outputs) text += `>${output.type}${output.shape.join()}`;
   let signature = signatures.get(text);
@@ -140,5 +140,12 @@ function signatureOf(
 }
 
 function constantKey(value: Value): string {
-  return `${value.type}[${value.shape.join()}]${value.constant!.join()}`;
+  return `${value.type}[${value.shape.join()}]${value.constant!.map((item) => exactNumber("", item)).join()}`;
+}
+
+/** What JSON has no word for, as text: otherwise -0 would pass for 0, and NaN for infinity. */
+function exactNumber(_name: string, item: unknown): unknown {
+  if (typeof item !== "number") return item;
+  if (Object.is(item, -0)) return "-0";
+  return Number.isFinite(item) ? item : String(item);
 }
