@@ -98,10 +98,19 @@ function convolve(
       info,
     );
   }
-  const image = blocked.takesBlocks(info, block)
-    ? inBlocks(laid(backend, x), order)
-    : backend.value(x, order);
+  const image = blockedInput(backend, x, info, block);
   return picture(backend, blocked.convolve(image, weight, info, block, groups), info.outShape, info, true);
+}
+
+/** What a convolution that gives blocks takes. */
+function blockedInput(
+  backend: OnnxRuntimeBackend,
+  x: tf.TensorInfo,
+  info: ConvInfo,
+  block: blocked.Block,
+): Value {
+  const order = imageOrder(info);
+  return blocked.takesBlocks(info, block) ? inBlocks(laid(backend, x), order) : backend.value(x, order);
 }
 
 function inputGradient(
@@ -136,10 +145,13 @@ function denseWeightGradient(
   const order = imageOrder(info);
   const block = backend.blockSize();
   const pointwise = info.filterHeight * info.filterWidth === 1 && pads(info).every((zeros) => zeros === 0);
-  if (!pointwise && blocked.givesBlocks(info, block, false)) {
-    const [image, output] = [inBlocks(laid(backend, x), order), inBlocks(laid(backend, dy), order)];
-    const gradient = blocked.weightGradient(image, output, info, block);
-    if (gradient !== undefined) return gradient;
+  if (!pointwise && blocked.givesBlocks(info, block, false) && blocked.blocksBatches(info, block)) {
+    return blocked.weightGradient(
+      blockedInput(backend, x, info, block),
+      inBlocks(laid(backend, dy), order),
+      info,
+      block,
+    );
   }
   const [image, output] = [backend.value(x, order), backend.value(dy, order)];
   return pointwise
