@@ -38,6 +38,21 @@ export function markStep(): void {
   if (tf.getBackend() === BACKEND_NAME) activeBackend().flush();
 }
 
+/**
+ * Calls a function that records a step, and then runs every operator that has been recorded. The event loop goes on while
+ * they are computed: updates that an optimizer makes in the step are part of that. Recording itself is synchronous.
+ *
+ * What takes less than about a millisecond, as it did the last time, is computed at once instead. The numbers are the same.
+ * Whoever reads a tensor or steps meanwhile waits for what has begun before; several steps may be under way, and are
+ * computed in the order of their calls. An array that tensors were made of must not change until the step is over.
+ *
+ * @returns what the function returned, once all is computed
+ * @throws EngineError `ERR_ENGINE_RUN` with ONNX Runtime's message where a graph fails
+ */
+export async function runStep<T>(step: () => T): Promise<T> {
+  return tf.getBackend() === BACKEND_NAME ? activeBackend().runStep(step) : step();
+}
+
 /** Tells the engine that a tensor is a module's, whose numbers are the same from run to run unless they are trained. */
 export function markWeight(tensor: tf.Tensor): void {
   if (tf.getBackend() === BACKEND_NAME) activeBackend().markWeight(tensor);
