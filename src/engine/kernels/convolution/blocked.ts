@@ -3,9 +3,10 @@
  * up to ten times faster than its channels-first ones where a convolution is depthwise. Weights come in PyTorch's layout,
  * [out, in / groups, height, width], and are brought into blocks where they are used.
  */
-import { emit, int64s, Value } from "../../graph/value.js";
+import { emit, int64s, Value, type Attributes } from "../../graph/value.js";
 import { blockLast, blockMiddle, sumFirst, unblockMiddle } from "../../blocked/layout.js";
 import { reshapeValue } from "../../layout.js";
+import { lowerOneOf } from "../../lowering_choices.js";
 import { pads, type ConvInfo } from "./geometry.js";
 
 const CONV = "com.microsoft.nchwc:Conv";
@@ -42,17 +43,39 @@ export function convolve(image: Value, weight: Value, info: ConvInfo, block: Blo
     groups === 1 && takesBlocks(info, block)
       ? blockMiddle(inputBlocks(weight, taps), [1, outChannels, inChannels * taps])
       : blockMiddle(weight, [1, outChannels, weight.size / outChannels]);
-  const [top, left, bottom, right] = pads(info);
-  const isNarrow = groups === 1 && takesBlocks(info, block) && info.outWidth <= NARROW;
-  const [input, columns] = isNarrow
-    ? [padded(image, [0, left, 0, right], block), [0, 0]]
-    : [image, [left, right]];
-  return emit(CONV, [input, reshapeValue(turned, weight.shape)], outShape(info), "float32", {
+  const kernel = reshapeValue(turned, weight.shape);
+  const attributes = {
     group: groups,
     kernel_shape: [info.filterHeight, info.filterWidth],
     strides: [info.strideHeight, info.strideWidth],
-    pads: [top, columns[0]!, bottom, columns[1]!],
     dilations: [info.dilationHeight, info.dilationWidth],
+  };
+  const isBlocked = groups === 1 && takesBlocks(info, block);
+  return convWithZeros(image, kernel, outShape(info), attributes, pads(info), isBlocked ? block : 0);
+}
+
+/**
+ * A convolution of a picture with zeros around it: added by ONNX Runtime as it goes, or written into memory before.
+ * @param block 0 for a picture whose zeros ONNX Runtime adds best
+ */
+function convWithZeros(
+  image: Value,
+  kernel: Value,
+  shape: readonly number[],
+  attributes: Attributes,
+  zeros: readonly [number, number, number, number],
+  block: Block,
+): Value {
+  const [top, left, bottom, right] = zeros;
+  const conv = (input: Value, weight: Value, rest: readonly number[]) =>
+    emit(CONV, [input, weight], shape, "float32", { ...attributes, pads: rest });
+  if (block === 0 || left + right === 0) return conv(image, kernel, zeros);
+  const usual = shape[3]! <= NARROW ? "columns" : "implicit";
+  return lowerOneOf(`convolution ${JSON.stringify({ ...attributes, zeros })}`, [image, kernel], usual, {
+    implicit: ([input, weight]) => conv(input!, weight!, zeros),
+    columns: ([input, weight]) =>
+      conv(padded(input!, [0, left, 0, right], block), weight!, [top, 0, bottom, 0]),
+    all: ([input, weight]) => conv(padded(input!, zeros, block), weight!, [0, 0, 0, 0]),
   });
 }
 
@@ -98,17 +121,14 @@ export function inputGradient(
       const kernel = pickTaps(weight, points, block, groups);
       const kernelShape = [row.taps.length, column.taps.length];
       const meta = groups > 1 ? [weight.shape[0]!, 1] : [weight.shape[1]!, weight.shape[0]!];
-      const { before, after } = column;
-      const isNarrow = groups === 1 && column.length <= NARROW;
-      const [input, columns] = isNarrow
-        ? [padded(dy, [0, before, 0, after], block), [0, 0]]
-        : [dy, [before, after]];
-      return emit(CONV, [input, reshapeValue(kernel, [...meta, ...kernelShape])], shape, "float32", {
-        group: groups,
-        kernel_shape: kernelShape,
-        pads: [row.before, columns[0]!, row.after, columns[1]!],
-        dilations: [dilationHeight, dilationWidth],
-      });
+      return convWithZeros(
+        dy,
+        reshapeValue(kernel, [...meta, ...kernelShape]),
+        shape,
+        { group: groups, kernel_shape: kernelShape, dilations: [dilationHeight, dilationWidth] },
+        [row.before, column.before, row.after, column.after],
+        groups === 1 ? block : 0,
+      );
     }),
   );
   if (!strided) return pieces[0]![0]!;
@@ -259,21 +279,16 @@ function slide(images: Value, kernels: Value, info: ConvInfo, groups: number, bl
     (out - 1) * stride + (filter - 1) * step + 1 - before - length;
   const bottom = after(info.inHeight, top, outHeight, info.strideHeight, filterHeight, info.dilationHeight);
   const right = after(info.inWidth, left, outWidth, info.strideWidth, filterWidth, info.dilationWidth);
-  // A result is as narrow as a filter: zeros beside a picture, left to ONNX Runtime, double a dense one's time.
-  const isDense = groups === 1;
-  const image = padded(
-    images,
-    [0, isDense ? left : 0, Math.min(0, bottom), isDense ? right : Math.min(0, right)],
-    block,
-  );
-  const shape = [images.shape[0]!, kernels.shape[0]!, filterHeight, filterWidth];
-  return emit(CONV, [image, kernels], shape, "float32", {
+  const image = padded(images, [0, 0, Math.min(0, bottom), Math.min(0, right)], block);
+  const attributes = {
     group: groups,
     kernel_shape: [outHeight, outWidth],
     strides: [info.dilationHeight, info.dilationWidth],
-    pads: [top, isDense ? 0 : left, Math.max(0, bottom), isDense ? 0 : Math.max(0, right)],
     dilations: [info.strideHeight, info.strideWidth],
-  });
+  };
+  const shape = [images.shape[0]!, kernels.shape[0]!, filterHeight, filterWidth];
+  const zeros = [top, left, Math.max(0, bottom), Math.max(0, right)] as const;
+  return convWithZeros(image, kernels, shape, attributes, zeros, groups === 1 ? block : 0);
 }
 
 /** A picture with zeros around it, or without its last rows or columns where their number is negative. */
