@@ -11,18 +11,17 @@ import {
   type Accelerator,
   type AcceleratorOptions,
 } from "./accelerators/index.js";
-import { EngineError } from "../errors.js";
 import { HostTensor } from "../host_tensor.js";
 import { castTo } from "./kernels/elementwise.js";
 import "./fused/relu.js"; // after TF.js's gradients, which it replaces
 import { registerAllKernels } from "./kernels/index.js";
+import { transfers } from "./runtime/index.js";
 import { newStats, type EngineStats } from "./stats.js";
 
 export { availableAccelerators, type Accelerator, type AcceleratorInfo } from "./accelerators/index.js";
 export type { EngineStats };
 
-/** As `AcceleratorOptions`; graphs compute in float32. */
-export type EngineOptions = Omit<AcceleratorOptions, "precision">;
+export type EngineOptions = AcceleratorOptions;
 
 const PRIORITY = 10;
 
@@ -79,37 +78,32 @@ export const engine = {
    * Computes on an accelerator from now on. Tensors that exist stay valid.
    * @returns what was chosen, and why
    * @throws EngineError `ERR_ENGINE_ACCELERATOR` where it is not available, with how to get it
-   * @throws EngineError `ERR_ENGINE_PRECISION` for another precision than "32-true"
+   * @throws EngineError `ERR_ENGINE_PRECISION` for "16-mixed" where it does not compute in float16, as the CPU does not
    * @throws ConfigurationError `ERR_ACCELERATOR_OPTION` for an option that has no such value
    */
   async use(options: EngineOptions = {}): Promise<{ name: Accelerator; reason: string }> {
     const { name, reason, device, precision } = chooseAccelerator(options);
-    if (precision !== "32-true") {
-      throw new EngineError(
-        "ERR_ENGINE_PRECISION",
-        `The precision "${precision}" was asked for, and graphs are computed in float32 so far. Use "32-true".`,
-      );
-    }
     if (name === "tensorflow") {
       markStep();
       await loadTensorFlow();
       await tf.setBackend("tensorflow");
     } else {
       await tf.setBackend(BACKEND_NAME);
-      activeBackend().useDevice(device);
+      activeBackend().useDevice(device, precision);
     }
     return { name, reason };
   },
 
-  /** Graphs compiled and run, and each kernel that had to run on TF.js's slow cpu kernels. */
+  /** Graphs compiled and run, arrays read from a device, and each kernel that had to run on TF.js's slow cpu kernels. */
   stats(): EngineStats {
-    return backend === undefined ? newStats() : structuredClone(backend.stats);
+    return backend === undefined ? newStats() : { ...structuredClone(backend.stats), ...transfers };
   },
 
   /** Sets every count to zero. Compiled graphs stay. */
   resetStats(): void {
     if (backend === undefined) return;
     Object.assign(backend.stats, newStats(), { cachedSessions: backend.stats.cachedSessions });
+    Object.assign(transfers, { downloads: 0, downloadedBytes: 0 });
   },
 };
 

@@ -73,7 +73,10 @@ export class Device {
   computes(type: ElementType): boolean {
     try {
       const configEntries = { "session.disable_cpu_ep_fallback": "1" };
-      new Session(doublingModel(onnxType(type)), { device: this, configEntries }).dispose();
+      const session = new Session(doublingModel(onnxType(type)), { device: this, configEntries });
+      // Whether the GPU has the type shows when its program is made, which is at the first run.
+      session.run([OrtArray.allocate(type, [2])], [OrtArray.allocate(type, [2])]);
+      session.dispose();
       return true;
     } catch {
       return false;

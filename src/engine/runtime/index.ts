@@ -7,4 +7,4 @@ export { libraryFolder } from "./library.js";
 export type { DeviceSettings, Provider } from "./providers.js";
 export { Session, type RunArrays } from "./session.js";
 export type { SessionOptions } from "./session_options.js";
-export { OrtArray } from "./tensor.js";
+export { OrtArray, transfers } from "./tensor.js";

@@ -9,6 +9,9 @@ import { environment } from "./environment.js";
 /** Releases the handles of arrays that nobody has disposed of. */
 const abandoned = new FinalizationRegistry<Pointer>((handle) => ortApi().releaseValue(handle));
 
+/** Arrays that were copied from devices, and their bytes, since somebody set them to zero. */
+export const transfers = { downloads: 0, downloadedBytes: 0 };
+
 /** ONNX Runtime wants an address even where there are no elements. */
 const NO_ELEMENTS = new Uint8Array(new ArrayBuffer(8));
 
@@ -83,6 +86,8 @@ export class OrtArray<T extends ElementType = ElementType> {
       copy(this, host);
       host.dispose();
       this.#data = host.data;
+      transfers.downloads++;
+      transfers.downloadedBytes += host.byteLength;
     }
     return this.#data;
   }
