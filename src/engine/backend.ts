@@ -3,7 +3,7 @@
  * a value, or the Trainer at the end of a step, compiles and runs everything that is pending.
  */
 import * as tf from "@tensorflow/tfjs-core";
-import { Executor } from "./graph/executor.js";
+import { Executor, type Precision } from "./graph/executor.js";
 import { Value, type ValueType } from "./graph/value.js";
 import { blockSize } from "./blocked/block_size.js";
 import { unblocked } from "./blocked/layout.js";
@@ -38,6 +38,7 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
   readonly #pending = new Set<Entry>();
   readonly #tracer: Tracer;
   #device: Device | undefined;
+  #precision: Precision = "32-true";
 
   constructor() {
     super();
@@ -64,12 +65,13 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
   }
 
   /** Runs what is pending, and everything that is recorded from now on there. Tensors stay valid. */
-  useDevice(device: Device | undefined): void {
-    if (device === this.#device) return;
+  useDevice(device: Device | undefined, precision: Precision = "32-true"): void {
+    if (device === this.#device && precision === this.#precision) return;
     this.flush();
     this.#tracer.forget();
-    this.#executor.useDevice(device);
+    this.#executor.useDevice(device, precision);
     this.#device = device;
+    this.#precision = precision;
   }
 
   /** Makes a kernel call, which `lower` records unless it can be replayed. Undefined if `lower` gives nothing. */
@@ -200,12 +202,12 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
     const entry = this.entryOf(tensor);
     if (entry.laid === undefined) this.#tracer.record();
     // Blocks that the CPU has made before are of no use to a device.
-    return this.#device === undefined ? entry.laid! : unblocked(entry.laid!);
+    return this.blockSize() > 0 ? entry.laid! : unblocked(entry.laid!);
   }
 
-  /** Channels in a block of a blocked picture, 0 where the device has no kernels for them. */
+  /** Channels in a block of a blocked picture, 0 where there are no kernels for them: on a device, and in float16. */
   blockSize(): number {
-    return this.#device === undefined ? blockSize() : 0;
+    return this.#device === undefined && this.#precision === "32-true" ? blockSize() : 0;
   }
 
   /** The value behind a tensor with its axes in the wanted order, row-major unless told. */

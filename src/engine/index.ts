@@ -11,19 +11,20 @@ import {
   type Accelerator,
   type AcceleratorOptions,
 } from "./accelerators/index.js";
-import { ConfigurationError, EngineError } from "../errors.js";
+import { ConfigurationError } from "../errors.js";
 import { HostTensor } from "../host_tensor.js";
 import { castTo } from "./kernels/elementwise.js";
 import "./fused/relu.js"; // after TF.js's gradients, which it replaces
 import { registerAllKernels } from "./kernels/index.js";
 import { defaultChoicesFile, timeLowerings } from "./lowering_choices.js";
+import { transfers } from "./runtime/index.js";
 import { newStats, type EngineStats } from "./stats.js";
 
 export { availableAccelerators, type Accelerator, type AcceleratorInfo } from "./accelerators/index.js";
 export type { EngineStats };
 
-/** As `AcceleratorOptions`; graphs compute in float32. */
-export type EngineOptions = Omit<AcceleratorOptions, "precision"> & {
+/** As `AcceleratorOptions`, and how operators are lowered. */
+export type EngineOptions = AcceleratorOptions & {
   /**
    * Time the ways in which an operator can be computed on the CPU, once for each shape, and take the fastest, as PyTorch's
    * `torch.backends.cudnn.benchmark`. The first step of each shape takes seconds longer. Which way is taken changes the
@@ -88,18 +89,12 @@ export const engine = {
    * Computes on an accelerator from now on. Tensors that exist stay valid.
    * @returns what was chosen, and why
    * @throws EngineError `ERR_ENGINE_ACCELERATOR` where it is not available, with how to get it
-   * @throws EngineError `ERR_ENGINE_PRECISION` for another precision than "32-true"
+   * @throws EngineError `ERR_ENGINE_PRECISION` for "16-mixed" where it does not compute in float16, as the CPU does not
    * @throws EngineError `ERR_ENGINE_BENCHMARK_FILE` for a file of choices that holds something else
    * @throws ConfigurationError `ERR_ACCELERATOR_OPTION` for an option that has no such value
    */
   async use(options: EngineOptions = {}): Promise<{ name: Accelerator; reason: string }> {
     const { name, reason, device, precision } = chooseAccelerator(options);
-    if (precision !== "32-true") {
-      throw new EngineError(
-        "ERR_ENGINE_PRECISION",
-        `The precision "${precision}" was asked for, and graphs are computed in float32 so far. Use "32-true".`,
-      );
-    }
     const { benchmark = false } = options;
     if (benchmark !== false && name !== "cpu") {
       throw new ConfigurationError(
@@ -116,20 +111,21 @@ export const engine = {
       await tf.setBackend("tensorflow");
     } else {
       await tf.setBackend(BACKEND_NAME);
-      activeBackend().useDevice(device);
+      activeBackend().useDevice(device, precision);
     }
     return { name, reason };
   },
 
-  /** Graphs compiled and run, and each kernel that had to run on TF.js's slow cpu kernels. */
+  /** Graphs compiled and run, arrays read from a device, and each kernel that had to run on TF.js's slow cpu kernels. */
   stats(): EngineStats {
-    return backend === undefined ? newStats() : structuredClone(backend.stats);
+    return backend === undefined ? newStats() : { ...structuredClone(backend.stats), ...transfers };
   },
 
   /** Sets every count to zero. Compiled graphs stay. */
   resetStats(): void {
     if (backend === undefined) return;
     Object.assign(backend.stats, newStats(), { cachedSessions: backend.stats.cachedSessions });
+    Object.assign(transfers, { downloads: 0, downloadedBytes: 0 });
   },
 };
 

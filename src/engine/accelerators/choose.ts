@@ -1,5 +1,6 @@
 /** From what the user asks for to the device that computes. */
 import { ConfigurationError, describeChoices, EngineError } from "../../errors.js";
+import type { Precision } from "../graph/executor.js";
 import { configureEnvironment, Device } from "../runtime/index.js";
 import {
   ACCELERATORS,
@@ -12,7 +13,7 @@ import {
 
 /** Best first. Core ML takes no training graph as a whole and TensorFlow replaces the engine: both only when asked for. */
 const AUTO = ["cuda", "webgpu", "directml"] as const;
-const PRECISIONS = ["32-true", "16-mixed"] as const;
+const PRECISIONS: readonly Precision[] = ["32-true", "16-mixed"];
 const FLOAT16 = "float16";
 
 export interface AcceleratorOptions {
@@ -24,11 +25,16 @@ export interface AcceleratorOptions {
   threads?: number;
   /**
    * MB that intermediate values may take on the CPU, or arrays on a CUDA device. A graph that needs more fails with
-   * `ERR_ENGINE_RUN`. Default no limit. On the CPU only before the engine has run anything.
+   * `ERR_ENGINE_RUN`. Default no limit. On the CPU only before the engine has run anything. Other GPUs have none: "auto"
+   * passes over them where a limit is asked for.
    */
   memoryLimitMb?: number;
-  /** Default "32-true". "16-mixed" computes in float16 where the device can. */
-  precision?: (typeof PRECISIONS)[number];
+  /**
+   * Default "32-true". "16-mixed" computes matrix products and convolutions, forward and backward, in float16 and all else
+   * in float32, as PyTorch's autocast does: weights, gradients and results are float32, and the loss is to be scaled so
+   * that small gradients do not vanish. What exceeds 65504 in a product becomes infinite. Only on a GPU with float16.
+   */
+  precision?: Precision;
 }
 
 export interface ChosenAccelerator {
@@ -37,7 +43,7 @@ export interface ChosenAccelerator {
   reason: string;
   /** Undefined for the CPU and TensorFlow. */
   device: Device | undefined;
-  precision: (typeof PRECISIONS)[number];
+  precision: Precision;
 }
 
 /**
@@ -59,14 +65,14 @@ export function chooseAccelerator(options: AcceleratorOptions = {}): ChosenAccel
   });
   const { found, reason } =
     accelerator === "auto"
-      ? chooseBest()
+      ? chooseBest(memoryLimitMb)
       : { found: probe(accelerator, settingsOf(accelerator, settings)), reason: "" };
   if (!found.available) throw unavailable(found);
   const { name } = found;
   const device =
     name === "cpu" || name === "tensorflow"
       ? undefined
-      : Device.open({ provider: name, ...settingsOf(name, accelerator === "auto" ? {} : settings) });
+      : Device.open({ provider: name, ...settingsOf(name, settings) });
   if (precision === "16-mixed" && device?.computes(FLOAT16) !== true) {
     throw new EngineError(
       "ERR_ENGINE_PRECISION",
@@ -99,15 +105,19 @@ function unavailable({ name, reason }: AcceleratorInfo): EngineError {
   );
 }
 
-function chooseBest(): { found: AcceleratorInfo; reason: string } {
+function chooseBest(memoryLimitMb: number | undefined): { found: AcceleratorInfo; reason: string } {
   const passed: string[] = [];
   for (const name of AUTO) {
+    if (memoryLimitMb !== undefined && name !== "cuda") {
+      passed.push(`Not ${name}: its memory cannot be limited.`);
+      continue;
+    }
     const { device, software } = precheck(name);
     if (software === true) {
       passed.push(`Not ${name}: ${device} is software.`);
       continue;
     }
-    const found = probe(name);
+    const found = probe(name, memoryLimitMb === undefined ? {} : { memoryLimitMb });
     if (found.available) {
       const reason = `${name} is the best that works: ${device ?? found.reason}`;
       return { found, reason: [reason, ...passed].join(" ") };
@@ -148,6 +158,9 @@ function checkOptions({
     if (value !== undefined && (!Number.isInteger(value) || value < least)) {
       fail(`${name} is a whole number of at least ${least}, and ${value} came.`);
     }
+  }
+  if (memoryLimitMb !== undefined && !["auto", "cpu", "cuda"].includes(accelerator)) {
+    fail(`memoryLimitMb is for "cpu" or "cuda", and the accelerator is "${accelerator}".`);
   }
   if (deviceId !== undefined && accelerator !== "cuda" && accelerator !== "directml") {
     fail(`deviceId chooses a GPU for "cuda" or "directml", and the accelerator is "${accelerator}".`);

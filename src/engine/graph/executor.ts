@@ -11,6 +11,7 @@ import {
 import type { EngineStats } from "../stats.js";
 import { encodeModel, type ModelNode, type NamedValue } from "./onnx_model.js";
 import { FrozenGraph, type Model } from "./frozen_graph.js";
+import { inMixedPrecision } from "./mixed_precision.js";
 import { ArrayPool } from "./array_pool.js";
 import { Value, type GraphNode, type ValueType } from "./value.js";
 
@@ -19,6 +20,9 @@ const SHORT_MS = 1;
 
 /** As many runs of an elementwise graph over a piece take about as long. */
 const SHORT_RUNS = 16;
+
+/** What graphs compute in: float32, or float16 in products and float32 in everything else. */
+export type Precision = "32-true" | "16-mixed";
 
 /** A graph with every value numbered in the order of its first appearance. */
 interface Plan {
@@ -59,6 +63,7 @@ export class Executor {
   readonly #maxSessions: number;
   #pool = new ArrayPool();
   #device: Device | undefined;
+  #precision: Precision = "32-true";
   /** Runs that were begun in the background; undefined where whoever begins one waits for it. */
   #begun: BackgroundRun[] | undefined;
   /** Values that nobody refers to any more, whose arrays may still be wanted by what is recorded. */
@@ -150,9 +155,10 @@ export class Executor {
   }
 
   /** Computes on a device from now on, or on the CPU. Arrays are brought there when a graph wants them. */
-  useDevice(device: Device | undefined): void {
+  useDevice(device: Device | undefined, precision: Precision): void {
     this.dispose();
     this.#device = device;
+    this.#precision = precision;
     this.#pool = new ArrayPool(this.#memory);
   }
 
@@ -227,15 +233,17 @@ export class Executor {
 
   /** @param vectors values whose only axis may have any length, as may the outputs' then */
   #graphFor(plan: Plan, outputs: readonly Value[], vectors: readonly Value[] = []): CompiledGraph {
-    let graph = this.#graphs.get(plan.key);
+    const key = `${this.#precision} ${plan.key}`;
+    let graph = this.#graphs.get(key);
     if (graph === undefined) {
-      const model = modelOf(plan, outputs, vectors);
+      const single = modelOf(plan, outputs, vectors);
+      const model = this.#precision === "16-mixed" ? inMixedPrecision(single) : single;
       const session = this.#compile(encodeModel(model.nodes, model.inputs, model.outputs, model.constants));
       graph = new CompiledGraph(session, model, outputs, plan.nodes.length);
     } else {
-      this.#graphs.delete(plan.key);
+      this.#graphs.delete(key);
     }
-    this.#graphs.set(plan.key, graph);
+    this.#graphs.set(key, graph);
     for (const [key, oldest] of this.#graphs) {
       if (this.#graphs.size <= this.#maxSessions) break;
       oldest.dispose();

@@ -2,7 +2,7 @@
 import type { BackgroundRun, OrtArray } from "../runtime/index.js";
 
 /** The element types that graphs are made of. */
-export type ValueType = "float32" | "int32" | "int64" | "bool" | "uint8";
+export type ValueType = "float32" | "float16" | "int32" | "int64" | "bool" | "uint8";
 
 export type AttributeValue =
   number | string | readonly number[] | { readonly float: number } | { readonly floats: readonly number[] };
