@@ -24,7 +24,7 @@ export interface AcceleratorOptions {
   threads?: number;
   /**
    * MB that intermediate values may take on the CPU, or arrays on a CUDA device. A graph that needs more fails with
-   * `ERR_ENGINE_RUN`. Default no limit. On the CPU only before the engine has run anything.
+   * `ERR_ENGINE_MEMORY`. Default no limit. On the CPU only before the engine has run anything.
    */
   memoryLimitMb?: number;
   /** Default "32-true". "16-mixed" computes in float16 where the device can. */

@@ -145,6 +145,28 @@ describe("convolutions", () => {
   });
 });
 
+describe("comparisons of what convolutions give", () => {
+  it("are made of blocked pictures too", () => {
+    const inputs = fc.tuple(side, side, fc.constantFrom(3, 8, 16), fc.constantFrom(8, 16));
+    holds(inputs, ([height, width, depth, outputs]) => {
+      expectAgreement(
+        (x, v, w) => {
+          const [first, second] = [v, w].map((filter) => tf.conv2d(picture(x), picture(filter), 1, "same"));
+          const greater = tf.greater(first!, second!);
+          const usual = tf.logicalAnd(greater, tf.isFinite(first!));
+          const odd = tf.logicalOr(tf.logicalNot(usual), tf.isNaN(second!));
+          return tf.add(tf.where(odd, first!, second!), tf.cast(tf.any(usual, [1, 2], true), "float32"));
+        },
+        [
+          { shape: [1, height, width, depth] },
+          ...[1, 2].map((seed) => ({ shape: [3, 3, depth, outputs], seed })),
+        ],
+        { gradients: false, tolerance: 1e-4 },
+      );
+    });
+  });
+});
+
 describe("pooling", () => {
   it.each(["maxPool", "avgPool"] as const)("%s", (name) => {
     holds(
