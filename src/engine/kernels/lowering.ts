@@ -41,7 +41,9 @@ export function registerKernels(lowerings: Lowerings): void {
         const attributes = ownCopy(original);
         rememberOriginal(attributes, original);
         const tensors = presentTensors(inputs);
-        if (tensors.some(isDisposed)) throw disposedInput(kernelName, inputs);
+        const isGone = (tensor: tf.TensorInfo): boolean =>
+          isDisposed(tensor) && backend.refCount(tensor.dataId) === 0;
+        if (tensors.some(isGone)) throw disposedInput(kernelName, inputs);
         const recorded = lowering && record(kernelName, lowering, inputs, tensors, attributes, backend);
         if (recorded !== undefined) return recorded;
         if (fallback === undefined) throw unknownCase(kernelName, inputs);
@@ -93,6 +95,7 @@ function madeEmpty({ dataId, shape, dtype }: tf.TensorInfo, backend: OnnxRuntime
   return { dataId: backend.write(nothing, shape, dtype), shape, dtype };
 }
 
+/** Its array may still be there, by a clone: TF.js lets such a tensor into kernels. */
 function isDisposed(tensor: tf.TensorInfo): boolean {
   return (tensor as Partial<tf.Tensor>).isDisposed === true;
 }
