@@ -88,7 +88,9 @@ describe("with attributes", () => {
     );
     holds(inputs, ([x, low, high]) => {
       expectAgreement((a) => tf.clipByValue(a, low / 2, high / 2), [x], { gradients: false });
-      expectAgreement((a) => tf.clipByValue(a, low / 2, high / 2), [{ ...x, among: [] }]);
+      // TF.js fills an array where both bounds are one, which has no gradient.
+      const gradients = low < high && !x.shape.includes(0);
+      expectAgreement((a) => tf.clipByValue(a, low / 2, high / 2), [{ ...x, among: [] }], { gradients });
     });
   });
 
