@@ -330,8 +330,13 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
       outputs.set(entry, roots.get(value)!);
     }
     if (roots.size === 0) return this.#tracer.begin();
-    const { graph, feeds } = this.#executor.run([...roots.keys()]);
-    this.#tracer.remember(graph, feeds, outputs);
+    try {
+      const { graph, feeds } = this.#executor.run([...roots.keys()]);
+      this.#tracer.remember(graph, feeds, outputs);
+    } catch (error) {
+      this.#tracer.begin();
+      throw error;
+    }
   }
 
   override disposeData(dataId: tf.DataId, force = false): boolean {

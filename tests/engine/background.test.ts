@@ -204,7 +204,7 @@ describe("steps, reads and disposals, waited for or not", () => {
 
 describe("a graph that fails in the background", () => {
   const outside = (x: tf.Tensor): tf.Tensor => tf.gather(x, tf.tensor1d([99], "int32"));
-  const failure = { code: "ERR_ENGINE_RUN", message: expect.stringContaining("out of") as string };
+  const failure = { code: "ERR_ENGINE_RUN", message: expect.stringMatching(/GatherV2\(.*out of/) as string };
 
   it("fails for whoever reads it or what follows from it, and for nobody else", async () => {
     const x = matrix(1, [4, 4]);

@@ -1,7 +1,10 @@
 /** The limits that hold for a whole process, in a process of its own. */
+import * as tf from "@tensorflow/tfjs-core";
 import { expect, it } from "vitest";
 import { chooseAccelerator } from "../../src/engine/accelerators/index.js";
+import { engine } from "../../src/engine/index.js";
 import { OrtArray, Session } from "../../src/engine/runtime/index.js";
+import * as nn from "../../src/nn/index.js";
 import { smallModel } from "../support/small_model.js";
 
 it("bounds memory and threads, and leaves the engine usable", () => {
@@ -32,4 +35,30 @@ it("bounds memory and threads, and leaves the engine usable", () => {
     expect.objectContaining({ code: "ERR_ENGINE_STARTED" }) as Error,
   );
   chooseAccelerator({ accelerator: "cpu", threads: 3 });
+});
+
+it("names the operator of a training step that needs more, and trains on with a smaller one", async () => {
+  await engine.use({ accelerator: "cpu", threads: 3, memoryLimitMb: 32 });
+  const layer = new nn.Linear(64, 64);
+  const optimizer = new nn.SGD(layer.parameters(), { lr: 0.1 });
+  const step = (rows: number): void => {
+    tf.tidy(() => {
+      const x = tf.ones([rows, 64]);
+      nn.computeGradients(() => tf.mean(tf.square(tf.sigmoid(layer.forward(x)))), layer.parameters());
+    });
+    optimizer.step();
+    optimizer.zeroGrad();
+  };
+  step(100);
+  const before = Array.from(layer.parameters()[0]!.dataSync());
+  expect(() => step(100_000)).toThrow(
+    expect.objectContaining({
+      code: "ERR_ENGINE_MEMORY",
+      message: expect.stringMatching(/\[100000, 64\]/) as string,
+    }) as Error,
+  );
+  expect(Array.from(layer.parameters()[0]!.dataSync())).toEqual(before);
+  optimizer.zeroGrad();
+  step(100);
+  expect(Array.from(layer.parameters()[0]!.dataSync())).not.toEqual(before);
 });

@@ -1,10 +1,14 @@
 /** What property tests draw from: shapes, memory layouts and values of tensors, always the same for one seed. */
+import * as tf from "@tensorflow/tfjs-core";
 import fc from "fast-check";
 import { expect } from "vitest";
 import { compareBackends, type Argument, type Operation } from "./compare_backends.js";
 
-/** Each shape compiles a graph of its own, so a property gets few runs. */
-export const SEED = 1;
+/**
+ * Each shape compiles a graph of its own, so a property gets few runs, the same ones every time.
+ * KINDLING_PROPERTY_RUNS multiplies them, and KINDLING_PROPERTY_SEED draws others.
+ */
+const { KINDLING_PROPERTY_RUNS: FACTOR = "1", KINDLING_PROPERTY_SEED: SEED = "1" } = process.env;
 
 export const length = fc.oneof(
   { weight: 20, arbitrary: fc.integer({ min: 1, max: 4 }) },
@@ -77,7 +81,8 @@ export function expectAgreement(
   if (!fallbacks) expect(comparison.fallbackKernels).toEqual({});
 }
 
-/** Runs a property with the seed of all. */
-export function holds<T>(inputs: fc.Arbitrary<T>, predicate: (input: T) => void, numRuns = 10): void {
-  fc.assert(fc.property(inputs, predicate), { seed: SEED, numRuns });
+/** Runs a property with the seed of all, and lets go of the tensors of each run. */
+export function holds<T>(inputs: fc.Arbitrary<T>, predicate: (input: T) => void, runs = 10): void {
+  const inScope = (input: T): void => tf.tidy(() => predicate(input));
+  fc.assert(fc.property(inputs, inScope), { seed: Number(SEED), numRuns: runs * Number(FACTOR) });
 }

@@ -31,16 +31,24 @@ export function compareBackends(
   args: readonly Argument[],
   gradients: boolean,
 ): Comparison {
-  const values = args.map((argument, i) => randomValues(argument, new Generator(argument.seed ?? 7, i)));
-  const expected = runOn("cpu", operation, args, values, gradients);
+  const expected = runOn("cpu", operation, args, gradients);
   engine.resetStats();
-  const actual = runOn("onnxruntime", operation, args, values, gradients);
+  const actual = runOn("onnxruntime", operation, args, gradients);
   const differences = expected.map((array, i) => difference(actual[i]!, array));
   return {
     outputDifference: differences[0]!,
     gradientDifferences: differences.slice(1),
     fallbackKernels: engine.stats().fallbackKernels,
   };
+}
+
+/** The arguments' tensors on the active backend, in whatever order their memory is to have. */
+export function tensorsOf(args: readonly Argument[]): tf.Tensor[] {
+  return args.map((argument, i) => {
+    const { shape, dtype = "float32", transposed, seed = 7 } = argument;
+    const tensor = tf.tensor(randomValues(argument, new Generator(seed, i)), shape, dtype);
+    return transposed === undefined ? tensor : tf.transpose(tensor, transposed);
+  });
 }
 
 function randomValues(
@@ -59,14 +67,10 @@ function runOn(
   backendName: string,
   operation: Operation,
   args: readonly Argument[],
-  values: readonly number[][],
   gradients: boolean,
 ): number[][] {
   void tf.setBackend(backendName);
-  const tensors = args.map(({ shape, dtype, transposed }, i) => {
-    const tensor = tf.tensor(values[i]!, shape, dtype ?? "float32");
-    return transposed === undefined ? tensor : tf.transpose(tensor, transposed);
-  });
+  const tensors = tensorsOf(args);
   const arrays = [read(operation(...tensors))];
   if (gradients) {
     const differentiable = tensors.flatMap((tensor, i) => (tensor.dtype === "float32" ? [i] : []));

@@ -25,7 +25,7 @@ export interface AcceleratorOptions {
   threads?: number;
   /**
    * MB that intermediate values may take on the CPU, or arrays on a CUDA device. A graph that needs more fails with
-   * `ERR_ENGINE_RUN`. Default no limit. On the CPU only before the engine has run anything. Other GPUs have none: "auto"
+   * `ERR_ENGINE_MEMORY`. Default no limit. On the CPU only before the engine has run anything. Other GPUs have none: "auto"
    * passes over them where a limit is asked for.
    */
   memoryLimitMb?: number;

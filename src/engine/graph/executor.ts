@@ -8,10 +8,12 @@ import {
   type Device,
   type RunArrays,
 } from "../runtime/index.js";
+import type { EngineError } from "../../errors.js";
 import type { EngineStats } from "../stats.js";
 import { encodeModel, type ModelNode, type NamedValue } from "./onnx_model.js";
 import { FrozenGraph, type Model } from "./frozen_graph.js";
 import { inMixedPrecision } from "./mixed_precision.js";
+import { explain, nodeName, outOfMemory, type KernelCall } from "./kernel_call.js";
 import { ArrayPool } from "./array_pool.js";
 import { Value, type GraphNode, type ValueType } from "./value.js";
 
@@ -36,7 +38,13 @@ interface Plan {
 /** A session with what it takes and gives. */
 export class CompiledGraph {
   readonly session: Session;
-  readonly outputs: readonly { type: ValueType; shape: readonly number[] }[];
+  readonly outputs: readonly {
+    type: ValueType;
+    shape: readonly number[];
+    call: KernelCall | undefined;
+  }[];
+  /** The calls that its nodes came from when it was recorded last. */
+  calls: readonly (KernelCall | undefined)[] = [];
   readonly nodeCount: number;
   readonly frozen: FrozenGraph;
   /** How long its last run took. */
@@ -46,7 +54,7 @@ export class CompiledGraph {
   constructor(session: Session, model: Model, outputs: readonly Value[], nodeCount: number) {
     this.session = session;
     this.frozen = new FrozenGraph(model);
-    this.outputs = outputs.map(({ type, shape }) => ({ type, shape }));
+    this.outputs = outputs.map(({ type, shape, node }) => ({ type, shape, call: node?.call }));
     this.nodeCount = nodeCount;
   }
 
@@ -79,11 +87,8 @@ export class Executor {
   run(roots: readonly Value[]): { graph: CompiledGraph; feeds: readonly Value[] } {
     const plan = makePlan(roots);
     const graph = this.#graphFor(plan, roots);
-    const { arrays, run } = this.#compute(
-      graph,
-      plan.feeds,
-      roots.map(({ target }) => target),
-    );
+    const targets = roots.map(({ target }) => target);
+    const { arrays, run } = this.#compute(graph, plan.feeds, targets);
     roots.forEach((value, i) => settle(value, arrays[i]!, value.target, run));
     return { graph, feeds: plan.feeds };
   }
@@ -181,16 +186,44 @@ export class Executor {
     targets: readonly (OrtArray | undefined)[],
   ): { arrays: OrtArray[]; run: BackgroundRun | undefined } {
     const after = runsOf(feeds);
+    try {
+      return this.#tryToCompute(graph, feeds, targets, after);
+    } catch (error) {
+      throw this.#failed(graph, feeds, error);
+    }
+  }
+
+  /**
+   * After a failure: the session is not used again, and the arrays stay for whoever asks for a part of the graph.
+   * @returns the error with the calls that it stems from
+   */
+  #failed(graph: CompiledGraph, feeds: readonly Value[], error: unknown): unknown {
+    for (const feed of feeds) {
+      feed.isPooled = false;
+      this.#released.delete(feed);
+    }
+    for (const [key, cached] of this.#graphs) if (cached === graph) this.#graphs.delete(key);
+    graph.dispose();
+    this.#stats.cachedSessions = this.#graphs.size;
+    return explain(error, graph.calls);
+  }
+
+  #tryToCompute(
+    graph: CompiledGraph,
+    feeds: readonly Value[],
+    targets: readonly (OrtArray | undefined)[],
+    after: readonly BackgroundRun[],
+  ): { arrays: OrtArray[]; run: BackgroundRun | undefined } {
     const needed = new Set(feeds);
     const memory = this.#memory;
     for (const feed of feeds) if (feed.array!.device !== memory) bring(feed, memory);
     const inputs = feeds.map((feed) => feed.array!);
     const taken = new Set(inputs);
     for (const value of this.#released) if (!needed.has(value)) this.#recycle(value);
-    const outputs = graph.outputs.map(({ type, shape }, i) => {
+    const outputs = graph.outputs.map((output, i) => {
       const target = targets[i];
       // Nothing is computed into an array that the graph reads.
-      if (target === undefined || taken.has(target)) return this.#pool.take(type, shape);
+      if (target === undefined || taken.has(target)) return this.#take(output);
       taken.add(target);
       return target;
     });
@@ -202,7 +235,11 @@ export class Executor {
     };
     let run: BackgroundRun | undefined;
     if (this.#begun !== undefined && !(isBackgroundIdle() && graph.lastMs < SHORT_MS)) {
-      run = session.runInBackground([{ inputs: given, outputs }], after, ({ ms }) => count(ms));
+      run = session.runInBackground([{ inputs: given, outputs }], after, (over) => {
+        count(over.ms);
+        const isOwnError = over.error !== undefined && !after.some(({ error }) => error === over.error);
+        if (isOwnError) over.error = this.#failed(graph, feeds, over.error) as EngineError;
+      });
       this.#begun.push(run);
     } else {
       const start = performance.now();
@@ -214,6 +251,14 @@ export class Executor {
     // Whatever takes one of these arrays is begun later, and so writes it when this run is over.
     for (const value of this.#released) this.#recycle(value);
     return { arrays: outputs, run };
+  }
+
+  #take(output: CompiledGraph["outputs"][number]): OrtArray {
+    try {
+      return this.#pool.take(output.type, output.shape);
+    } catch (error) {
+      throw error instanceof RangeError ? outOfMemory(output, error) : error;
+    }
   }
 
   #compile(model: Uint8Array): Session {
@@ -234,15 +279,21 @@ export class Executor {
   /** @param vectors values whose only axis may have any length, as may the outputs' then */
   #graphFor(plan: Plan, outputs: readonly Value[], vectors: readonly Value[] = []): CompiledGraph {
     const key = `${this.#precision} ${plan.key}`;
+    const calls = plan.nodes.map(({ call }) => call);
     let graph = this.#graphs.get(key);
     if (graph === undefined) {
       const single = modelOf(plan, outputs, vectors);
       const model = this.#precision === "16-mixed" ? inMixedPrecision(single) : single;
-      const session = this.#compile(encodeModel(model.nodes, model.inputs, model.outputs, model.constants));
-      graph = new CompiledGraph(session, model, outputs, plan.nodes.length);
+      const bytes = encodeModel(model.nodes, model.inputs, model.outputs, model.constants);
+      try {
+        graph = new CompiledGraph(this.#compile(bytes), model, outputs, plan.nodes.length);
+      } catch (error) {
+        throw explain(error, calls);
+      }
     } else {
       this.#graphs.delete(key);
     }
+    graph.calls = calls;
     this.#graphs.set(key, graph);
     for (const [key, oldest] of this.#graphs) {
       if (this.#graphs.size <= this.#maxSessions) break;
@@ -357,9 +408,10 @@ function modelOf(plan: Plan, outputs: readonly Value[], vectors: readonly Value[
   });
   const used = new Set<Value>(outputs);
   for (const node of plan.nodes) for (const input of node.inputs) used.add(input);
-  const nodes = plan.nodes.map((node): ModelNode => {
+  const nodes = plan.nodes.map((node, index): ModelNode => {
     const present = node.outputs.filter((output, i) => i === 0 || !node.optionalOutputs || used.has(output));
     return {
+      name: nodeName(node.call, node.operator, index),
       operator: node.operator,
       inputs: node.inputs.map((input) => plan.names.get(input)!),
       outputs: present.map((output) => plan.names.get(output)!),

@@ -20,6 +20,8 @@ const ELEMENT_TYPES: Record<ValueType, number> = {
 
 /** An operator with the names of its inputs and outputs; `domain:Name` for one outside the standard. */
 export interface ModelNode {
+  /** What ONNX Runtime's messages call it. */
+  name?: string;
   operator: string;
   inputs: readonly string[];
   outputs: readonly string[];
@@ -69,6 +71,7 @@ function writeNode(node: ModelNode, writer: PbfWriter): void {
   const [domain, operator] = node.operator.includes(":") ? node.operator.split(":") : ["", node.operator];
   for (const input of node.inputs) writer.writeStringField(1, input);
   for (const output of node.outputs) writer.writeStringField(2, output);
+  if (node.name !== undefined) writer.writeStringField(3, node.name);
   writer.writeStringField(4, operator!);
   for (const name in node.attributes) {
     writer.writeMessage(5, writeAttribute, { name, value: node.attributes[name]! });

@@ -7,6 +7,7 @@ import type { Laid } from "../layout.js";
 import { Entry } from "./entry.js";
 import type { OrtArray } from "../runtime/index.js";
 import type { CompiledGraph, Executor } from "./executor.js";
+import { during } from "./kernel_call.js";
 import { isSameCall, type InputReference, type Output, type Program, type ProgramCall } from "./program.js";
 import type { Value } from "./value.js";
 
@@ -80,7 +81,7 @@ export class Tracer {
     const known = this.#match(kernelName, attributes, references);
     if (known?.canReplay === true) return this.#replay(known, inputs, sources, lower);
     const stretch = this.#calls;
-    const lowered = this.apart(() => lower(inputs));
+    const lowered = this.apart(() => during({ kernelName, inputs: references }, () => lower(inputs)));
     if (lowered === undefined) return undefined;
     // A lowering that has read values may have decided by them: nothing of it can be replayed.
     if (stretch !== this.#calls) this.#irregular = true;
@@ -140,7 +141,14 @@ export class Tracer {
     const targets = new Array<OrtArray | undefined>(program.graph.outputs.length).fill(undefined);
     for (const { result, target } of wanted) targets[program.roots.get(result!)!] ??= target;
     const feeds = program.feeds.map((feed) => (typeof feed === "number" ? this.#outside[feed]! : feed));
-    const values = this.#executor.replay(program.graph, feeds, targets);
+    let values: Value[];
+    try {
+      values = this.#executor.replay(program.graph, feeds, targets);
+    } catch (error) {
+      this.record(); // what was handed out can still be computed when somebody asks for it
+      this.begin();
+      throw error;
+    }
     for (const entry of wanted) {
       const { order, blocked } = entry.awaited!;
       entry.laid = { value: values[program.roots.get(entry.result!)!]!, order, blocked };
@@ -291,7 +299,7 @@ export class Tracer {
         this.#store.lend(entries[i]!, shape, dtype as tf.DataType),
       ]),
     );
-    const lowered = this.apart(() => lower(lent))!;
+    const lowered = this.apart(() => during(call, () => lower(lent)))!;
     for (const [i, tensor] of (Array.isArray(lowered) ? lowered : [lowered]).entries()) {
       const { kind } = outputs[i]!;
       if (kind === "input") {

@@ -1,5 +1,6 @@
 /** The lazy graph: values that are known, or that a node will compute once somebody needs them. */
 import type { BackgroundRun, OrtArray } from "../runtime/index.js";
+import { currentCall, type KernelCall } from "./kernel_call.js";
 
 /** The element types that graphs are made of. */
 export type ValueType = "float32" | "float16" | "int32" | "int64" | "bool" | "uint8";
@@ -72,6 +73,8 @@ export interface GraphNode {
   readonly optionalOutputs: boolean;
   /** A number that nodes share exactly if they differ in nothing but their inputs' origin. */
   readonly signature: number;
+  /** The kernel call that it is part of, if it is known. */
+  readonly call: KernelCall | undefined;
 }
 
 const signatures = new Map<string, number>();
@@ -105,6 +108,7 @@ export function emitAll(
     attributes,
     optionalOutputs,
     signature: signatureOf(operator, inputs, values, attributes),
+    call: currentCall(),
   };
   for (const value of values) value.node = node;
   return values;

@@ -87,7 +87,10 @@ export function binary(lower: (a: Value, b: Value, shape: readonly number[]) => 
     const blocks = blockedOperands(backend.laidMaybeBlocked(a!), backend.laidMaybeBlocked(b!));
     if (blocks !== undefined) {
       const result = lower(blocks.a, blocks.b, blocks.like.value.shape);
-      return result && backend.output(result, shape, result.type, blocks.like.order, true);
+      // Blocks hold float32 only: what a comparison gives is made of plain pictures.
+      if (result?.type === "float32") {
+        return backend.output(result, shape, result.type, blocks.like.order, true);
+      }
     }
     const { values, order } = align([backend.laid(a!), backend.laid(b!)], shape);
     const value = lower(values[0]!, values[1]!, physicalShape(shape, order));

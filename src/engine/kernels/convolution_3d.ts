@@ -70,7 +70,7 @@ function convOf3D(inShape: readonly number[], filterShape: readonly number[], at
     (attributes.dilations as number | undefined) ?? 1,
     attributes.pad as "same",
   );
-  const { padInfo } = info;
+  const { before, after } = paddingOfVolume(info);
   return {
     batch: info.batchSize,
     inChannels: info.inChannels,
@@ -82,7 +82,19 @@ function convOf3D(inShape: readonly number[], filterShape: readonly number[], at
     window: {
       strides: [info.strideDepth, info.strideHeight, info.strideWidth],
       dilations: [info.dilationDepth, info.dilationHeight, info.dilationWidth],
-      pads: [padInfo.front, padInfo.top, padInfo.left, padInfo.back, padInfo.bottom, padInfo.right],
+      pads: [...before, ...after],
     },
+  };
+}
+
+/** Zeros around a volume. Where a stride is longer than its window, TF.js's "same" comes to fewer than none. */
+export function paddingOfVolume({ padInfo }: tf.backend_util.Conv3DInfo): {
+  before: number[];
+  after: number[];
+} {
+  const atLeastNone = (amounts: number[]): number[] => amounts.map((amount) => Math.max(0, amount));
+  return {
+    before: atLeastNone([padInfo.front, padInfo.top, padInfo.left]),
+    after: atLeastNone([padInfo.back, padInfo.bottom, padInfo.right]),
   };
 }

@@ -154,7 +154,10 @@ function unary(
     if (x!.dtype !== "float32" && x!.dtype !== also) return undefined;
     const { value, order, blocked } = backend.laidMaybeBlocked(x!);
     const result = lower(value, attributes, backend);
-    return backend.output(result, x!.shape, result.type, order, blocked);
+    const isPlain = blocked !== true || result.type === "float32";
+    if (isPlain) return backend.output(result, x!.shape, result.type, order, blocked);
+    const plain = lower(backend.laid(x!).value, attributes, backend); // blocks hold float32 only
+    return backend.output(plain, x!.shape, plain.type, order);
   };
 }
 

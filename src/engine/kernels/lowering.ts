@@ -1,6 +1,8 @@
 /** What a lowering is, and how kernels with and without one are registered with TF.js. */
 import * as tf from "@tensorflow/tfjs-core";
 import { BACKEND_NAME, type OnnxRuntimeBackend } from "../backend.js";
+import { EngineError } from "../../errors.js";
+import { describeCall } from "../graph/kernel_call.js";
 import { rememberOriginal } from "./saved_values.js";
 
 export type Inputs = Record<string, tf.TensorInfo>;
@@ -39,10 +41,12 @@ export function registerKernels(lowerings: Lowerings): void {
         const attributes = ownCopy(original);
         rememberOriginal(attributes, original);
         const tensors = presentTensors(inputs);
+        const isGone = (tensor: tf.TensorInfo): boolean =>
+          isDisposed(tensor) && backend.refCount(tensor.dataId) === 0;
+        if (tensors.some(isGone)) throw disposedInput(kernelName, inputs);
         const recorded = lowering && record(kernelName, lowering, inputs, tensors, attributes, backend);
         if (recorded !== undefined) return recorded;
-        if (fallback === undefined)
-          throw new Error(`The kernel ${kernelName} has no lowering for these inputs.`);
+        if (fallback === undefined) throw unknownCase(kernelName, inputs);
         const isFree = lowering !== undefined && tensors.length > 0 && tensors.every(isEmpty);
         if (!isFree) count(backend, kernelName);
         return runFallback(fallback, inputs, attributes, backend);
@@ -89,6 +93,40 @@ function madeEmpty({ dataId, shape, dtype }: tf.TensorInfo, backend: OnnxRuntime
   backend.disposeData(dataId);
   const nothing = tf.util.getTypedArrayFromDType(dtype as "float32", 0);
   return { dataId: backend.write(nothing, shape, dtype), shape, dtype };
+}
+
+/** Its array may still be there, by a clone: TF.js lets such a tensor into kernels. */
+function isDisposed(tensor: tf.TensorInfo): boolean {
+  return (tensor as Partial<tf.Tensor>).isDisposed === true;
+}
+
+function disposedInput(kernelName: string, inputs: Inputs): EngineError {
+  const disposed = namedTensors(inputs).filter(([, tensor]) => isDisposed(tensor));
+  const names = disposed.map(([name]) => name).join(", ");
+  return new EngineError(
+    "ERR_ENGINE_DISPOSED",
+    `${describe(kernelName, inputs)} was called with a tensor that has been disposed: ${names}. ` +
+      "Keep it with tf.keep(), or return it from the tf.tidy() that made it.",
+  );
+}
+
+function unknownCase(kernelName: string, inputs: Inputs): EngineError {
+  return new EngineError(
+    "ERR_ENGINE_KERNEL",
+    `${describe(kernelName, inputs)} is a call that the kernel ${kernelName} does not know, and TensorFlow.js's cpu backend ` +
+      "has no such kernel to run in its place. Check the types and shapes of its inputs.",
+  );
+}
+
+function describe(kernelName: string, inputs: Inputs): string {
+  const named = namedTensors(inputs).map(([name, { shape, dtype }]) => ({ name, shape, dtype }));
+  return describeCall({ kernelName, inputs: named });
+}
+
+function namedTensors(inputs: Inputs): [name: string, tensor: tf.TensorInfo][] {
+  return Object.entries(inputs).flatMap(([name, tensor]) =>
+    presentTensors({ [name]: tensor }).map((one): [string, tf.TensorInfo] => [name, one]),
+  );
 }
 
 function isEmpty({ shape }: tf.TensorInfo): boolean {

@@ -1,5 +1,7 @@
 /** What a pool's attributes mean, in two dimensions and in three. */
 import * as tf from "@tensorflow/tfjs-core";
+import { paddingOfVolume } from "./convolution_3d.js";
+import { paddingOfSides } from "./convolution/geometry.js";
 import type { KernelAttributes } from "./lowering.js";
 
 export interface Pool {
@@ -27,14 +29,15 @@ export interface Pool {
 }
 
 export function poolOf2D(inShape: readonly number[], attributes: KernelAttributes): Pool {
+  const { dataFormat } = attributes as { dataFormat?: string };
   const info = tf.backend_util.computePool2DInfo(
     inShape as [number, number, number, number],
     attributes.filterSize as [number, number],
     attributes.strides as [number, number],
     (attributes.dilations as number | undefined) ?? 1,
-    attributes.pad as number,
+    paddingOfSides(attributes.pad as number, dataFormat),
     attributes.dimRoundingMode as "floor" | undefined,
-    attributes.dataFormat === "NCHW" ? "channelsFirst" : "channelsLast",
+    dataFormat === "NCHW" ? "channelsFirst" : "channelsLast",
   );
   const { padInfo } = info;
   return complete({
@@ -64,7 +67,6 @@ export function poolOf3D(inShape: readonly number[], attributes: KernelAttribute
     attributes.dimRoundingMode as "floor" | undefined,
     attributes.dataFormat as "NDHWC" | undefined,
   );
-  const { padInfo } = info;
   return complete({
     batch: info.batchSize,
     channels: info.inChannels,
@@ -75,8 +77,7 @@ export function poolOf3D(inShape: readonly number[], attributes: KernelAttribute
     filter: [info.filterDepth, info.filterHeight, info.filterWidth],
     strides: [info.strideDepth, info.strideHeight, info.strideWidth],
     dilations: [info.dilationDepth, info.dilationHeight, info.dilationWidth],
-    before: [padInfo.front, padInfo.top, padInfo.left],
-    after: [padInfo.back, padInfo.bottom, padInfo.right],
+    ...paddingOfVolume(info),
     order: info.dataFormat === "channelsFirst" ? [0, 1, 2, 3, 4] : [0, 4, 1, 2, 3],
     info2D: undefined,
   });

@@ -29,10 +29,7 @@ export const pooling: Lowerings = {
     );
     const pool = poolOf2D(x!.shape, { ...attributes, dataFormat: "NHWC" });
     if (x!.dtype !== "float32" || !pool.isExact) return undefined;
-    const image = backend.value(x!, pool.order);
-    const isNan = emit("IsNaN", [image], image.shape, "bool");
-    const numbers = emit("Where", [isNan, scalar(-Infinity), image], image.shape, "float32");
-    const [value, positions] = maxPool(numbers, pool);
+    const [value, positions] = maxPool(backend.value(x!, pool.order), pool);
     const { channels, inLengths, batch } = pool;
     const pixels = tf.util.sizeFromShape(inLengths);
     // From [batch, channel, pixel], as ONNX counts, to [batch, pixel, channel].
@@ -70,13 +67,16 @@ function window({ filter, strides, dilations, before, after }: Pool): Attributes
   return { kernel_shape: filter, strides, dilations, pads: [...before, ...after] };
 }
 
+/** Passes over NaN, as TF.js does: ONNX Runtime's maximum would forget what came before one. */
 function maxPool(image: Value, pool: Pool): [value: Value, positions: Value] {
   const shape = [pool.batch, pool.channels, ...pool.outLengths];
   const outputs = [
     { shape, type: "float32" as const },
     { shape, type: "int64" as const },
   ];
-  const [value, positions] = emitAll("MaxPool", [image], outputs, window(pool), true);
+  const isNan = emit("IsNaN", [image], image.shape, "bool");
+  const numbers = emit("Where", [isNan, scalar(-Infinity), image], image.shape, "float32");
+  const [value, positions] = emitAll("MaxPool", [numbers], outputs, window(pool), true);
   maxima.set(value!, positions!);
   return [value!, positions!];
 }

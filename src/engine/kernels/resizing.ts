@@ -1,6 +1,7 @@
 /** Resizing of pictures and its gradients, channels-first in memory. */
 import type { OnnxRuntimeBackend } from "../backend.js";
 import { emit, int64s, Value } from "../graph/value.js";
+import { reshapeValue } from "../layout.js";
 import { castTo } from "./elementwise.js";
 import type { KernelAttributes, Lowerings } from "./lowering.js";
 
@@ -15,13 +16,14 @@ export const resizing: Lowerings = {
   ResizeBilinear: ({ images }, attributes, backend) => {
     const [batch, , , channels] = images!.shape as Four;
     const [height, width] = attributes.size as [number, number];
-    const image = castTo(backend.value(images!, CHANNELS_FIRST), "float32");
-    const shape = [batch, channels, height, width];
+    const planes = asPlanes(castTo(backend.value(images!, CHANNELS_FIRST), "float32"));
+    const shape = [...planes.shape.slice(0, -2), height, width];
     const [regions, scales] = [new Value([0], "float32", []), new Value([0], "float32", [])];
-    const value = emit("Resize", [image, regions, scales, int64s(shape)], shape, "float32", {
+    const resized = emit("Resize", [planes, regions, scales, int64s(shape)], shape, "float32", {
       mode: "linear",
       coordinate_transformation_mode: transformation(attributes),
     });
+    const value = reshapeValue(resized, [batch, channels, height, width]);
     return backend.output(value, [batch, height, width, channels], "float32", CHANNELS_FIRST);
   },
   ResizeNearestNeighbor: ({ images }, attributes, backend) => {
@@ -57,6 +59,16 @@ export const resizing: Lowerings = {
     return backend.output(value, [batch, height, width, channels], "float32", CHANNELS_FIRST);
   },
 };
+
+/**
+ * The same rows and columns under other leading axes. ONNX Runtime moves a transpose before `Resize` behind it, also where
+ * its kernel then cannot resize the axes that this leaves it with; past a change of shape it moves none.
+ */
+function asPlanes(image: Value): Value {
+  const [batch, channels, height, width] = image.shape as Four;
+  if (batch > 1) return reshapeValue(image, [1, batch * channels, height, width]);
+  return reshapeValue(image, channels > 1 ? [channels, 1, height, width] : [height, width]);
+}
 
 function transformation({ alignCorners, halfPixelCenters }: KernelAttributes): string {
   if (alignCorners === true) return "align_corners";

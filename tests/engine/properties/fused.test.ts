@@ -4,9 +4,12 @@ import * as tf from "@tensorflow/tfjs-core";
 import fc from "fast-check";
 import { afterEach, describe, it } from "vitest";
 import "../../../src/engine/index.js";
+import { batchNormInference, runningStatistics } from "../../../src/nn/functional/batch_norm.js";
+import { projections } from "../../../src/nn/functional/linear.js";
 import * as nn from "../../../src/nn/index.js";
 import { expectAgreement, fullShapes, holds, tensorOf } from "../../support/arbitraries.js";
 import type { Argument, Operation } from "../../support/compare_backends.js";
+import { provesCoverage } from "../../support/kernel_coverage.js";
 
 afterEach(() => tf.setBackend("onnxruntime"));
 
@@ -33,6 +36,65 @@ describe("normalisations", () => {
   });
 });
 
+describe("batch norm with given statistics", () => {
+  const spread: Argument = { shape: [], low: 0.2, high: 2 };
+
+  it("as TF.js has it, on any layout", () => {
+    holds(wide, ({ x, width }) => {
+      const vectors = [
+        { shape: [width] },
+        { ...spread, shape: [width] },
+        { shape: [width] },
+        { shape: [width] },
+      ];
+      const operation: Operation = (a, mean, variance, beta, gamma) => {
+        const picture = tf.reshape<tf.Rank.R4>(a, [1, 1, -1, width]);
+        const vector = (v: tf.Tensor | undefined): tf.Tensor1D => v as tf.Tensor1D;
+        return tf.batchNorm(picture, vector(mean), vector(variance), vector(beta), vector(gamma), 0.1);
+      };
+      expectAgreement(operation, [x, ...vectors], close);
+    });
+  });
+
+  it("in one factor and one offset, of plain and of blocked pictures", () => {
+    const inputs = fc.tuple(size, size, fc.constantFrom(3, 8, 16), fc.boolean());
+    holds(inputs, ([height, width, channels, convolves]) => {
+      const operation: Operation = (x, mean, variance, gamma, beta, filter) => {
+        const before = convolves ? tf.conv2d(x as tf.Tensor4D, filter as tf.Tensor4D, 1, "same") : x;
+        return batchNormInference(before, mean, variance, gamma, beta, 0.1);
+      };
+      const x = { shape: [2, height, width, channels] };
+      const vector = { shape: [channels] };
+      const filter = { shape: [3, 3, channels, channels], low: -0.3, high: 0.3 };
+      const others = [vector, { ...spread, ...vector }, vector, vector, filter];
+      expectAgreement(operation, [x, ...others], { gradients: false, ...close });
+      // No gradient flows into the statistics.
+      const statistics = [0, 1].map(() =>
+        tf.add(
+          tf.ones([channels]),
+          tf.rand([channels], () => 0.5),
+        ),
+      );
+      expectAgreement(
+        (a, gamma, beta) => batchNormInference(a, statistics[0]!, statistics[1]!, gamma, beta, 0.1),
+        [x, vector, vector],
+        close,
+      );
+    });
+  });
+
+  it("moves its running statistics", () => {
+    holds(fc.tuple(size, fc.constantFrom(0.1, 0.5, 1)), ([channels, momentum]) => {
+      const vector = { shape: [channels] };
+      const operation: Operation = (mean, variance, batchMean, batchVariance) => {
+        const batch = { mean: batchMean, variance: batchVariance };
+        return tf.stack(runningStatistics({ mean: mean, variance: variance }, batch, momentum, 1.25));
+      };
+      expectAgreement(operation, [vector, vector, vector, vector], { gradients: false });
+    });
+  });
+});
+
 describe("activations", () => {
   it.each<[string, Operation]>([
     ["gelu", (x) => nn.gelu(x)],
@@ -51,6 +113,19 @@ describe("products", () => {
     holds(fc.tuple(wide, size, fc.boolean()), ([{ x, width }, outputs, hasBias]) => {
       const bias: Argument[] = hasBias ? [{ shape: [outputs] }] : [];
       expectAgreement((a, w, b) => nn.linear(a, w, b), [x, { shape: [outputs, width] }, ...bias], close);
+    });
+  });
+
+  it("three projections of one input", () => {
+    holds(fc.tuple(wide, size, size, fc.boolean()), ([{ x, width }, outputs, valueOutputs, hasBias]) => {
+      const lengths = [outputs, outputs, valueOutputs];
+      const weights = lengths.map((out) => ({ shape: [out, width] }));
+      const biases = hasBias ? lengths.map((out) => ({ shape: [out] })) : [];
+      const operation: Operation = (a, u, v, w, ...rest) => {
+        const three = hasBias ? (rest as [tf.Tensor, tf.Tensor, tf.Tensor]) : undefined;
+        return tf.concat(projections(a, [u, v, w], three), -1);
+      };
+      expectAgreement(operation, [x, ...weights, ...biases], close);
     });
   });
 
@@ -96,6 +171,28 @@ describe("losses and tables", () => {
     });
   });
 
+  it("connectionist temporal classification", () => {
+    const inputs = fc
+      .record({ batch: fc.integer({ min: 1, max: 3 }), frames: size, labels: fc.integer({ min: 1, max: 3 }) })
+      .chain(({ batch, frames, labels }) =>
+        fc.record({
+          shape: fc.constant([batch, frames, labels] as const),
+          inputLengths: fc.array(fc.integer({ min: 1, max: frames }), { minLength: batch, maxLength: batch }),
+          targetLengths: fc.array(fc.nat(labels), { minLength: batch, maxLength: batch }),
+        }),
+      );
+    holds(
+      inputs,
+      ({ shape: [batch, frames, labels], inputLengths, targetLengths }) => {
+        const operation: Operation = (logits, targets) =>
+          nn.ctcLoss(tf.logSoftmax(logits), targets, inputLengths, targetLengths, { zeroInfinity: true });
+        const targets: Argument = { shape: [batch, labels], dtype: "int32", low: 1, high: 4 };
+        expectAgreement(operation, [{ shape: [frames, batch, 4] }, targets], close);
+      },
+      6,
+    );
+  });
+
   it("embedding, with a row that is not trained", () => {
     const inputs = fc.tuple(size, size, fullShapes(0, 3), fc.integer({ min: -1, max: 5 }));
     holds(inputs, ([count, width, shape, padding]) => {
@@ -107,3 +204,5 @@ describe("losses and tables", () => {
     });
   });
 });
+
+provesCoverage("fused");

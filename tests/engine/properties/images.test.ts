@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { afterEach, describe, it } from "vitest";
 import { expectAgreement, holds, tensorOf } from "../../support/arbitraries.js";
 import type { Argument } from "../../support/compare_backends.js";
+import { provesCoverage } from "../../support/kernel_coverage.js";
 import * as nn from "../../../src/nn/index.js";
 import "../../../src/engine/index.js";
 
@@ -25,8 +26,8 @@ interface Geometry {
 }
 
 /**
- * Geometries of windows that fit. TF.js takes a stride or a dilation, not both, and where the padding is a number it works
- * out both sides of the result from the height of the window and its stride, so that both must be square.
+ * Geometries of windows that fit. TF.js takes a stride or a dilation, not both. Where the padding is a number, windows and
+ * strides are square: see `windows.test.ts` for those that are not.
  */
 const geometries: fc.Arbitrary<Geometry> = fc
   .record({
@@ -144,6 +145,28 @@ describe("convolutions", () => {
   });
 });
 
+describe("comparisons of what convolutions give", () => {
+  it("are made of blocked pictures too", () => {
+    const inputs = fc.tuple(side, side, fc.constantFrom(3, 8, 16), fc.constantFrom(8, 16));
+    holds(inputs, ([height, width, depth, outputs]) => {
+      expectAgreement(
+        (x, v, w) => {
+          const [first, second] = [v, w].map((filter) => tf.conv2d(picture(x), picture(filter), 1, "same"));
+          const greater = tf.greater(first!, second!);
+          const usual = tf.logicalAnd(greater, tf.isFinite(first!));
+          const odd = tf.logicalOr(tf.logicalNot(usual), tf.isNaN(second!));
+          return tf.add(tf.where(odd, first!, second!), tf.cast(tf.any(usual, [1, 2], true), "float32"));
+        },
+        [
+          { shape: [1, height, width, depth] },
+          ...[1, 2].map((seed) => ({ shape: [3, 3, depth, outputs], seed })),
+        ],
+        { gradients: false, tolerance: 1e-4 },
+      );
+    });
+  });
+});
+
 describe("pooling", () => {
   it.each(["maxPool", "avgPool"] as const)("%s", (name) => {
     holds(
@@ -162,13 +185,4 @@ describe("pooling", () => {
   });
 });
 
-describe("resizing", () => {
-  it.each(["resizeBilinear", "resizeNearestNeighbor"] as const)("%s", (name) => {
-    const inputs = fc.tuple(channels, side, side, side, side, fc.integer({ min: 0, max: 2 }));
-    holds(inputs, ([depth, oldHeight, oldWidth, height, width, mode]) => {
-      const resize = (x: tf.Tensor): tf.Tensor =>
-        tf.image[name](picture(x), [height, width], mode === 1, mode === 2);
-      expectAgreement(resize, [{ shape: [2, oldHeight, oldWidth, depth] }], { gradients: false });
-    });
-  });
-});
+provesCoverage("images");

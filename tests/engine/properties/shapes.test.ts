@@ -4,6 +4,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import fc from "fast-check";
 import { afterEach, describe, it } from "vitest";
 import type { Argument } from "../../support/compare_backends.js";
+import { expectDerivatives } from "../../support/finite_differences.js";
+import { provesCoverage } from "../../support/kernel_coverage.js";
 import {
   expectAgreement,
   fullShapes,
@@ -93,6 +95,16 @@ describe("reductions", () => {
     holds(cases(fullShapes(1), options, fc.constant({})), ({ x, parameters }) => {
       expectAgreement((a) => tf.cumsum(a, ...parameters), [x]);
       expectAgreement((a) => tf.cumprod(a, ...parameters), [x], noGradient);
+      expectDerivatives((a) => tf.cumsum(a, ...parameters), [x], { step: 1 });
+      expectDerivatives((a) => tf.cumprod(a, ...parameters), [x]);
+    });
+  });
+
+  it("products and extrema, with their gradients", () => {
+    holds(cases(fullShapes(1, 3), parameters, fc.constant({})), ({ x, parameters: [axes, keepDims] }) => {
+      expectDerivatives((a) => tf.prod(a, axes, keepDims), [x]);
+      expectAgreement((a) => tf.max(a, axes, keepDims), [x]);
+      expectAgreement((a) => tf.min(a, axes, keepDims), [x]);
     });
   });
 
@@ -104,14 +116,6 @@ describe("reductions", () => {
         expectAgreement((a) => tf.logSoftmax(a), [x]);
       },
     );
-  });
-
-  it("finds the k largest", () => {
-    const some = (shape: number[]) => integers(1, shape.at(-1)!);
-    holds(cases(fullShapes(1), some, fc.constantFrom<TensorValues[]>({}, whole)), ({ x, parameters }) => {
-      expectAgreement((a) => tf.topk(a, parameters).values, [x], noGradient);
-      expectAgreement((a) => tf.topk(a, parameters).indices, [x], noGradient);
-    });
   });
 });
 
@@ -153,6 +157,7 @@ describe("what moves elements", () => {
       return tf.reshape(x, [...shape.slice(0, first), 1, middle, ...shape.slice(last)]);
     },
   );
+  each("expands", shapes(0, 4), (shape) => integers(-shape.length - 1, shape.length), tf.expandDims);
   each(
     "slices",
     shapes(1),
@@ -216,53 +221,4 @@ describe("what moves elements", () => {
   );
 });
 
-describe("what looks elements up", () => {
-  const table = fullShapes(1, 3);
-  const indicesOf = (rows: number) =>
-    shapes(0, 2).chain((shape) => tensorOf(shape, { dtype: "int32", low: 0, high: rows }));
-
-  it("gathers along an axis", () => {
-    const inputs = table.chain((shape) =>
-      fc
-        .nat(shape.length - 1)
-        .chain((axis) => fc.tuple(tensorOf(shape), indicesOf(shape[axis]!), fc.constant(axis))),
-    );
-    holds(
-      inputs,
-      ([x, indices, axis]) => {
-        expectAgreement((a, i) => tf.gather(a, i, axis), [x, indices], {
-          gradients: axis === 0,
-        });
-      },
-      15,
-    );
-  });
-
-  it("gathers and scatters slices", () => {
-    const inputs = table.chain((shape) =>
-      fc
-        .tuple(fc.constant(shape), integers(1, 4))
-        .chain(([shape, count]) =>
-          fc.tuple(
-            fc.constant(shape),
-            tensorOf(shape),
-            tensorOf([count, 1], { dtype: "int32", low: 0, high: shape[0]! }),
-            tensorOf([count, ...shape.slice(1)]),
-          ),
-        ),
-    );
-    holds(inputs, ([shape, x, indices, updates]) => {
-      expectAgreement(tf.gatherND, [x, indices], noGradient);
-      expectAgreement((i, u) => tf.scatterND(i, u, shape), [indices, updates], noGradient);
-      expectAgreement((u, i) => tf.unsortedSegmentSum(u, tf.reshape(i, [-1]), shape[0]!), [updates, indices]);
-    });
-  });
-
-  it("one-hot", () => {
-    const inputs = fc.tuple(
-      shapes(0, 3).chain((shape) => tensorOf(shape, { dtype: "int32", low: -1, high: 5 })),
-      integers(2, 5),
-    );
-    holds(inputs, ([x, depth]) => expectAgreement((a) => tf.oneHot(a, depth, 2, -1), [x], noGradient));
-  });
-});
+provesCoverage("shapes");

@@ -2,9 +2,11 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { OnnxRuntimeBackend } from "../../backend.js";
 import { inBlocks, unblocked } from "../../blocked/layout.js";
-import { emit, type Attributes, type Value } from "../../graph/value.js";
-import { reshapeValue } from "../../layout.js";
+import type { Value } from "../../graph/value.js";
+import { inOrder, reshape, reshapeValue } from "../../layout.js";
 import { lowerOneOf } from "../../lowering_choices.js";
+import * as math from "../arithmetic.js";
+import { activate } from "../elementwise.js";
 import type { KernelAttributes, Lowerings } from "../lowering.js";
 import * as blocked from "./blocked.js";
 import { convInfo, imageOrder, pads, type ConvInfo } from "./geometry.js";
@@ -176,7 +178,7 @@ function denseWeightGradient(
     : plain.denseWeightGradient(image, output, info);
 }
 
-/** A convolution with its bias; the fused activations that have an operator of their own. */
+/** A convolution with its bias and activation. */
 function fused(
   backend: OnnxRuntimeBackend,
   { x, bias, preluActivationWeights }: Record<string, tf.TensorInfo>,
@@ -185,22 +187,23 @@ function fused(
   weight: Value,
   groups: number,
 ): tf.TensorInfo | undefined {
-  const operators: Record<string, [string, Attributes]> = {
-    relu: ["Relu", {}],
-    sigmoid: ["Sigmoid", {}],
-    elu: ["Elu", {}],
-    leakyrelu: ["LeakyRelu", { alpha: { float: (attributes.leakyreluAlpha as number | undefined) ?? 0.2 } }],
-  };
-  const activation = (attributes.activation as string | undefined) ?? "linear";
   const isVector =
-    bias == null || (bias.shape.length <= 1 && tf.util.sizeFromShape(bias.shape) === info.outChannels);
-  if (preluActivationWeights != null || !isVector) return undefined;
-  if (activation !== "linear" && operators[activation] === undefined) return undefined;
-  const biases = bias == null ? [] : [reshapeValue(backend.value(bias), [info.outChannels])];
+    bias != null && bias.shape.length <= 1 && tf.util.sizeFromShape(bias.shape) === info.outChannels;
+  const biases = isVector ? [reshapeValue(backend.value(bias), [info.outChannels])] : [];
   let value = plain.convolve(backend.value(x!, imageOrder(info)), weight, info, groups, biases);
-  if (activation !== "linear") {
-    const [operator, operatorAttributes] = operators[activation]!;
-    value = emit(operator, [value], value.shape, "float32", operatorAttributes);
-  }
-  return picture(backend, value, info.outShape, info);
+  if (bias != null && !isVector) value = math.add(value, besidePicture(backend, bias, info));
+  const slope =
+    preluActivationWeights == null ? undefined : besidePicture(backend, preluActivationWeights, info);
+  const { activation, leakyreluAlpha } = attributes as { activation?: string; leakyreluAlpha?: number };
+  const activated = activate(value, activation, leakyreluAlpha, slope);
+  return activated && picture(backend, activated, info.outShape, info);
+}
+
+/** What broadcasts to the picture that a convolution gives, laid out as that is. A vector has a number for each channel. */
+function besidePicture(backend: OnnxRuntimeBackend, tensor: tf.TensorInfo, info: ConvInfo): Value {
+  const { shape } = tensor;
+  const channels =
+    info.dataFormat === "channelsFirst" && shape.length === 1 ? [1, ...shape, 1, 1] : undefined;
+  const padded = channels ?? [...new Array<number>(4 - shape.length).fill(1), ...shape];
+  return inOrder(reshape(backend.laid(tensor), padded), imageOrder(info));
 }
