@@ -26,6 +26,27 @@ export { ProgressBar, type ProgressBarOptions } from "./callbacks/progress_bar.j
 export { CsvLogger, type CsvLoggerOptions } from "./loggers/csv_logger.js";
 export type { Logger } from "./loggers/logger.js";
 
+export {
+  GradScaler,
+  MixedPrecision,
+  Precision,
+  SingleDeviceStrategy,
+  Strategy,
+  strategyRegistry,
+  type Deterministic,
+  type DeviceOptions,
+  type GradScalerOptions,
+  type GradScalerState,
+  type MixedPrecisionOptions,
+  type PrecisionName,
+  type PrecisionOption,
+  type ReduceOp,
+  type StrategyFactory,
+  type StrategyOptions,
+  type StrategyParts,
+  type StrategyRequest,
+} from "./strategies/index.js";
+
 export { readCheckpoint, writeCheckpoint, type Checkpoint } from "./checkpoint/checkpoint.js";
 export type { LoopProgress } from "./loops/fit_loop.js";
 export {

@@ -20,6 +20,7 @@ import type { Logger } from "./loggers/logger.js";
 import { EvaluationLoop } from "./loops/evaluation_loop.js";
 import { FitLoop, startOfTraining } from "./loops/fit_loop.js";
 import { PredictionLoop } from "./loops/prediction_loop.js";
+import { resolveStrategy, type Strategy } from "./strategies/index.js";
 import {
   resolveTrainerOptions,
   type ResolvedTrainerOptions,
@@ -49,6 +50,8 @@ type Data = DataModule | Loaders;
 export class Trainer {
   readonly options: Readonly<ResolvedTrainerOptions>;
   readonly loggers: readonly Logger[];
+  /** How and where runs compute, as Fabric does. */
+  readonly strategy: Strategy;
   readonly state: TrainerState = { fn: undefined, stage: undefined, status: "initializing" };
   /** Set it to true to end training after the running batch. */
   shouldStop = false;
@@ -59,9 +62,13 @@ export class Trainer {
   #loop: FitLoop | undefined;
   #numSanityValBatches = 0;
 
-  /** @throws ConfigurationError `ERR_TRAINER_OPTION` for an unknown option or a value it cannot have */
+  /**
+   * @throws ConfigurationError `ERR_TRAINER_OPTION` for an unknown option or a value it cannot have, `ERR_STRATEGY_OPTION`
+   * where the options of devices, strategy and precision do not fit
+   */
   constructor(options: TrainerOptions = {}) {
     this.options = resolveTrainerOptions(options);
+    this.strategy = resolveStrategy(options);
     const { logger, defaultRootDir } = this.options;
     if (typeof logger !== "boolean") this.loggers = [logger].flat();
     else this.loggers = logger ? [new CsvLogger({ saveDir: join(defaultRootDir, "kindling_logs") })] : [];
@@ -137,7 +144,8 @@ export class Trainer {
     }
     const progress = this.#loop?.resumePoint ?? startOfTraining();
     const isFitting = this.state.fn === "fit" && this.state.status === "running";
-    await writeCheckpoint(path, await captureCheckpoint(hooks, progress, isFitting ? this.#loop : undefined));
+    const checkpoint = await captureCheckpoint(hooks, progress, isFitting ? this.#loop : undefined);
+    await this.strategy.writeOnce(() => writeCheckpoint(path, checkpoint));
   }
 
   /** The data of the running or last run; loaders that were given alone are in one too. */
@@ -300,6 +308,7 @@ export class Trainer {
     const sources = new DataSources(dataModule, hooks, this.options);
     this.#begin(fn, hooks, sources);
     try {
+      await this.strategy.setupEnvironment(this.options);
       await hooks.callHook(dataModule, "prepareData");
       await hooks.callHook(module, "prepareData");
       await hooks.callHook(dataModule, "setup", fn);
@@ -315,6 +324,7 @@ export class Trainer {
       await this.#fail(hooks, dataModule, error);
       throw error;
     } finally {
+      this.strategy.teardown();
       this.metrics.batch = undefined;
       this.state.stage = undefined;
     }

@@ -2,8 +2,9 @@
 import { ConfigurationError, describeChoices } from "../errors.js";
 import type { Callback } from "./callbacks/callback.js";
 import type { Logger } from "./loggers/logger.js";
+import type { Deterministic, StrategyOptions } from "./strategies/index.js";
 
-export interface TrainerOptions {
+export interface TrainerOptions extends StrategyOptions {
   /** Passes over the training data; -1 for no end. Default: 10, or no end where `maxSteps` is given. */
   maxEpochs?: number;
   /** Optimizer steps; -1 for no end. Default: -1. */
@@ -35,6 +36,16 @@ export interface TrainerOptions {
   defaultRootDir?: string;
   /** Runs one batch (or as many as given) of everything, without logs, checkpoints and early stopping. Default: false. */
   fastDevRun?: boolean | number;
+  /**
+   * `true` refuses to run where equal runs may differ in the last bits, which is everywhere but on the CPU; "warn" warns.
+   * Equal bits also need one seed: `seedEverything`. Default: false.
+   */
+  deterministic?: Deterministic;
+  /**
+   * Stops at the first number in a training step that is not finite, and names the module that made it. Steps get several
+   * times slower. Default: false.
+   */
+  detectAnomaly?: boolean;
 }
 
 export interface ResolvedTrainerOptions {
@@ -55,6 +66,8 @@ export interface ResolvedTrainerOptions {
   logEveryNSteps: number;
   defaultRootDir: string;
   fastDevRun: boolean;
+  deterministic: Deterministic;
+  detectAnomaly: boolean;
 }
 
 const DEFAULT_MAX_EPOCHS = 10;
@@ -80,6 +93,8 @@ export function resolveTrainerOptions(given: TrainerOptions): ResolvedTrainerOpt
     logEveryNSteps = 50,
     defaultRootDir = process.cwd(),
     fastDevRun = false,
+    deterministic = false,
+    detectAnomaly = false,
   } = given;
   const resolved: ResolvedTrainerOptions = {
     maxEpochs,
@@ -99,6 +114,8 @@ export function resolveTrainerOptions(given: TrainerOptions): ResolvedTrainerOpt
     logEveryNSteps,
     defaultRootDir,
     fastDevRun: fastDevRun !== false && fastDevRun !== 0,
+    deterministic,
+    detectAnomaly,
   };
   return resolved.fastDevRun ? forFastDevRun(resolved, Number(fastDevRun)) : resolved;
 }
@@ -140,6 +157,9 @@ const limit: Rule = {
     "a count of batches (an integer >= 0) or a fraction between 0 and 1; leave it out for all batches",
 };
 
+/** `resolveStrategy` has its own errors for these. */
+const checkedByStrategy: Rule = { isValid: () => true, expected: "" };
+
 const rules: Record<keyof TrainerOptions, Rule> = {
   maxEpochs: endless,
   maxSteps: endless,
@@ -176,6 +196,17 @@ const rules: Record<keyof TrainerOptions, Rule> = {
     isValid: (value) => typeof value === "boolean" || isInteger(value, 0),
     expected: "true, false or a count of batches",
   },
+  deterministic: {
+    isValid: (value) => typeof value === "boolean" || value === "warn",
+    expected: 'true, false or "warn"',
+  },
+  detectAnomaly: flag,
+  accelerator: checkedByStrategy,
+  devices: checkedByStrategy,
+  numNodes: checkedByStrategy,
+  strategy: checkedByStrategy,
+  precision: checkedByStrategy,
+  plugins: checkedByStrategy,
 };
 
 function checkOptions(given: object): void {

@@ -21,6 +21,8 @@ export interface Checkpoint {
   /** Nested state with HostTensors; undefined where only weights are saved. */
   optimizer?: unknown;
   scheduler?: unknown;
+  /** State of the precision: the loss scale of mixed precision. */
+  precision?: Record<string, unknown>;
   /** By `stateKey`. */
   callbacks: Record<string, Record<string, unknown>>;
   /** The seed and the state of the global random generator. */

@@ -26,6 +26,7 @@ export async function captureCheckpoint(
   if (loop !== undefined) {
     checkpoint.optimizer = await toHost(loop.optimizer.stateDict());
     checkpoint.scheduler = loop.scheduler?.stateDict();
+    checkpoint.precision = loop.precision.stateDict();
     for (const callback of callbacks) {
       const state = callback.stateDict?.();
       if (state !== undefined) checkpoint.callbacks[callback.stateKey] = state;
@@ -67,6 +68,7 @@ export function restoreLoop(loop: FitLoop, checkpoint: Checkpoint): void {
   }
   loop.optimizer.loadStateDict(checkpoint.optimizer as never);
   if (checkpoint.scheduler !== undefined) loop.scheduler?.loadStateDict(checkpoint.scheduler as never);
+  if (checkpoint.precision !== undefined) loop.precision.loadStateDict(checkpoint.precision);
   Object.assign(loop.progress, checkpoint.progress);
   seedEverything(checkpoint.random.seed);
   getGlobalGenerator().state = checkpoint.random.state;

@@ -3,6 +3,7 @@ import type { LrScheduler, Optimizer } from "../../nn/index.js";
 import { getGlobalGenerator } from "../../random.js";
 import type { Optimization } from "../configure_optimizers.js";
 import type { Hooks } from "../hooks.js";
+import type { Precision } from "../strategies/index.js";
 import type { Trainer } from "../trainer.js";
 import { numberBatches, type BatchSource, type NumberedBatch } from "./batches.js";
 import { EvaluationLoop } from "./evaluation_loop.js";
@@ -47,7 +48,7 @@ export class FitLoop {
     this.#trainer = trainer;
     this.#hooks = hooks;
     this.#parts = parts;
-    this.#step = new TrainingStep(hooks, parts.optimizer, trainer.options);
+    this.#step = new TrainingStep(hooks, trainer.strategy, parts.optimizer, trainer.options);
     this.#validation = new EvaluationLoop(trainer, hooks, "validate");
     if (parts.val !== undefined && parts.val.total > 0) this.#validatedEpoch = -1;
   }
@@ -58,6 +59,10 @@ export class FitLoop {
 
   get scheduler(): LrScheduler | undefined {
     return this.#parts.scheduler;
+  }
+
+  get precision(): Precision {
+    return this.#trainer.strategy.precision;
   }
 
   /** Where a run that resumes from a checkpoint taken now has to begin. */

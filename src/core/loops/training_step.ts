@@ -2,9 +2,10 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { markStep } from "../../engine/index.js";
 import { ConfigurationError } from "../../errors.js";
-import { computeGradients, type Optimizer } from "../../nn/index.js";
+import type { Optimizer } from "../../nn/index.js";
 import { parametersOf, scaleGradients } from "../gradients.js";
 import { refusePromise, type Hooks } from "../hooks.js";
+import type { Strategy } from "../strategies/index.js";
 import { isTensor, toDevice } from "../to_device.js";
 import { detach, release } from "./outputs.js";
 
@@ -19,13 +20,15 @@ interface Settings {
  */
 export class TrainingStep {
   readonly #hooks: Hooks;
+  readonly #strategy: Strategy;
   readonly #optimizer: Optimizer;
   readonly #settings: Settings;
   /** Batches whose gradients wait for the optimizer. */
   #accumulated = 0;
 
-  constructor(hooks: Hooks, optimizer: Optimizer, settings: Settings) {
+  constructor(hooks: Hooks, strategy: Strategy, optimizer: Optimizer, settings: Settings) {
     this.#hooks = hooks;
+    this.#strategy = strategy;
     this.#optimizer = optimizer;
     this.#settings = settings;
   }
@@ -58,7 +61,7 @@ export class TrainingStep {
     const { module } = this.#hooks;
     const deviceBatch = this.#hooks.callHook(module, "onAfterBatchTransfer", toDevice(batch));
     refusePromise("onAfterBatchTransfer", deviceBatch);
-    computeGradients(() => {
+    const forward = () => {
       const output = this.#hooks.callHook(module, "trainingStep", deviceBatch, batchIdx);
       refusePromise("trainingStep", output);
       const loss = lossOf(output);
@@ -70,16 +73,18 @@ export class TrainingStep {
       this.#hooks.callAllNow("onBeforeBackward", loss);
       const window = this.#settings.accumulateGradBatches;
       return window === 1 ? loss : tf.div<tf.Scalar>(loss, window);
-    }, parametersOf(this.#optimizer));
+    };
+    this.#strategy.backward(forward, parametersOf(this.#optimizer));
     this.#hooks.callAllNow("onAfterBackward");
   }
 
   #update(): void {
     const { accumulateGradBatches: window, gradientClipVal } = this.#settings;
     if (this.#accumulated < window) scaleGradients(this.#optimizer, window / this.#accumulated);
+    this.#strategy.unscaleGradients(this.#optimizer);
     this.#hooks.callAllNow("onBeforeOptimizerStep", this.#optimizer);
     this.#hooks.callHook(this.#hooks.module, "configureGradientClipping", this.#optimizer, gradientClipVal);
-    this.#optimizer.step();
+    this.#strategy.optimizerStep(this.#optimizer);
     this.dropGradients();
   }
 }
