@@ -27,6 +27,21 @@ export { CsvLogger, type CsvLoggerOptions } from "./loggers/csv_logger.js";
 export type { Logger } from "./loggers/logger.js";
 
 export {
+  Fabric,
+  FabricDataLoader,
+  FabricOptimizer,
+  randomState,
+  type ClipGradientsOptions,
+  type FabricOptions,
+  type OnDevice,
+  type RandomState,
+  type SetUp,
+  type SetupDataloadersOptions,
+  type SetupOptions,
+  type Stateful,
+  type StateFilter,
+} from "./fabric/index.js";
+export {
   GradScaler,
   MixedPrecision,
   Precision,

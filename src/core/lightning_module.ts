@@ -3,6 +3,7 @@ import type * as tf from "@tensorflow/tfjs-core";
 import { ConfigurationError } from "../errors.js";
 import { clipGradNorm, type LrScheduler, type Optimizer } from "../nn/index.js";
 import type { Callback } from "./callbacks/callback.js";
+import type { Fabric } from "./fabric/fabric.js";
 import { parametersOf } from "./gradients.js";
 import type { BatchLoader } from "./data_module.js";
 import type { LogOptions } from "./logging/log_rules.js";
@@ -38,6 +39,7 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
   /** Lets the Trainer keep the best checkpoint without being told. Default: none, and no checkpoint by default. */
   monitor: Monitor | undefined = undefined;
   #trainer: Trainer | undefined;
+  #fabric: Fabric | undefined;
   #hparams: Record<string, unknown> = {};
 
   /** The loss of one batch. */
@@ -97,13 +99,14 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
 
   /**
    * Logs a value: a number, a tensor with one element, or a metric object, which is read and reset when the epoch ends.
-   * Where both `onStep` and `onEpoch` are set, the names are `name_step` and `name_epoch`. Without a Trainer this does
-   * nothing, so that steps can be tested alone.
+   * Where both `onStep` and `onEpoch` are set, the names are `name_step` and `name_epoch`. In Fabric each
+   * value goes to the loggers as it comes. With neither this does nothing, so that steps can be tested alone.
    *
    * @throws ConfigurationError `ERR_LOG_…` where the hook does not allow it or the value is not one number
    */
   log(name: string, value: LogValue, options: LogOptions = {}): void {
-    this.#trainer?.log(name, value, options);
+    if (this.#trainer === undefined && options.logger !== false) this.#fabric?.logLater({ [name]: value });
+    else this.#trainer?.log(name, value, options);
   }
 
   /** Logs several values with the same options. */
@@ -128,6 +131,36 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
   /** @internal Called by the Trainer. */
   attachTrainer(trainer: Trainer): void {
     this.#trainer = trainer;
+  }
+
+  /**
+   * The Fabric that has set this module up.
+   *
+   * @throws ConfigurationError `ERR_NO_FABRIC` where none has
+   */
+  get fabric(): Fabric {
+    if (this.#fabric !== undefined) return this.#fabric;
+    throw new ConfigurationError(
+      "ERR_NO_FABRIC",
+      `${this.constructor.name} is not attached to a Fabric. Call fabric.setup(module) first.`,
+    );
+  }
+
+  /** @internal Called by Fabric. */
+  attachFabric(fabric: Fabric): void {
+    this.#fabric = fabric;
+  }
+
+  /**
+   * The backward pass of a step that optimizes by hand: runs `loss`, the function that computes the loss, and adds its
+   * gradients to the `grad` of this module's parameters.
+   *
+   * @param loss synchronous; gives a float32 scalar
+   * @returns the loss
+   */
+  manualBackward(loss: () => tf.Tensor): tf.Scalar {
+    if (this.#trainer === undefined) return this.fabric.backward(loss, this);
+    return this.#trainer.strategy.backward(loss, this.parameters());
   }
 
   /** Complete passes over the training data so far; 0 without a Trainer. */

@@ -65,7 +65,7 @@ export function resolveStrategy(options: StrategyOptions): Strategy {
     );
   }
   if (typeof strategy !== "string") fail(`\`strategy\` is a name or a Strategy, not ${typeof strategy}.`);
-  return strategyRegistry.create(strategy as string, {
+  return strategyRegistry.create(strategy, {
     accelerator,
     ...readDevices(devices),
     numNodes,
