@@ -26,6 +26,7 @@ export { ProgressBar, type ProgressBarOptions } from "./callbacks/progress_bar.j
 export { CsvLogger, type CsvLoggerOptions } from "./loggers/csv_logger.js";
 export type { Logger } from "./loggers/logger.js";
 
+export { AnomalyError, type Anomaly } from "./anomaly/anomaly_error.js";
 export {
   Fabric,
   FabricDataLoader,

@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { markStep } from "../../engine/index.js";
 import { ConfigurationError } from "../../errors.js";
 import type { Optimizer } from "../../nn/index.js";
+import { AnomalyDetector } from "../anomaly/anomaly_detector.js";
 import { parametersOf, scaleGradients } from "../gradients.js";
 import { refusePromise, type Hooks } from "../hooks.js";
 import type { Strategy } from "../strategies/index.js";
@@ -12,6 +13,7 @@ import { detach, release } from "./outputs.js";
 interface Settings {
   accumulateGradBatches: number;
   gradientClipVal: number | undefined;
+  detectAnomaly: boolean;
 }
 
 /**
@@ -23,6 +25,7 @@ export class TrainingStep {
   readonly #strategy: Strategy;
   readonly #optimizer: Optimizer;
   readonly #settings: Settings;
+  readonly #detector: AnomalyDetector | undefined;
   /** Batches whose gradients wait for the optimizer. */
   #accumulated = 0;
 
@@ -31,6 +34,9 @@ export class TrainingStep {
     this.#strategy = strategy;
     this.#optimizer = optimizer;
     this.#settings = settings;
+    if (settings.detectAnomaly) {
+      this.#detector = new AnomalyDetector(hooks.module, !strategy.precision.skipsNonFiniteSteps);
+    }
   }
 
   /** @returns what `trainingStep` gave, to be disposed by the caller, and whether the optimizer stepped */
@@ -74,7 +80,9 @@ export class TrainingStep {
       const window = this.#settings.accumulateGradBatches;
       return window === 1 ? loss : tf.div<tf.Scalar>(loss, window);
     };
-    this.#strategy.backward(forward, parametersOf(this.#optimizer));
+    const backward = () => this.#strategy.backward(forward, parametersOf(this.#optimizer));
+    if (this.#detector === undefined) backward();
+    else this.#detector.watch(batchIdx, backward);
     this.#hooks.callAllNow("onAfterBackward");
   }
 

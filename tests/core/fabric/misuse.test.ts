@@ -2,13 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
 import "../../support/backend.js";
-import {
-  Fabric,
-  MixedPrecision,
-  Precision,
-  SingleDeviceStrategy,
-  type FabricOptions,
-} from "../../../src/core/index.js";
+import { Fabric, MixedPrecision, Precision, SingleDeviceStrategy } from "../../../src/core/index.js";
 import { ArrayDataset } from "../../../src/data/index.js";
 import { Linear, SGD, WarmupCosine } from "../../../src/nn/index.js";
 import { boringBatches, BoringModel } from "../../support/boring_model.js";
