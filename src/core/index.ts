@@ -12,8 +12,19 @@ export {
 export type { LogOptions } from "./logging/log_rules.js";
 export type { LogValue } from "./logging/metrics_hub.js";
 export { DataModule, type BatchLoader, type Loaders, type Stage } from "./data_module.js";
-export { Trainer, type FinetuneOptions, type FitOptions, type TrainerState } from "./trainer.js";
-export type { TrainerOptions } from "./trainer_options.js";
+export { CombinedLoader, type CombinedMode, type LoaderCollection } from "./combined_loader.js";
+export type { Duration } from "./duration.js";
+export type { LightningOptimizer } from "./lightning_optimizer.js";
+export { InterruptedError, type InterruptSignal } from "./signals.js";
+export {
+  Trainer,
+  type FinetuneOptions,
+  type FitOptions,
+  type PredictOptions,
+  type SaveCheckpointOptions,
+  type TrainerState,
+} from "./trainer.js";
+export type { GradientClipAlgorithm, TrainerOptions } from "./trainer_options.js";
 export type { Awaitable, MetricRecord } from "./types.js";
 export { toDevice, toHost } from "./to_device.js";
 

@@ -107,6 +107,11 @@ export class ProgressBar extends Callback {
     this.#display.stop();
   }
 
+  /** Writes a line of text above the bar. */
+  print(text: string): void {
+    this.#display.print(text);
+  }
+
   #update(trainer: Trainer, batchIdx: number): void {
     this.#display.update(batchIdx + 1, () => trainer.progressBarMetrics);
   }

@@ -8,6 +8,12 @@ import { resolveLog, type LoggingStage, type LogOptions, type ResolvedLog } from
 
 export type LogValue = number | EpochMetric | { readonly shape: readonly number[] };
 
+/** The place of a loader among those of its stage. */
+export interface DataloaderPlace {
+  readonly index: number;
+  readonly count: number;
+}
+
 type Published = Map<string, LazyScalar | number>;
 
 export class MetricsHub {
@@ -20,6 +26,8 @@ export class MetricsHub {
   readonly #progressBar: Published = new Map();
   /** The host batch of the running step, for its size. */
   batch: unknown;
+  /** Which of how many evaluation loaders the running batch is from; undefined in training. */
+  dataloader: DataloaderPlace | undefined;
   /** The sanity check runs the validation code but leaves no numbers. */
   muted = false;
 
@@ -39,7 +47,9 @@ export class MetricsHub {
     this.muted = false;
   }
 
-  log(hook: string | undefined, name: string, value: unknown, options: LogOptions): void {
+  log(hook: string | undefined, givenName: string, value: unknown, options: LogOptions): void {
+    const { index = 0, count = 1 } = this.dataloader ?? {};
+    const name = count > 1 ? `${givenName}/dataloader_idx_${index}` : givenName;
     const metric = isEpochMetric(value) ? value : undefined;
     const log = resolveLog(hook, name, options, metric !== undefined);
     const entry = this.#entry(name, log);
@@ -102,6 +112,7 @@ export class MetricsHub {
       }
     }
     for (const stage of ["train", "validate", "test"] as const) this.#clear(stage);
+    this.dataloader = undefined;
     this.batch = undefined;
   }
 
