@@ -50,7 +50,8 @@ export class TrainingStep {
     let steps = 0;
     try {
       tf.tidy(() => {
-        const backward = () => this.#backward(batch, batchIdx, (output) => (outputs = detach(output)));
+        const deviceBatch = toDeviceBatch(this.#hooks, batch, 0);
+        const backward = () => this.#backward(deviceBatch, batchIdx, (output) => (outputs = detach(output)));
         if (isUpdate) steps = this.#update(batchIdx, backward);
         else backward();
       });
@@ -70,9 +71,8 @@ export class TrainingStep {
   }
 
   /** @param keepOutput is called on the tape, whose own scope frees all but the loss */
-  #backward(batch: unknown, batchIdx: number, keepOutput: (output: unknown) => void): void {
+  #backward(deviceBatch: unknown, batchIdx: number, keepOutput: (output: unknown) => void): void {
     const { module } = this.#hooks;
-    const deviceBatch = toDeviceBatch(this.#hooks, batch, 0);
     const isFirst = this.#batches === 0;
     this.#batches++;
     const hasLoss = unlessSkipped(() =>
