@@ -12,7 +12,14 @@ export {
 export type { LogOptions } from "./logging/log_rules.js";
 export type { LogValue } from "./logging/metrics_hub.js";
 export { DataModule, type BatchLoader, type Loaders, type Stage } from "./data_module.js";
-export { Trainer, type FinetuneOptions, type FitOptions, type TrainerState } from "./trainer.js";
+export {
+  Trainer,
+  type EvaluationOptions,
+  type FinetuneOptions,
+  type FitOptions,
+  type SaveCheckpointOptions,
+  type TrainerState,
+} from "./trainer.js";
 export type { TrainerOptions } from "./trainer_options.js";
 export type { Awaitable, MetricRecord } from "./types.js";
 export { toDevice, toHost } from "./to_device.js";
@@ -27,6 +34,11 @@ export { CsvLogger, type CsvLoggerOptions } from "./loggers/csv_logger.js";
 export type { Logger } from "./loggers/logger.js";
 
 export { readCheckpoint, writeCheckpoint, type Checkpoint } from "./checkpoint/checkpoint.js";
+export { SafetensorsCheckpointIO, type CheckpointIO } from "./checkpoint/checkpoint_io.js";
+export { AsyncCheckpointIO } from "./checkpoint/async_checkpoint_io.js";
+export type { CkptPath } from "./checkpoint/ckpt_path.js";
+export type { SaveHyperparametersOptions } from "./hyperparameters.js";
+export type { EpochSums, MetricsState } from "./logging/metrics_state.js";
 export type { LoopProgress } from "./loops/fit_loop.js";
 export {
   decodeSafetensors,

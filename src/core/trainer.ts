@@ -6,12 +6,16 @@ import type { Callback } from "./callbacks/callback.js";
 import { runCallbacks } from "./callbacks/run_callbacks.js";
 import { EarlyStopping } from "./callbacks/early_stopping.js";
 import { ModelCheckpoint } from "./callbacks/model_checkpoint.js";
-import { readCheckpoint, writeCheckpoint } from "./checkpoint/checkpoint.js";
-import { captureCheckpoint, restoreLoop, restoreModule } from "./checkpoint/state.js";
+import { ProgressBar } from "./callbacks/progress_bar.js";
+import type { Checkpoint } from "./checkpoint/checkpoint.js";
+import { SafetensorsCheckpointIO, type CheckpointIO } from "./checkpoint/checkpoint_io.js";
+import { findCheckpoint, type CkptPath } from "./checkpoint/ckpt_path.js";
+import { captureCheckpoint, restoreLoop, restoreModule, restoreWeights } from "./checkpoint/state.js";
 import { readOptimizers } from "./configure_optimizers.js";
 import { DataModule, type Loaders, type Stage } from "./data_module.js";
 import { DataSources } from "./data_sources.js";
 import { Hooks } from "./hooks.js";
+import { mergeHyperparameters } from "./hyperparameters.js";
 import type { AnyLightningModule, Finetunable } from "./lightning_module.js";
 import type { LogOptions } from "./logging/log_rules.js";
 import { MetricsHub, type LogValue } from "./logging/metrics_hub.js";
@@ -28,8 +32,21 @@ import {
 import type { MetricRecord } from "./types.js";
 
 export interface FitOptions {
-  /** A checkpoint to go on from: weights, optimizer, position and random numbers. */
-  ckptPath?: string;
+  /**
+   * A checkpoint to go on from: weights, optimizer, position and random numbers. "last" is the newest that a callback
+   * kept, or a start from the beginning where there is none; "best" the best of this Trainer's last fit.
+   */
+  ckptPath?: CkptPath;
+}
+
+export interface EvaluationOptions {
+  /** A checkpoint whose weights the module takes first; "best" is the best of this Trainer's last fit. */
+  ckptPath?: CkptPath;
+}
+
+export interface SaveCheckpointOptions {
+  /** Leaves out all but the weights and hyperparameters, so that training cannot go on from it. Default: false. */
+  weightsOnly?: boolean;
 }
 
 export interface FinetuneOptions extends FitOptions {
@@ -49,6 +66,8 @@ type Data = DataModule | Loaders;
 export class Trainer {
   readonly options: Readonly<ResolvedTrainerOptions>;
   readonly loggers: readonly Logger[];
+  /** Where checkpoints go and come from. */
+  readonly checkpointIO: CheckpointIO;
   readonly state: TrainerState = { fn: undefined, stage: undefined, status: "initializing" };
   /** Set it to true to end training after the running batch. */
   shouldStop = false;
@@ -57,12 +76,19 @@ export class Trainer {
   #hooks: Hooks | undefined;
   #sources: DataSources | undefined;
   #loop: FitLoop | undefined;
+  /** The loop while it has its optimizer: until a fit's last hook, `onException` included. */
+  #liveLoop: FitLoop | undefined;
+  /** The callbacks of the last fit: they know its best checkpoint. */
+  #fitCallbacks: readonly Callback[] = [];
+  /** The checkpoint that the running or last run began with. */
+  #ckptPath: string | undefined;
   #numSanityValBatches = 0;
 
   /** @throws ConfigurationError `ERR_TRAINER_OPTION` for an unknown option or a value it cannot have */
   constructor(options: TrainerOptions = {}) {
     this.options = resolveTrainerOptions(options);
-    const { logger, defaultRootDir } = this.options;
+    const { logger, defaultRootDir, checkpointIO } = this.options;
+    this.checkpointIO = checkpointIO ?? new SafetensorsCheckpointIO();
     if (typeof logger !== "boolean") this.loggers = [logger].flat();
     else this.loggers = logger ? [new CsvLogger({ saveDir: join(defaultRootDir, "kindling_logs") })] : [];
   }
@@ -73,7 +99,7 @@ export class Trainer {
    * @param data a data module, or loaders: `{ train, val }`
    */
   async fit(module: AnyLightningModule, data: Data, options: FitOptions = {}): Promise<void> {
-    await this.#run("fit", module, data, (run) => this.#fit(run, options));
+    await this.#run("fit", module, data, options, (run) => this.#fit(run));
   }
 
   /**
@@ -94,28 +120,33 @@ export class Trainer {
           "configureFinetuning(strategy) that says which layers are its backbone. Add one, or call fit.",
       );
     }
-    await this.#run("fit", module, data, async (run) => {
+    await this.#run("fit", module, data, options, async (run) => {
       await run.hooks.callHook(module, "configureFinetuning", strategy);
-      await this.#fit(run, options);
+      await this.#fit(run);
     });
   }
 
   /** @returns every metric logged over the validation data */
-  async validate(module: AnyLightningModule, data: Data): Promise<MetricRecord> {
-    return this.#run("validate", module, data, (run) => this.#evaluate(run, "validate"));
+  async validate(
+    module: AnyLightningModule,
+    data: Data,
+    options: EvaluationOptions = {},
+  ): Promise<MetricRecord> {
+    return this.#run("validate", module, data, options, (run) => this.#evaluate(run, "validate"));
   }
 
   /** @returns every metric logged over the test data */
-  async test(module: AnyLightningModule, data: Data): Promise<MetricRecord> {
-    return this.#run("test", module, data, (run) => this.#evaluate(run, "test"));
+  async test(module: AnyLightningModule, data: Data, options: EvaluationOptions = {}): Promise<MetricRecord> {
+    return this.#run("test", module, data, options, (run) => this.#evaluate(run, "test"));
   }
 
   /**
    * @returns what `predictStep` gives, in host memory, one entry for each sample: batches of tensors are cut along their
    * first axis
    */
-  async predict(module: AnyLightningModule, data: Data): Promise<unknown[]> {
-    return this.#run("predict", module, data, async (run) => {
+  async predict(module: AnyLightningModule, data: Data, options: EvaluationOptions = {}): Promise<unknown[]> {
+    return this.#run("predict", module, data, options, async (run) => {
+      await this.#loadWeights(run);
       const source = await run.sources.require("predict", "predict");
       return new PredictionLoop(run.hooks).run(source);
     });
@@ -126,8 +157,10 @@ export class Trainer {
    * the optimizer is gone and it holds the weights.
    *
    * @throws ConfigurationError `ERR_NO_MODULE` before the first run
+   * @throws CheckpointError `ERR_FILE_WRITE` where the disk is full or the folder cannot be written to; what the path
+   *   stood for before is intact. `ERR_CHECKPOINT_VALUE` where a hook added what JSON cannot hold
    */
-  async saveCheckpoint(path: string): Promise<void> {
+  async saveCheckpoint(path: string, { weightsOnly = false }: SaveCheckpointOptions = {}): Promise<void> {
     const hooks = this.#hooks;
     if (hooks === undefined) {
       throw new ConfigurationError(
@@ -136,8 +169,19 @@ export class Trainer {
       );
     }
     const progress = this.#loop?.resumePoint ?? startOfTraining();
-    const isFitting = this.state.fn === "fit" && this.state.status === "running";
-    await writeCheckpoint(path, await captureCheckpoint(hooks, progress, isFitting ? this.#loop : undefined));
+    const loop = weightsOnly ? undefined : this.#liveLoop;
+    const fit = loop && { loop, metrics: this.metrics, dataModule: this.dataModule! };
+    await this.checkpointIO.saveCheckpoint(path, await captureCheckpoint(hooks, progress, fit));
+  }
+
+  /** The checkpoint that the running or last run began with. */
+  get ckptPath(): string | undefined {
+    return this.#ckptPath;
+  }
+
+  /** Shows a line of text above the progress bar; without a bar, nothing is shown. */
+  print(text: string): void {
+    this.callbacks.find((callback) => callback instanceof ProgressBar)?.print(text);
   }
 
   /** The data of the running or last run; loaders that were given alone are in one too. */
@@ -242,21 +286,24 @@ export class Trainer {
       await logger.logMetrics({ epoch: this.currentEpoch, ...metrics }, step);
   }
 
-  async #fit(run: Run, { ckptPath }: FitOptions): Promise<void> {
-    const { hooks } = run;
-    const checkpoint = ckptPath === undefined ? undefined : await readCheckpoint(ckptPath);
-    if (checkpoint !== undefined) await restoreModule(hooks, checkpoint);
+  async #fit(run: Run): Promise<void> {
+    const { hooks, sources, checkpoint } = run;
+    const { dataModule } = sources;
+    if (checkpoint !== undefined) await restoreModule(hooks, dataModule, checkpoint);
     const loop = await this.#prepareLoop(run);
-    this.#loop = loop;
-    try {
-      await hooks.callAll("onFitStart");
-      for (const logger of this.loggers) await logger.logHyperparams(hooks.module.hparams);
-      if (checkpoint !== undefined) restoreLoop(loop, checkpoint);
-      await loop.run();
-      await hooks.callAll("onFitEnd");
-    } finally {
-      loop.dispose();
+    this.#loop = this.#liveLoop = loop;
+    await hooks.callAll("onFitStart");
+    const hparams = mergeHyperparameters(hooks.module, dataModule);
+    for (const logger of this.loggers) await logger.logHyperparams(hparams);
+    if (checkpoint !== undefined) {
+      restoreLoop({ loop, metrics: this.metrics, dataModule }, checkpoint, this.options.maxEpochs);
     }
+    await loop.run();
+    await hooks.callAll("onFitEnd");
+  }
+
+  async #loadWeights({ hooks, checkpoint }: Run): Promise<void> {
+    if (checkpoint !== undefined) await restoreWeights(hooks, checkpoint);
   }
 
   async #prepareLoop({ hooks, sources }: Run): Promise<FitLoop> {
@@ -271,6 +318,7 @@ export class Trainer {
   }
 
   async #evaluate(run: Run, stage: "validate" | "test"): Promise<MetricRecord> {
+    await this.#loadWeights(run);
     const { module } = run.hooks;
     const step = stage === "validate" ? "validationStep" : "testStep";
     if (module[step] === undefined) {
@@ -287,6 +335,7 @@ export class Trainer {
     fn: Stage,
     module: AnyLightningModule,
     data: Data,
+    { ckptPath }: EvaluationOptions,
     body: (run: Run) => Promise<T>,
   ): Promise<T> {
     if (this.state.status === "running") {
@@ -300,13 +349,16 @@ export class Trainer {
     const sources = new DataSources(dataModule, hooks, this.options);
     this.#begin(fn, hooks, sources);
     try {
+      const checkpoint = await this.#loadCheckpoint(ckptPath);
+      if (fn === "fit") this.#fitCallbacks = hooks.callbacks;
       await hooks.callHook(dataModule, "prepareData");
       await hooks.callHook(module, "prepareData");
       await hooks.callHook(dataModule, "setup", fn);
       await hooks.callAll("setup", fn);
-      const result = await body({ hooks, sources });
+      const result = await body({ hooks, sources, checkpoint });
       await hooks.callHook(dataModule, "teardown", fn);
       await hooks.callAll("teardown", fn);
+      await this.checkpointIO.teardown?.();
       for (const logger of this.loggers) await logger.finalize("success");
       this.state.status = "finished";
       return result;
@@ -315,9 +367,17 @@ export class Trainer {
       await this.#fail(hooks, dataModule, error);
       throw error;
     } finally {
+      this.#liveLoop?.dispose();
+      this.#liveLoop = undefined;
       this.metrics.batch = undefined;
       this.state.stage = undefined;
     }
+  }
+
+  /** Reads the checkpoint a run begins with, before callbacks forget the run before. */
+  async #loadCheckpoint(ckptPath: CkptPath | undefined): Promise<Checkpoint | undefined> {
+    this.#ckptPath = ckptPath && (await findCheckpoint(ckptPath, this, this.#fitCallbacks));
+    return this.#ckptPath === undefined ? undefined : this.checkpointIO.loadCheckpoint(this.#ckptPath);
   }
 
   #begin(fn: Stage, hooks: Hooks, sources: DataSources): void {
@@ -335,10 +395,12 @@ export class Trainer {
 
   /** Tells everybody about a failure. What fails while doing so must not hide the first error, and is left out. */
   async #fail(hooks: Hooks, dataModule: DataModule, error: unknown): Promise<void> {
-    this.metrics.discard();
+    this.metrics.dropStep();
     const steps = [
       ...hooks.callbacks.map((callback) => () => hooks.callCallbacks([callback], "onException", error)),
       () => hooks.callHook(dataModule, "onException", error),
+      () => this.metrics.discard(),
+      () => this.checkpointIO.teardown?.(),
       ...this.loggers.map((logger) => () => logger.finalize("failed")),
     ];
     for (const step of steps) {
@@ -355,4 +417,6 @@ export class Trainer {
 interface Run {
   hooks: Hooks;
   sources: DataSources;
+  /** What it begins with. */
+  checkpoint: Checkpoint | undefined;
 }

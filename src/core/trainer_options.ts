@@ -1,6 +1,7 @@
 /** The Trainer's options: their defaults in one place, and a check of every one that is given. */
 import { ConfigurationError, describeChoices } from "../errors.js";
 import type { Callback } from "./callbacks/callback.js";
+import type { CheckpointIO } from "./checkpoint/checkpoint_io.js";
 import type { Logger } from "./loggers/logger.js";
 
 export interface TrainerOptions {
@@ -16,6 +17,10 @@ export interface TrainerOptions {
   enableProgressBar?: boolean;
   /** Whether a module with a `monitor` gets a ModelCheckpoint unless one is in `callbacks`. Default: true. */
   enableCheckpointing?: boolean;
+  /** Where checkpoints go and come from, such as `new AsyncCheckpointIO()`. Default: files, written while training waits. */
+  checkpointIO?: CheckpointIO;
+  /** Whether the modules, parameters and sizes are shown when a fit starts. Default: true. */
+  enableModelSummary?: boolean;
   /** Batches of each epoch: a fraction if below 1, else a count; 0 for none. Default: all. */
   limitTrainBatches?: number;
   limitValBatches?: number;
@@ -44,6 +49,8 @@ export interface ResolvedTrainerOptions {
   logger: boolean | Logger | Logger[];
   enableProgressBar: boolean;
   enableCheckpointing: boolean;
+  checkpointIO: CheckpointIO | undefined;
+  enableModelSummary: boolean;
   limitTrainBatches: number | undefined;
   limitValBatches: number | undefined;
   limitTestBatches: number | undefined;
@@ -69,6 +76,8 @@ export function resolveTrainerOptions(given: TrainerOptions): ResolvedTrainerOpt
     logger = true,
     enableProgressBar = true,
     enableCheckpointing = true,
+    checkpointIO,
+    enableModelSummary = true,
     limitTrainBatches,
     limitValBatches,
     limitTestBatches,
@@ -88,6 +97,8 @@ export function resolveTrainerOptions(given: TrainerOptions): ResolvedTrainerOpt
     logger,
     enableProgressBar,
     enableCheckpointing,
+    checkpointIO,
+    enableModelSummary,
     limitTrainBatches,
     limitValBatches,
     limitTestBatches,
@@ -153,6 +164,11 @@ const rules: Record<keyof TrainerOptions, Rule> = {
   },
   enableProgressBar: flag,
   enableCheckpointing: flag,
+  checkpointIO: {
+    isValid: (value) => isObject(value) && "saveCheckpoint" in (value as object),
+    expected: "a CheckpointIO",
+  },
+  enableModelSummary: flag,
   limitTrainBatches: limit,
   limitValBatches: limit,
   limitTestBatches: limit,

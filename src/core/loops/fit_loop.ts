@@ -4,10 +4,11 @@ import { getGlobalGenerator } from "../../random.js";
 import type { Optimization } from "../configure_optimizers.js";
 import type { Hooks } from "../hooks.js";
 import type { Trainer } from "../trainer.js";
-import { numberBatches, type BatchSource, type NumberedBatch } from "./batches.js";
+import { numberBatches, seek, type BatchSource, type NumberedBatch } from "./batches.js";
 import { EvaluationLoop } from "./evaluation_loop.js";
 import { nextTurn } from "./next_turn.js";
 import { lend } from "./outputs.js";
+import { ResumePoint } from "./resume_point.js";
 import { TrainingStep } from "./training_step.js";
 
 /** Where training stands. */
@@ -41,6 +42,7 @@ export class FitLoop {
   readonly progress = startOfTraining();
   /** Whether the open epoch has nothing left to do but to be counted. */
   #isComplete = false;
+  readonly #resume = new ResumePoint();
   #validatedEpoch: number | undefined;
 
   constructor(trainer: Trainer, hooks: Hooks, parts: FitLoopParts) {
@@ -62,8 +64,30 @@ export class FitLoop {
 
   /** Where a run that resumes from a checkpoint taken now has to begin. */
   get resumePoint(): LoopProgress {
-    if (!this.#isComplete) return { ...this.progress };
+    if (!this.#isComplete) {
+      return { ...this.progress, batchInEpoch: this.#resume.batchFrom(this.progress.batchInEpoch) };
+    }
     return { ...this.progress, epoch: this.progress.epoch + 1, batchInEpoch: 0, phase: "batches" };
+  }
+
+  /** The random generator's state at the resume point. */
+  get randomState(): readonly number[] {
+    return this.#isComplete ? getGlobalGenerator().state : this.#resume.random;
+  }
+
+  /** Whether the resume point lies within the open epoch. */
+  get isEpochOpen(): boolean {
+    return !this.#isComplete;
+  }
+
+  /** Batches whose gradients wait for the optimizer. */
+  get accumulatedBatches(): number {
+    return this.#step.accumulated;
+  }
+
+  /** To be set where those gradients come back from a checkpoint. */
+  set accumulatedBatches(batches: number) {
+    this.#step.accumulated = batches;
   }
 
   /** The last epoch with validation, -1 before the first; undefined where there is no validation data. */
@@ -102,13 +126,16 @@ export class FitLoop {
     this.#parts.train.loader.setEpoch?.(this.progress.epoch);
     await this.#hooks.callAll("onTrainEpochStart");
     if (this.progress.phase === "batches") await this.#batches();
+    this.#resume.begin();
     if (this.#isValidationDue()) await this.#validate();
     await this.#endEpoch();
   }
 
   async #batches(): Promise<void> {
     const { maxSteps } = this.#trainer.options;
-    for await (const numbered of numberBatches(this.#parts.train, this.progress.batchInEpoch)) {
+    const { epoch, batchInEpoch: skip } = this.progress;
+    const isSought = skip > 0 && seek(this.#parts.train, epoch, skip);
+    for await (const numbered of numberBatches(this.#parts.train, skip, isSought)) {
       if (!(await this.#batch(numbered))) break;
       if (this.#trainer.shouldStop || this.#hasAllSteps(maxSteps)) break;
     }
@@ -120,18 +147,30 @@ export class FitLoop {
   /** @returns whether the epoch goes on */
   async #batch({ batch, index, isLast }: NumberedBatch): Promise<boolean> {
     const { metrics } = this.#trainer;
+    this.#resume.beginBatch(index, this.#step.accumulated);
     const hostBatch = await this.#hooks.callHook(this.#hooks.module, "onBeforeBatchTransfer", batch);
     metrics.batch = hostBatch;
     const started = await this.#hooks.callAll("onTrainBatchStart", hostBatch, index);
     if (started.includes(-1)) return false;
-    const { outputs, stepped } = this.#step.run(hostBatch, index, isLast);
+    const { outputs, stepped } = this.#runStep(hostBatch, index, isLast);
     this.progress.batchInEpoch = index + 1;
     if (stepped) this.#countStep();
+    this.#resume.end();
     await lend(outputs, () => this.#hooks.callAll("onTrainBatchEnd", outputs, hostBatch, index));
     await this.#logStep(stepped);
     metrics.endStep("train");
     await nextTurn();
     return true;
+  }
+
+  #runStep(batch: unknown, index: number, isLast: boolean): { outputs: unknown; stepped: boolean } {
+    try {
+      return this.#step.run(batch, index, isLast);
+    } catch (error) {
+      this.#resume.breakWindow();
+      this.#step.dropGradients();
+      throw error;
+    }
   }
 
   #countStep(): void {
@@ -179,6 +218,7 @@ export class FitLoop {
     metrics.endEpoch("train");
     Object.assign(this.progress, this.resumePoint);
     this.#isComplete = false;
+    this.#resume.end();
   }
 
   /** Runs a few validation batches first, so that a mistake there shows before an epoch is spent. Leaves no trace. */

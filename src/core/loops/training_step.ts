@@ -21,7 +21,6 @@ export class TrainingStep {
   readonly #hooks: Hooks;
   readonly #optimizer: Optimizer;
   readonly #settings: Settings;
-  /** Batches whose gradients wait for the optimizer. */
   #accumulated = 0;
 
   constructor(hooks: Hooks, optimizer: Optimizer, settings: Settings) {
@@ -45,6 +44,16 @@ export class TrainingStep {
     }
     markStep();
     return { outputs, stepped: this.#accumulated === 0 };
+  }
+
+  /** Batches whose gradients wait for the optimizer. */
+  get accumulated(): number {
+    return this.#accumulated;
+  }
+
+  /** To be set where those gradients come back from a checkpoint. */
+  set accumulated(batches: number) {
+    this.#accumulated = batches;
   }
 
   /** Forgets gradients that no update will use. */

@@ -12,6 +12,8 @@ export interface ProgressDisplay {
   /** Says what else happens meanwhile, such as validation in an epoch; "" for nothing. */
   note(text: string): void;
   end(metrics: MetricRecord): void;
+  /** Shows a line of text. A running bar goes on below it. */
+  print(text: string): void;
   /** Ends without a result. */
   stop(): void;
 }

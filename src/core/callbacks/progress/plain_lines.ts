@@ -44,6 +44,10 @@ export class PlainLines implements ProgressDisplay {
 
   note(): void {}
 
+  print(text: string): void {
+    this.#stream.write(`${text}\n`);
+  }
+
   end(metrics: MetricRecord): void {
     this.#write([
       `${this.#done} ${this.#done === 1 ? "batch" : "batches"} in ${formatTime(this.#seconds)}`,

@@ -51,6 +51,12 @@ export class TerminalBar implements ProgressDisplay {
     if (text !== "") this.#bar?.update(this.#done, { status: text });
   }
 
+  /** The text takes the bar's line, and the bar is drawn again below it. */
+  print(text: string): void {
+    this.#stream.write(this.#bar === undefined ? `${text}\n` : `\r\u001b[K${text}\n`);
+    this.#bar?.render();
+  }
+
   end(metrics: MetricRecord): void {
     this.#bar?.update(this.#done, { status: this.#status(metrics) });
     this.stop();
