@@ -1,4 +1,6 @@
 /** A data module: everything about the data of a project in one place, asked for by the Trainer when it needs it. */
+import { readCheckpoint } from "./checkpoint/checkpoint.js";
+import { Hyperparameters, type SaveHyperparametersOptions } from "./hyperparameters.js";
 import { DataLoader, type DataLoaderOptions, type Dataset } from "../data/index.js";
 import { loadersOf } from "./combined_loader.js";
 import type { Awaitable } from "./types.js";
@@ -12,6 +14,11 @@ export type BatchLoader<Batch = unknown> = (AsyncIterable<Batch> | Iterable<Batc
   readonly batchSize?: number;
   /** Called before each pass with the training epoch, 0-based, so that the order can change with it. */
   setEpoch?(epoch: number): void;
+  /**
+   * Called when training goes on within an epoch: the next pass begins at this batch, 0-based. From a loader without it
+   * the batches before are read and dropped.
+   */
+  loadStateDict?(state: { epoch: number; batch: number }): void;
 };
 
 /**
@@ -36,7 +43,7 @@ export type Stage = "fit" | "validate" | "test" | "predict";
  * `teardown(stage)` when the run has ended well.
  */
 export class DataModule {
-  #hparams: Record<string, unknown> = {};
+  readonly #hparams = new Hyperparameters();
 
   /** Downloads and conversions: what is done once for a machine and leaves files, not fields. */
   prepareData(): Awaitable<void> {}
@@ -63,6 +70,45 @@ export class DataModule {
     return undefined;
   }
 
+  /** What a checkpoint keeps of the data, next to the position in the training loader: plain values and HostTensors. */
+  stateDict?(): unknown;
+  /** Called after `setup`, before the loaders are asked for. */
+  loadStateDict?(state: unknown): void;
+
+  /** The options this data module was made with. They are logged, and saved in checkpoints as JSON. */
+  get hparams(): Record<string, unknown> {
+    return this.#hparams.values;
+  }
+
+  /** The hyperparameters as they were saved first. */
+  get hparamsInitial(): Readonly<Record<string, unknown>> {
+    return this.#hparams.initial;
+  }
+
+  /**
+   * As a module's. @throws ConfigurationError `ERR_HYPERPARAMETERS` naming a value that JSON cannot hold
+   */
+  saveHyperparameters(hparams: object, options: SaveHyperparametersOptions = {}): void {
+    this.#hparams.save(this.constructor.name, hparams, options);
+  }
+
+  /**
+   * A data module as a checkpoint has it: made with the saved hyperparameters, given the saved state.
+   *
+   * @param overrides hyperparameters to change, and those that were not saved
+   * @throws CheckpointError where the file cannot be read
+   */
+  static async loadFromCheckpoint<D extends DataModule, Options>(
+    this: new (options: Options) => D,
+    path: string,
+    overrides: Partial<NonNullable<Options>> = {},
+  ): Promise<D> {
+    const { dataModule } = await readCheckpoint(path);
+    const data = new this({ ...dataModule?.hparams, ...overrides } as Options);
+    if (dataModule?.state !== undefined) data.loadStateDict?.(dataModule.state);
+    return data;
+  }
+
   /** Called when a run fails. */
   onException(_error: unknown): Awaitable<void> {}
 
@@ -72,21 +118,6 @@ export class DataModule {
   transferBatchToDevice?(batch: unknown, dataloaderIdx: number): unknown;
   /** As the module's hook of this name, and instead of it. */
   onAfterBatchTransfer?(batch: unknown, dataloaderIdx: number): unknown;
-
-  /** What a checkpoint keeps of the data: plain JSON values and HostTensors. */
-  stateDict?(): Record<string, unknown>;
-  /** Takes what `stateDict` gave, after `setup` and before the loaders are requested. */
-  loadStateDict?(state: Record<string, unknown>): void;
-
-  /** The options this data module was made with. They are logged with the module's, and saved in checkpoints. */
-  get hparams(): Readonly<Record<string, unknown>> {
-    return this.#hparams;
-  }
-
-  /** Call it in the constructor with the options object. */
-  saveHyperparameters(hparams: object): void {
-    this.#hparams = { ...hparams };
-  }
 
   /** The class and the loaders it has. */
   toString(): string {

@@ -96,7 +96,7 @@ export class Hooks {
 
   async callCallbacks(
     callbacks: readonly Callback[],
-    name: Exclude<keyof Callback, "stateKey" | "monitors">,
+    name: Exclude<keyof Callback, "stateKey" | "monitors" | "findLastCheckpoints">,
     ...args: unknown[]
   ): Promise<unknown[]> {
     const results: unknown[] = [];

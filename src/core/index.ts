@@ -18,6 +18,7 @@ export type { LightningOptimizer } from "./lightning_optimizer.js";
 export { InterruptedError, type InterruptSignal } from "./signals.js";
 export {
   Trainer,
+  type EvaluationOptions,
   type FinetuneOptions,
   type FitOptions,
   type PredictOptions,
@@ -38,6 +39,11 @@ export { CsvLogger, type CsvLoggerOptions } from "./loggers/csv_logger.js";
 export type { Logger } from "./loggers/logger.js";
 
 export { readCheckpoint, writeCheckpoint, type Checkpoint } from "./checkpoint/checkpoint.js";
+export { SafetensorsCheckpointIO, type CheckpointIO } from "./checkpoint/checkpoint_io.js";
+export { AsyncCheckpointIO } from "./checkpoint/async_checkpoint_io.js";
+export type { CkptPath } from "./checkpoint/ckpt_path.js";
+export type { SaveHyperparametersOptions } from "./hyperparameters.js";
+export type { EpochSums, MetricsState } from "./logging/metrics_state.js";
 export type { LoopProgress } from "./loops/fit_loop.js";
 export {
   decodeSafetensors,

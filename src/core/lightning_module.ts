@@ -4,13 +4,16 @@ import { ConfigurationError } from "../errors.js";
 import {
   clipGradNorm,
   clipGradValue,
+  type LoadStateOptions,
   type LrScheduler,
   type Optimizer,
   type Parameter,
 } from "../nn/index.js";
 import type { Callback } from "./callbacks/callback.js";
+import { readCheckpoint } from "./checkpoint/checkpoint.js";
 import { parametersOf } from "./gradients.js";
 import type { BatchLoader } from "./data_module.js";
+import { Hyperparameters, type SaveHyperparametersOptions } from "./hyperparameters.js";
 import type { LightningOptimizer } from "./lightning_optimizer.js";
 import type { LogOptions } from "./logging/log_rules.js";
 import type { LogValue } from "./logging/metrics_hub.js";
@@ -57,9 +60,11 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
    */
   automaticOptimization = true;
   #trainer: Trainer | undefined;
-  #hparams: Record<string, unknown> = {};
   /** What toggling has changed. */
   #toggled: Map<Parameter, boolean> | undefined;
+  /** Whether every weight must be in a checkpoint and have a place in the module. Default: true. */
+  strictLoading = true;
+  readonly #hparams = new Hyperparameters();
 
   /** The loss of one batch. */
   abstract trainingStep(batch: unknown, batchIdx: number): TrainingStepOutput | void;
@@ -266,14 +271,49 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
     return this.#trainer?.globalStep ?? 0;
   }
 
-  /** The options this module was made with. They are logged, and saved in checkpoints as JSON. */
-  get hparams(): Readonly<Record<string, unknown>> {
-    return this.#hparams;
+  /** The options this module was made with. They are logged, and saved in checkpoints as JSON. May be changed. */
+  get hparams(): Record<string, unknown> {
+    return this.#hparams.values;
   }
 
-  /** Call it in the constructor with the options object. */
-  saveHyperparameters(hparams: object): void {
-    this.#hparams = { ...hparams };
+  /** The hyperparameters as they were saved first. */
+  get hparamsInitial(): Readonly<Record<string, unknown>> {
+    return this.#hparams.initial;
+  }
+
+  /**
+   * Call it in the constructor with the options object: `loadFromCheckpoint` passes the same to the constructor. A second
+   * call adds to the first. Numbers, strings, booleans, null, arrays and plain objects can be saved; properties that are
+   * undefined are left out.
+   *
+   * @throws ConfigurationError `ERR_HYPERPARAMETERS` naming a value of another kind
+   */
+  saveHyperparameters(hparams: object, options: SaveHyperparametersOptions = {}): void {
+    this.#hparams.save(this.constructor.name, hparams, options);
+  }
+
+  /**
+   * A module as a checkpoint has it: made with the saved hyperparameters, given the saved weights.
+   *
+   * ```ts
+   * const model = await Autoencoder.loadFromCheckpoint("last.safetensors", { lr: 1e-4 });
+   * ```
+   *
+   * @param overrides hyperparameters to change, and those that were not saved
+   * @param options.strict whether every weight must have its counterpart. Default: the module's `strictLoading`
+   * @throws CheckpointError where the file cannot be read or does not fit
+   */
+  static async loadFromCheckpoint<M extends AnyLightningModule, Options>(
+    this: new (options: Options) => M,
+    path: string,
+    overrides: Partial<NonNullable<Options>> = {},
+    { strict }: LoadStateOptions = {},
+  ): Promise<M> {
+    const checkpoint = await readCheckpoint(path);
+    const module = new this({ ...checkpoint.hparams, ...overrides } as Options);
+    await module.onLoadCheckpoint?.(checkpoint);
+    module.loadStateDict(checkpoint.stateDict, { strict: strict ?? module.strictLoading });
+    return module;
   }
 
   /** No parameter trains, and the module is in eval mode. */

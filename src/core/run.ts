@@ -1,5 +1,7 @@
 /** One call of fit, validate, test or predict: what it works with, how it begins, and how it ends, well or badly. */
 import { ConfigurationError } from "../errors.js";
+import type { CkptPath } from "./checkpoint/ckpt_path.js";
+import type { Checkpoint } from "./checkpoint/checkpoint.js";
 import type { Callback } from "./callbacks/callback.js";
 import { DataModule, type Loaders, type Stage } from "./data_module.js";
 import { DataSources } from "./data_sources.js";
@@ -16,6 +18,8 @@ export class Run {
   readonly signals = new SignalListener();
   /** While it has its optimizers: until a fit's last hook, `onException` included. */
   loop: FitLoop | undefined;
+  /** What it begins with. */
+  checkpoint: Checkpoint | undefined;
   readonly #trainer: Trainer;
   #status: "running" | "finished" | "interrupted" = "running";
 
@@ -38,9 +42,10 @@ export class Run {
   }
 
   /** Sets everything up, runs the body, and takes everything down again. */
-  async execute<T>(body: (run: Run) => Promise<T>): Promise<T> {
+  async execute<T>(ckptPath: CkptPath | undefined, body: (run: Run) => Promise<T>): Promise<T> {
     this.signals.listen();
     try {
+      this.checkpoint = await this.#trainer.loadCheckpoint(ckptPath);
       await this.#setUp();
       const result = await body(this);
       await this.#tearDown();
@@ -71,6 +76,7 @@ export class Run {
   async #tearDown(): Promise<void> {
     await this.hooks.callHook(this.hooks.dataModule, "teardown", this.fn);
     await this.hooks.callAll("teardown", this.fn);
+    await this.#trainer.checkpointIO.teardown?.();
     for (const logger of this.#trainer.loggers) await logger.finalize("success");
   }
 
@@ -82,9 +88,13 @@ export class Run {
   async #fail(reason: unknown): Promise<unknown> {
     const error = reason instanceof StopRequest ? await this.#interruption(reason) : reason;
     const { callbacks, dataModule } = this.hooks;
+    const { checkpointIO, metrics } = this.#trainer;
+    metrics.dropStep();
     const steps = [
       ...callbacks.map((callback) => () => this.hooks.callCallbacks([callback], "onException", error)),
       () => this.hooks.callHook(dataModule, "onException", error),
+      () => metrics.discard(),
+      () => checkpointIO.teardown?.(),
       ...this.#trainer.loggers.map((logger) => () => logger.finalize("failed")),
     ];
     for (const step of steps) {
@@ -94,7 +104,6 @@ export class Run {
         continue;
       }
     }
-    this.#trainer.metrics.discard();
     return error;
   }
 

@@ -2,13 +2,17 @@
 import { join } from "node:path";
 import type * as tf from "@tensorflow/tfjs-core";
 import { ConfigurationError } from "../errors.js";
+import type { Callback } from "./callbacks/callback.js";
 import { runCallbacks } from "./callbacks/run_callbacks.js";
-import { readCheckpoint, writeCheckpoint } from "./checkpoint/checkpoint.js";
-import { captureCheckpoint, restoreLoop, restoreModule } from "./checkpoint/state.js";
+import type { Checkpoint } from "./checkpoint/checkpoint.js";
+import { SafetensorsCheckpointIO, type CheckpointIO } from "./checkpoint/checkpoint_io.js";
+import { findCheckpoint, type CkptPath } from "./checkpoint/ckpt_path.js";
+import { captureCheckpoint, restoreLoop, restoreModule, restoreWeights } from "./checkpoint/state.js";
 import { checkModule } from "./check_module.js";
 import type { PerLoader } from "./combined_loader.js";
 import { readOptimizers } from "./configure_optimizers.js";
 import type { DataModule, Loaders, Stage } from "./data_module.js";
+import { mergeHyperparameters } from "./hyperparameters.js";
 import type { AnyLightningModule, Finetunable } from "./lightning_module.js";
 import type { LightningOptimizer } from "./lightning_optimizer.js";
 import type { LogOptions } from "./logging/log_rules.js";
@@ -30,8 +34,16 @@ import type { MetricRecord } from "./types.js";
 export type { TrainerState } from "./trainer_status.js";
 
 export interface FitOptions {
-  /** A checkpoint to go on from: weights, optimizer, position and random numbers. */
-  ckptPath?: string;
+  /**
+   * A checkpoint to go on from: weights, optimizer, position and random numbers. "last" is the newest that a callback or a
+   * signal left, or a start from the beginning where there is none; "best" the best of this Trainer's last fit.
+   */
+  ckptPath?: CkptPath;
+}
+
+export interface EvaluationOptions {
+  /** A checkpoint whose weights the module takes first; "best" is the best of this Trainer's last fit. */
+  ckptPath?: CkptPath;
 }
 
 export interface SaveCheckpointOptions {
@@ -44,7 +56,7 @@ export interface FinetuneOptions extends FitOptions {
   strategy?: string;
 }
 
-export interface PredictOptions {
+export interface PredictOptions extends EvaluationOptions {
   /** Whether to collect the predictions. Without, callbacks see them in `onPredictBatchEnd`. Default: true. */
   returnPredictions?: boolean;
 }
@@ -68,19 +80,24 @@ type Given<D, Method extends string, Key extends string> = D extends DataModule
 export class Trainer extends TrainerStatus {
   readonly options: Readonly<ResolvedTrainerOptions>;
   readonly loggers: readonly Logger[];
+  /** Where checkpoints go and come from. */
+  readonly checkpointIO: CheckpointIO;
   /** Set it to true to end training after the running batch, once `minEpochs` and `minSteps` are done. */
   shouldStop = false;
   /** Batches averaged for the next optimizer steps. A fit starts with the option's; a callback may change it at an epoch's start. */
   accumulateGradBatches: number;
-  /** The checkpoint that the fit went on from. */
-  ckptPath: string | undefined;
+  /** The callbacks of the last fit: they know its best checkpoint. */
+  #fitCallbacks: readonly Callback[] = [];
+  /** The checkpoint that the running or last run began with. */
+  #ckptPath: string | undefined;
 
   /** @throws ConfigurationError `ERR_TRAINER_OPTION` for an unknown option, a value it cannot have, or a contradiction */
   constructor(options: TrainerOptions = {}) {
     super();
     this.options = resolveTrainerOptions(options);
     this.accumulateGradBatches = this.options.accumulateGradBatches;
-    const { logger, defaultRootDir } = this.options;
+    const { logger, defaultRootDir, checkpointIO } = this.options;
+    this.checkpointIO = checkpointIO ?? new SafetensorsCheckpointIO();
     if (typeof logger !== "boolean") this.loggers = [logger].flat();
     else this.loggers = logger ? [new CsvLogger({ saveDir: join(defaultRootDir, "kindling_logs") })] : [];
   }
@@ -92,7 +109,7 @@ export class Trainer extends TrainerStatus {
    * @throws InterruptedError `ERR_INTERRUPTED` for SIGINT and SIGTERM
    */
   async fit(module: AnyLightningModule, data: Data, options: FitOptions = {}): Promise<void> {
-    await this.#execute("fit", module, data, (run) => this.#fit(run, options));
+    await this.#execute("fit", module, data, options, (run) => this.#fit(run));
   }
 
   /**
@@ -113,9 +130,9 @@ export class Trainer extends TrainerStatus {
           "configureFinetuning(strategy) that says which layers are its backbone. Add one, or call fit.",
       );
     }
-    await this.#execute("fit", module, data, async (run) => {
+    await this.#execute("fit", module, data, options, async (run) => {
       await run.hooks.callHook(module, "configureFinetuning", strategy);
-      await this.#fit(run, options);
+      await this.#fit(run);
     });
   }
 
@@ -123,8 +140,10 @@ export class Trainer extends TrainerStatus {
   async validate<D extends Data>(
     module: AnyLightningModule,
     data: D,
+    options: EvaluationOptions = {},
   ): Promise<PerLoader<Given<D, "valDataloader", "val">, MetricRecord>> {
-    const records = await this.#execute("validate", module, data, (run) => this.#evaluate(run, "validate"));
+    const evaluate = (run: Run) => this.#evaluate(run, "validate");
+    const records = await this.#execute("validate", module, data, options, evaluate);
     return records as PerLoader<Given<D, "valDataloader", "val">, MetricRecord>;
   }
 
@@ -132,8 +151,9 @@ export class Trainer extends TrainerStatus {
   async test<D extends Data>(
     module: AnyLightningModule,
     data: D,
+    options: EvaluationOptions = {},
   ): Promise<PerLoader<Given<D, "testDataloader", "test">, MetricRecord>> {
-    const records = await this.#execute("test", module, data, (run) => this.#evaluate(run, "test"));
+    const records = await this.#execute("test", module, data, options, (run) => this.#evaluate(run, "test"));
     return records as PerLoader<Given<D, "testDataloader", "test">, MetricRecord>;
   }
 
@@ -144,9 +164,10 @@ export class Trainer extends TrainerStatus {
   async predict(
     module: AnyLightningModule,
     data: Data,
-    { returnPredictions = true }: PredictOptions = {},
+    { returnPredictions = true, ...options }: PredictOptions = {},
   ): Promise<unknown[]> {
-    return this.#execute("predict", module, data, async (run) => {
+    return this.#execute("predict", module, data, options, async (run) => {
+      await this.#loadWeights(run);
       const { sources, isList } = await run.sources.require("predict", "predict");
       const loop = new PredictionLoop(run.hooks, run.signals, returnPredictions);
       const predictions = await loop.run(sources, this.currentEpoch);
@@ -159,6 +180,8 @@ export class Trainer extends TrainerStatus {
    * the optimizer is gone and it holds the weights.
    *
    * @throws ConfigurationError `ERR_NO_MODULE` before the first run
+   * @throws CheckpointError `ERR_FILE_WRITE` where the disk is full or the folder cannot be written to; what the path
+   *   stood for before is intact. `ERR_CHECKPOINT_VALUE` where a hook added what JSON cannot hold
    */
   async saveCheckpoint(path: string, { weightsOnly = false }: SaveCheckpointOptions = {}): Promise<void> {
     const { run } = this;
@@ -170,7 +193,19 @@ export class Trainer extends TrainerStatus {
     }
     const progress = this.loop?.resumePoint ?? startOfTraining();
     const loop = weightsOnly ? undefined : run.loop;
-    await writeCheckpoint(path, await captureCheckpoint(run.hooks, progress, loop));
+    const fit = loop && { loop, metrics: this.metrics, dataModule: run.hooks.dataModule };
+    await this.checkpointIO.saveCheckpoint(path, await captureCheckpoint(run.hooks, progress, fit));
+  }
+
+  /** The checkpoint that the running or last run began with. */
+  get ckptPath(): string | undefined {
+    return this.#ckptPath;
+  }
+
+  /** @internal Reads the checkpoint a run begins with, before callbacks forget the run before. */
+  async loadCheckpoint(ckptPath: CkptPath | undefined): Promise<Checkpoint | undefined> {
+    this.#ckptPath = ckptPath && (await findCheckpoint(ckptPath, this, this.#fitCallbacks));
+    return this.#ckptPath === undefined ? undefined : this.checkpointIO.loadCheckpoint(this.#ckptPath);
   }
 
   /** Called by `module.log()`. Does nothing in a `barebones` run. */
@@ -214,16 +249,19 @@ export class Trainer extends TrainerStatus {
       await logger.logMetrics({ epoch: this.currentEpoch, ...metrics }, step);
   }
 
-  async #fit(run: Run, { ckptPath }: FitOptions): Promise<void> {
-    const { hooks } = run;
-    this.ckptPath = ckptPath;
-    const checkpoint = ckptPath === undefined ? undefined : await readCheckpoint(ckptPath);
-    if (checkpoint !== undefined) await restoreModule(hooks, checkpoint);
+  async #fit(run: Run): Promise<void> {
+    const { hooks, checkpoint } = run;
+    const { dataModule } = hooks;
+    this.#fitCallbacks = hooks.callbacks;
+    if (checkpoint !== undefined) await restoreModule(hooks, dataModule, checkpoint);
     const loop = await this.#prepareLoop(run);
     this.loop = run.loop = loop;
     await hooks.callAll("onFitStart");
-    for (const logger of this.loggers) await logger.logHyperparams(hooks.module.hparams);
-    if (checkpoint !== undefined) restoreLoop(loop, checkpoint);
+    const hparams = mergeHyperparameters(hooks.module, dataModule);
+    for (const logger of this.loggers) await logger.logHyperparams(hparams);
+    if (checkpoint !== undefined) {
+      restoreLoop({ loop, metrics: this.metrics, dataModule }, checkpoint, this.options.maxEpochs);
+    }
     await loop.run();
     await hooks.callAll("onFitEnd");
   }
@@ -243,7 +281,12 @@ export class Trainer extends TrainerStatus {
     return new FitLoop(this, { hooks, sources, signals, optimizations, validates, sanity });
   }
 
+  async #loadWeights({ hooks, checkpoint }: Run): Promise<void> {
+    if (checkpoint !== undefined) await restoreWeights(hooks, checkpoint);
+  }
+
   async #evaluate(run: Run, stage: "validate" | "test"): Promise<MetricRecord | MetricRecord[]> {
+    await this.#loadWeights(run);
     const { sources, isList } = await run.sources.require(stage, stage);
     const loop = new EvaluationLoop(this, run.hooks, run.signals, stage);
     const records = await loop.run(sources, this.currentEpoch);
@@ -254,6 +297,7 @@ export class Trainer extends TrainerStatus {
     fn: Stage,
     module: AnyLightningModule,
     data: Data,
+    { ckptPath }: EvaluationOptions,
     body: (run: Run) => Promise<T>,
   ): Promise<T> {
     refuseSecond(this.run, fn);
@@ -267,6 +311,6 @@ export class Trainer extends TrainerStatus {
       this.accumulateGradBatches = this.options.accumulateGradBatches;
     }
     module.attachTrainer(this);
-    return this.run.execute(body);
+    return this.run.execute(ckptPath, body);
   }
 }

@@ -1,6 +1,7 @@
 /** The Trainer's options and their defaults, in one place. */
 import type { Callback } from "./callbacks/callback.js";
 import { durationMilliseconds, type Duration } from "./duration.js";
+import type { CheckpointIO } from "./checkpoint/checkpoint_io.js";
 import type { Logger } from "./loggers/logger.js";
 import { checkOptions } from "./option_rules.js";
 
@@ -24,6 +25,10 @@ export interface TrainerOptions {
    * interrupts training leaves a checkpoint. Default: true.
    */
   enableCheckpointing?: boolean;
+  /** Where checkpoints go and come from, such as `new AsyncCheckpointIO()`. Default: files, written while training waits. */
+  checkpointIO?: CheckpointIO;
+  /** Whether the modules, parameters and sizes are shown when a fit starts. Default: true. */
+  enableModelSummary?: boolean;
   /** Batches of each epoch: a fraction if below 1, else a count; 0 for none. Default: all. */
   limitTrainBatches?: number;
   /** Batches of each validation loader; as `limitTrainBatches`. */
@@ -88,6 +93,8 @@ export interface ResolvedTrainerOptions {
   logger: boolean | Logger | Logger[];
   enableProgressBar: boolean;
   enableCheckpointing: boolean;
+  checkpointIO: CheckpointIO | undefined;
+  enableModelSummary: boolean;
   limitTrainBatches: number | undefined;
   limitValBatches: number | undefined;
   limitTestBatches: number | undefined;
@@ -114,6 +121,7 @@ const BARE = {
   logger: false,
   enableProgressBar: false,
   enableCheckpointing: false,
+  enableModelSummary: false,
   numSanityValSteps: 0,
   logEveryNSteps: 0,
 } as const;
@@ -133,6 +141,8 @@ export function resolveTrainerOptions(given: TrainerOptions): ResolvedTrainerOpt
     overfitBatches = 0,
     limitTrainBatches = overfitBatches === 0 ? undefined : overfitBatches,
     limitValBatches = overfitBatches === 0 ? undefined : overfitBatches,
+    checkpointIO,
+    enableModelSummary = true,
     limitTestBatches,
     limitPredictBatches,
     gradientClipVal,
@@ -156,6 +166,8 @@ export function resolveTrainerOptions(given: TrainerOptions): ResolvedTrainerOpt
     logger,
     enableProgressBar,
     enableCheckpointing,
+    checkpointIO,
+    enableModelSummary,
     limitTrainBatches,
     limitValBatches,
     limitTestBatches,

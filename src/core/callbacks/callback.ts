@@ -118,7 +118,10 @@ export abstract class Callback {
   /** The run has failed with this error, which is thrown on afterwards. */
   onException?(trainer: Trainer, module: AnyLightningModule, error: unknown): Awaitable<void>;
 
-  /** What a checkpoint keeps of this callback: plain JSON values. */
+  /** The files this callback keeps from which training could go on: `ckptPath: "last"` takes the newest of all. */
+  findLastCheckpoints?(trainer: Trainer): Awaitable<string[]>;
+
+  /** What a checkpoint keeps of this callback: plain values and HostTensors. */
   stateDict?(): Record<string, unknown>;
   loadStateDict?(state: Record<string, unknown>): void;
   onSaveCheckpoint?(trainer: Trainer, module: AnyLightningModule, checkpoint: Checkpoint): Awaitable<void>;

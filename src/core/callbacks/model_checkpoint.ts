@@ -1,9 +1,8 @@
 /** Saves checkpoints as training goes on, keeps the best, and gives the module the best weights at the end. */
 import { existsSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigurationError } from "../../errors.js";
-import { readCheckpoint } from "../checkpoint/checkpoint.js";
 import type { Stage } from "../data_module.js";
 import type { AnyLightningModule } from "../lightning_module.js";
 import type { Trainer } from "../trainer.js";
@@ -115,10 +114,10 @@ export class ModelCheckpoint extends Callback {
     this.#lastIsBest = place === 0;
   }
 
-  override async onTrainEnd(_trainer: Trainer, module: AnyLightningModule): Promise<void> {
+  override async onTrainEnd(trainer: Trainer, module: AnyLightningModule): Promise<void> {
     const best = this.bestModelPath;
     if (!this.#restoreBest || this.monitor === undefined || best === undefined || this.#lastIsBest) return;
-    const { stateDict } = await readCheckpoint(best);
+    const { stateDict } = await trainer.checkpointIO.loadCheckpoint(best);
     module.loadStateDict(stateDict);
   }
 
@@ -147,11 +146,22 @@ export class ModelCheckpoint extends Callback {
     this.#saved.splice(place, 0, { path, score, isOwn: true });
     const surplus = this.saveTopK === -1 ? [] : this.#saved.splice(this.saveTopK);
     await trainer.saveCheckpoint(path);
-    for (const old of surplus) if (old.isOwn) await rm(old.path, { force: true });
+    for (const old of surplus) if (old.isOwn) await trainer.checkpointIO.removeCheckpoint(old.path);
+  }
+
+  /** All checkpoints in the folder. */
+  override async findLastCheckpoints(trainer: Trainer): Promise<string[]> {
+    const folder = this.#folder(trainer);
+    const names = existsSync(folder) ? await readdir(folder) : [];
+    return names.filter((name) => name.endsWith(EXTENSION)).map((name) => join(folder, name));
+  }
+
+  #folder(trainer: Trainer): string {
+    return this.#dirpath ?? join(trainer.logDir, "checkpoints");
   }
 
   #pathFor(trainer: Trainer): string {
-    const folder = this.#dirpath ?? join(trainer.logDir, "checkpoints");
+    const folder = this.#folder(trainer);
     const { currentEpoch: epoch, globalStep: step } = trainer;
     const name = formatName(this.#filename, { ...trainer.callbackMetrics, epoch, step });
     const path = (suffix: string) => join(folder, `${name}${suffix}${EXTENSION}`);

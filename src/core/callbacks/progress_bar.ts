@@ -28,6 +28,11 @@ export class ProgressBar extends Callback {
     return true;
   }
 
+  /** Writes a line of text above the bar. */
+  print(text: string): void {
+    this.#display.print(text);
+  }
+
   override onTrainEpochStart(trainer: Trainer): void {
     const { maxEpochs } = trainer.options;
     const total = maxEpochs === -1 ? Infinity : maxEpochs;
@@ -105,11 +110,6 @@ export class ProgressBar extends Callback {
 
   override onException(): void {
     this.#display.stop();
-  }
-
-  /** Writes a line of text above the bar. */
-  print(text: string): void {
-    this.#display.print(text);
   }
 
   #update(trainer: Trainer, batchIdx: number): void {

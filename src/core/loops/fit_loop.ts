@@ -9,12 +9,13 @@ import type { Hooks } from "../hooks.js";
 import { LightningOptimizer } from "../lightning_optimizer.js";
 import type { SignalListener } from "../signals.js";
 import type { Trainer } from "../trainer.js";
-import { numberBatches, type BatchSource, type NumberedBatch } from "./batches.js";
+import { numberBatches, seek, type BatchSource, type NumberedBatch } from "./batches.js";
 import { EvaluationLoop } from "./evaluation_loop.js";
 import { ManualStep } from "./manual_step.js";
 import { nextTurn } from "./next_turn.js";
 import { lend } from "./outputs.js";
 import { startOfTraining, type LoopProgress } from "./progress.js";
+import { ResumePoint } from "./resume_point.js";
 import { TrainingStep } from "./training_step.js";
 import { prepareHostBatch } from "./transfer.js";
 import { ValidationSchedule } from "./validation_schedule.js";
@@ -47,6 +48,7 @@ export class FitLoop {
   /** Whether the open epoch has nothing left to do but to be counted. */
   #isComplete = false;
   #isLastBatch = false;
+  readonly #resume = new ResumePoint();
   #validatedEpoch: number | undefined;
 
   constructor(trainer: Trainer, parts: FitLoopParts) {
@@ -78,8 +80,8 @@ export class FitLoop {
     return this.optimizers[0]!;
   }
 
-  get scheduler(): LrScheduler | undefined {
-    return this.#parts.optimizations[0]?.scheduler;
+  get schedulers(): LrScheduler[] {
+    return this.#parts.optimizations.flatMap(({ scheduler }) => scheduler ?? []);
   }
 
   get isLastBatch(): boolean {
@@ -88,8 +90,30 @@ export class FitLoop {
 
   /** Where a run that resumes from a checkpoint taken now has to begin. */
   get resumePoint(): LoopProgress {
-    if (!this.#isComplete) return { ...this.progress };
+    if (!this.#isComplete) {
+      return { ...this.progress, batchInEpoch: this.#resume.batchFrom(this.progress.batchInEpoch) };
+    }
     return { ...this.progress, epoch: this.progress.epoch + 1, batchInEpoch: 0, phase: "batches" };
+  }
+
+  /** The random generator's state at the resume point. */
+  get randomState(): readonly number[] {
+    return this.#isComplete ? getGlobalGenerator().state : this.#resume.random;
+  }
+
+  /** Whether the resume point lies within the open epoch. */
+  get isEpochOpen(): boolean {
+    return !this.#isComplete;
+  }
+
+  /** Batches whose gradients wait for the optimizer. */
+  get accumulatedBatches(): number {
+    return this.#step.accumulated;
+  }
+
+  /** To be set where those gradients come back from a checkpoint. */
+  set accumulatedBatches(batches: number) {
+    this.#step.accumulated = batches;
   }
 
   /** The last epoch with validation, -1 before the first; undefined where there is no validation data. */
@@ -146,7 +170,7 @@ export class FitLoop {
 
   async #epoch(): Promise<void> {
     const [train] = await this.#parts.sources.forEpoch("train", this.progress.epoch);
-    train!.loader.setEpoch?.(this.#trainer.options.overfits ? 0 : this.progress.epoch);
+    train!.loader.setEpoch?.(this.#loaderEpoch);
     await this.#hooks.callAll("onTrainEpochStart");
     if (this.progress.phase === "validation") await this.#validate();
     await this.#batches(train!);
@@ -155,8 +179,15 @@ export class FitLoop {
     this.#parts.signals.check();
   }
 
+  /** What the training loader takes for the epoch: always the first where one is learnt by heart. */
+  get #loaderEpoch(): number {
+    return this.#trainer.options.overfits ? 0 : this.progress.epoch;
+  }
+
   async #batches(train: BatchSource): Promise<void> {
-    for await (const numbered of numberBatches(train, this.progress.batchInEpoch)) {
+    const skip = this.progress.batchInEpoch;
+    const isSought = skip > 0 && seek(train, this.#loaderEpoch, skip);
+    for await (const numbered of numberBatches(train, skip, isSought)) {
       if (!(await this.#batch(numbered, train))) break;
       if (this.progress.phase === "validation") await this.#validate();
       if (!this.#step.isAccumulating) this.#parts.signals.check();
@@ -169,18 +200,30 @@ export class FitLoop {
   async #batch({ batch, index, isLast }: NumberedBatch, train: BatchSource): Promise<boolean> {
     const { metrics } = this.#trainer;
     this.#isLastBatch = isLast;
+    this.#resume.beginBatch(index, this.#step.accumulated);
     const hostBatch = await prepareHostBatch(this.#hooks, batch, 0);
     metrics.batch = hostBatch;
     const started = await this.#hooks.callAll("onTrainBatchStart", hostBatch, index);
     if (started.includes(-1)) return false;
-    const { outputs, steps } = this.#step.run(hostBatch, index, isLast);
+    const { outputs, steps } = this.#runStep(hostBatch, index, isLast);
     this.#count(index, steps, train);
     this.#stepSchedulers(steps, isLast);
+    this.#resume.end();
     await lend(outputs, () => this.#hooks.callAll("onTrainBatchEnd", outputs, hostBatch, index));
     await this.#logStep(steps);
     metrics.endStep("train");
     await nextTurn();
     return true;
+  }
+
+  #runStep(batch: unknown, index: number, isLast: boolean): { outputs: unknown; steps: number } {
+    try {
+      return this.#step.run(batch, index, isLast);
+    } catch (error) {
+      this.#resume.breakWindow();
+      this.#step.dropGradients();
+      throw error;
+    }
   }
 
   /** Steps of manual optimization count themselves. */
@@ -215,6 +258,7 @@ export class FitLoop {
     const { progress } = this;
     if (this.#validatedEpoch !== undefined) {
       progress.phase = "validation";
+      this.#resume.begin();
       if (!this.#step.isAccumulating)
         await this.#hooks.callHook(this.#hooks.module, "onValidationModelZeroGrad");
       this.#stage = "validate";
@@ -231,6 +275,7 @@ export class FitLoop {
     this.#validatedEpoch = this.progress.epoch;
     this.progress.batchesSinceValidation = 0;
     this.progress.phase = "batches";
+    this.#resume.end();
   }
 
   /** Monitoring callbacks come after the module, to see what it logs here. */
@@ -240,6 +285,7 @@ export class FitLoop {
     const [monitors, others] = [true, false].map((monitors) =>
       callbacks.filter((callback) => callback.monitors === monitors),
     );
+    this.#resume.begin();
     await metrics.publishEpoch("train");
     await this.#hooks.callCallbacks(others!, "onTrainEpochEnd");
     await this.#hooks.callHook(module, "onTrainEpochEnd");
@@ -251,6 +297,7 @@ export class FitLoop {
     metrics.endEpoch("train");
     Object.assign(this.progress, this.resumePoint);
     this.#isComplete = false;
+    this.#resume.end();
   }
 
   /** Runs a few validation batches first, so that a mistake there shows before an epoch is spent. Leaves no trace. */

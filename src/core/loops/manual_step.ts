@@ -11,6 +11,7 @@ export class ManualStep {
   readonly #onStep: () => void;
   /** Gradients wait for as many batches as the module likes; nobody else knows. */
   readonly isAccumulating = false;
+  accumulated = 0;
   #steps = 0;
 
   /** @param onStep is called after each optimizer step */

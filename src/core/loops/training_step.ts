@@ -63,6 +63,17 @@ export class TrainingStep {
     return { outputs, steps };
   }
 
+  /** Batches whose gradients wait for the optimizer. */
+  get accumulated(): number {
+    return this.#accumulated;
+  }
+
+  /** To be set where those gradients come back from a checkpoint. */
+  set accumulated(batches: number) {
+    this.#batches = batches;
+    this.#accumulated = batches;
+  }
+
   /** Forgets gradients that no update will use. */
   dropGradients(): void {
     this.#batches = 0;
