@@ -6,6 +6,7 @@ import type { Callback } from "./callbacks/callback.js";
 import { runCallbacks } from "./callbacks/run_callbacks.js";
 import { EarlyStopping } from "./callbacks/early_stopping.js";
 import { ModelCheckpoint } from "./callbacks/model_checkpoint.js";
+import { ProgressBar } from "./callbacks/progress_bar.js";
 import { readCheckpoint, writeCheckpoint } from "./checkpoint/checkpoint.js";
 import { captureCheckpoint, restoreLoop, restoreModule } from "./checkpoint/state.js";
 import { readOptimizers } from "./configure_optimizers.js";
@@ -32,6 +33,11 @@ export interface FitOptions {
   ckptPath?: string;
 }
 
+export interface SaveCheckpointOptions {
+  /** Leaves out all but the weights and hyperparameters, so that training cannot go on from it. Default: false. */
+  weightsOnly?: boolean;
+}
+
 export interface FinetuneOptions extends FitOptions {
   /** Which layers train, in the module's own words. Default: "no_freeze", all of them. */
   strategy?: string;
@@ -52,16 +58,23 @@ export class Trainer {
   readonly state: TrainerState = { fn: undefined, stage: undefined, status: "initializing" };
   /** Set it to true to end training after the running batch. */
   shouldStop = false;
+  /** Batches averaged for the next optimizer steps. A fit starts with the option's; a callback may change it at an epoch's start. */
+  accumulateGradBatches: number;
+  /** The checkpoint that this fit went on from. */
+  ckptPath: string | undefined;
   /** @internal */
   readonly metrics = new MetricsHub();
   #hooks: Hooks | undefined;
   #sources: DataSources | undefined;
   #loop: FitLoop | undefined;
+  /** The loop while it has its optimizer: until a fit's last hook, `onException` included. */
+  #liveLoop: FitLoop | undefined;
   #numSanityValBatches = 0;
 
   /** @throws ConfigurationError `ERR_TRAINER_OPTION` for an unknown option or a value it cannot have */
   constructor(options: TrainerOptions = {}) {
     this.options = resolveTrainerOptions(options);
+    this.accumulateGradBatches = this.options.accumulateGradBatches;
     const { logger, defaultRootDir } = this.options;
     if (typeof logger !== "boolean") this.loggers = [logger].flat();
     else this.loggers = logger ? [new CsvLogger({ saveDir: join(defaultRootDir, "kindling_logs") })] : [];
@@ -127,7 +140,7 @@ export class Trainer {
    *
    * @throws ConfigurationError `ERR_NO_MODULE` before the first run
    */
-  async saveCheckpoint(path: string): Promise<void> {
+  async saveCheckpoint(path: string, { weightsOnly = false }: SaveCheckpointOptions = {}): Promise<void> {
     const hooks = this.#hooks;
     if (hooks === undefined) {
       throw new ConfigurationError(
@@ -136,8 +149,8 @@ export class Trainer {
       );
     }
     const progress = this.#loop?.resumePoint ?? startOfTraining();
-    const isFitting = this.state.fn === "fit" && this.state.status === "running";
-    await writeCheckpoint(path, await captureCheckpoint(hooks, progress, isFitting ? this.#loop : undefined));
+    const loop = weightsOnly ? undefined : this.#liveLoop;
+    await writeCheckpoint(path, await captureCheckpoint(hooks, progress, loop));
   }
 
   /** The data of the running or last run; loaders that were given alone are in one too. */
@@ -157,6 +170,15 @@ export class Trainer {
 
   get checkpointCallback(): ModelCheckpoint | undefined {
     return this.callbacks.find((callback) => callback instanceof ModelCheckpoint);
+  }
+
+  get progressBarCallback(): ProgressBar | undefined {
+    return this.callbacks.find((callback) => callback instanceof ProgressBar);
+  }
+
+  /** Shows a line of text above the progress bar. Without a bar nobody asked to see anything, and nothing is shown. */
+  print(text: string): void {
+    this.progressBarCallback?.print(text);
   }
 
   get earlyStoppingCallback(): EarlyStopping | undefined {
@@ -244,19 +266,17 @@ export class Trainer {
 
   async #fit(run: Run, { ckptPath }: FitOptions): Promise<void> {
     const { hooks } = run;
+    this.ckptPath = ckptPath;
     const checkpoint = ckptPath === undefined ? undefined : await readCheckpoint(ckptPath);
     if (checkpoint !== undefined) await restoreModule(hooks, checkpoint);
     const loop = await this.#prepareLoop(run);
     this.#loop = loop;
-    try {
-      await hooks.callAll("onFitStart");
-      for (const logger of this.loggers) await logger.logHyperparams(hooks.module.hparams);
-      if (checkpoint !== undefined) restoreLoop(loop, checkpoint);
-      await loop.run();
-      await hooks.callAll("onFitEnd");
-    } finally {
-      loop.dispose();
-    }
+    this.#liveLoop = loop;
+    await hooks.callAll("onFitStart");
+    for (const logger of this.loggers) await logger.logHyperparams(hooks.module.hparams);
+    if (checkpoint !== undefined) restoreLoop(loop, checkpoint);
+    await loop.run();
+    await hooks.callAll("onFitEnd");
   }
 
   async #prepareLoop({ hooks, sources }: Run): Promise<FitLoop> {
@@ -315,6 +335,8 @@ export class Trainer {
       await this.#fail(hooks, dataModule, error);
       throw error;
     } finally {
+      this.#liveLoop?.dispose();
+      this.#liveLoop = undefined;
       this.metrics.batch = undefined;
       this.state.stage = undefined;
     }
@@ -329,6 +351,7 @@ export class Trainer {
     if (fn === "fit") {
       this.#loop = undefined;
       this.shouldStop = false;
+      this.accumulateGradBatches = this.options.accumulateGradBatches;
     }
     hooks.module.attachTrainer(this);
   }

@@ -1,13 +1,16 @@
 /** The Trainer's options: their defaults in one place, and a check of every one that is given. */
 import { ConfigurationError, describeChoices } from "../errors.js";
 import type { Callback } from "./callbacks/callback.js";
+import { durationMilliseconds, type Duration } from "./duration.js";
 import type { Logger } from "./loggers/logger.js";
 
 export interface TrainerOptions {
-  /** Passes over the training data; -1 for no end. Default: 10, or no end where `maxSteps` is given. */
+  /** Passes over the training data; -1 for no end. Default: 10, or no end where `maxSteps` or `maxTime` is given. */
   maxEpochs?: number;
   /** Optimizer steps; -1 for no end. Default: -1. */
   maxSteps?: number;
+  /** How long training may take: `"DD:HH:MM:SS"` or `{ days, hours, minutes, seconds }`. Default: no limit. */
+  maxTime?: Duration;
   /** Default: none but the progress bar and, for modules with a `monitor`, a ModelCheckpoint. */
   callbacks?: Callback | Callback[];
   /** `true` writes CSV files in `kindling_logs`, `false` logs nothing. Default: true. */
@@ -40,6 +43,7 @@ export interface TrainerOptions {
 export interface ResolvedTrainerOptions {
   maxEpochs: number;
   maxSteps: number;
+  maxTime: Duration | undefined;
   callbacks: Callback[];
   logger: boolean | Logger | Logger[];
   enableProgressBar: boolean;
@@ -64,7 +68,8 @@ export function resolveTrainerOptions(given: TrainerOptions): ResolvedTrainerOpt
   checkOptions(given);
   const {
     maxSteps = -1,
-    maxEpochs = maxSteps === -1 ? DEFAULT_MAX_EPOCHS : -1,
+    maxTime,
+    maxEpochs = maxSteps === -1 && maxTime === undefined ? DEFAULT_MAX_EPOCHS : -1,
     callbacks = [],
     logger = true,
     enableProgressBar = true,
@@ -84,6 +89,7 @@ export function resolveTrainerOptions(given: TrainerOptions): ResolvedTrainerOpt
   const resolved: ResolvedTrainerOptions = {
     maxEpochs,
     maxSteps,
+    maxTime,
     callbacks: [callbacks].flat(),
     logger,
     enableProgressBar,
@@ -143,6 +149,10 @@ const limit: Rule = {
 const rules: Record<keyof TrainerOptions, Rule> = {
   maxEpochs: endless,
   maxSteps: endless,
+  maxTime: {
+    isValid: (value) => durationMilliseconds(value as Duration, "The Trainer's option maxTime") > 0,
+    expected: "a duration",
+  },
   callbacks: {
     isValid: (value) => [value].flat().every(isObject),
     expected: "a Callback or an array of them",

@@ -47,7 +47,7 @@ export class FitLoop {
     this.#trainer = trainer;
     this.#hooks = hooks;
     this.#parts = parts;
-    this.#step = new TrainingStep(hooks, parts.optimizer, trainer.options);
+    this.#step = new TrainingStep(hooks, parts.optimizer, trainer);
     this.#validation = new EvaluationLoop(trainer, hooks, "validate");
     if (parts.val !== undefined && parts.val.total > 0) this.#validatedEpoch = -1;
   }

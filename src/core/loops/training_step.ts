@@ -9,8 +9,9 @@ import { isTensor, toDevice } from "../to_device.js";
 import { detach, release } from "./outputs.js";
 
 interface Settings {
-  accumulateGradBatches: number;
-  gradientClipVal: number | undefined;
+  /** May change from one window to the next. */
+  readonly accumulateGradBatches: number;
+  readonly options: { readonly gradientClipVal: number | undefined };
 }
 
 /**
@@ -75,10 +76,15 @@ export class TrainingStep {
   }
 
   #update(): void {
-    const { accumulateGradBatches: window, gradientClipVal } = this.#settings;
+    const { accumulateGradBatches: window, options } = this.#settings;
     if (this.#accumulated < window) scaleGradients(this.#optimizer, window / this.#accumulated);
     this.#hooks.callAllNow("onBeforeOptimizerStep", this.#optimizer);
-    this.#hooks.callHook(this.#hooks.module, "configureGradientClipping", this.#optimizer, gradientClipVal);
+    this.#hooks.callHook(
+      this.#hooks.module,
+      "configureGradientClipping",
+      this.#optimizer,
+      options.gradientClipVal,
+    );
     this.#optimizer.step();
     this.dropGradients();
   }
