@@ -1,4 +1,5 @@
 /** Durations as options give them. */
+import { inspect } from "node:util";
 import { ConfigurationError } from "../errors.js";
 
 /**
@@ -21,7 +22,7 @@ export function durationMilliseconds(duration: Duration, option: string): number
   throw new ConfigurationError(
     "ERR_DURATION",
     `${option} must be a duration above 0, "DD:HH:MM:SS" or { days, hours, minutes, seconds, milliseconds }, ` +
-      `not ${JSON.stringify(duration) ?? String(duration)}.` +
+      `not ${inspect(duration)}.` +
       (typeof duration === "number" ? ` Say which unit: { seconds: ${String(duration)} }.` : ""),
   );
 }
