@@ -30,10 +30,11 @@ export type { Awaitable, MetricRecord } from "./types.js";
 export { toDevice, toHost } from "./to_device.js";
 
 export { Callback } from "./callbacks/callback.js";
-export { EarlyStopping, type EarlyStoppingOptions } from "./callbacks/early_stopping.js";
+export { EarlyStopping, type EarlyStoppingOptions, type StoppingReason } from "./callbacks/early_stopping.js";
 export { LearningRateMonitor, type LearningRateMonitorOptions } from "./callbacks/learning_rate_monitor.js";
 export { ModelCheckpoint, type ModelCheckpointOptions } from "./callbacks/model_checkpoint.js";
 export { ProgressBar, type ProgressBarOptions } from "./callbacks/progress_bar.js";
+export { Timer, type TimedStage, type TimerOptions } from "./callbacks/timer.js";
 
 export { CsvLogger, type CsvLoggerOptions } from "./loggers/csv_logger.js";
 export type { Logger } from "./loggers/logger.js";

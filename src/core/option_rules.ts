@@ -1,5 +1,6 @@
 /** Which values the Trainer's options can have, and which of them contradict each other. */
 import { ConfigurationError, describeChoices } from "../errors.js";
+import { durationMilliseconds, type Duration } from "./duration.js";
 import type { TrainerOptions } from "./trainer_options.js";
 
 interface Rule {
@@ -30,6 +31,10 @@ const rules: Record<keyof TrainerOptions, Rule> = {
   minEpochs: count,
   maxSteps: endless,
   minSteps: count,
+  maxTime: {
+    isValid: (value) => durationMilliseconds(value as Duration, "The Trainer's option maxTime") > 0,
+    expected: "a duration",
+  },
   callbacks: {
     isValid: (value) => [value].flat().every(isObject),
     expected: "a Callback or an array of them",

@@ -6,7 +6,7 @@ import type { Logger } from "./loggers/logger.js";
 import { checkOptions } from "./option_rules.js";
 
 export interface TrainerOptions {
-  /** Passes over the training data; -1 for no end. Default: 10, or no end where `maxSteps` is given. */
+  /** Passes over the training data; -1 for no end. Default: 10, or no end where `maxSteps` or `maxTime` is given. */
   maxEpochs?: number;
   /** Epochs before `shouldStop` is obeyed; a request that comes earlier waits. Default: 0. */
   minEpochs?: number;
@@ -14,6 +14,8 @@ export interface TrainerOptions {
   maxSteps?: number;
   /** Optimizer steps before `shouldStop` is obeyed. Default: 0. */
   minSteps?: number;
+  /** How long training may take: `"DD:HH:MM:SS"` or `{ days, hours, minutes, seconds }`. Default: no limit. */
+  maxTime?: Duration;
   /** Default: none but the progress bar and, for modules with a `monitor`, a ModelCheckpoint. */
   callbacks?: Callback | Callback[];
   /** `true` writes CSV files in `kindling_logs`, `false` logs nothing. Default: true. */
@@ -89,6 +91,7 @@ export interface ResolvedTrainerOptions {
   minEpochs: number;
   maxSteps: number;
   minSteps: number;
+  maxTime: Duration | undefined;
   callbacks: Callback[];
   logger: boolean | Logger | Logger[];
   enableProgressBar: boolean;
@@ -131,7 +134,8 @@ export function resolveTrainerOptions(given: TrainerOptions): ResolvedTrainerOpt
   checkOptions(given);
   const {
     maxSteps = -1,
-    maxEpochs = maxSteps === -1 ? DEFAULT_MAX_EPOCHS : -1,
+    maxTime,
+    maxEpochs = maxSteps === -1 && maxTime === undefined ? DEFAULT_MAX_EPOCHS : -1,
     minEpochs = 0,
     minSteps = 0,
     callbacks = [],
@@ -162,6 +166,7 @@ export function resolveTrainerOptions(given: TrainerOptions): ResolvedTrainerOpt
     minEpochs,
     maxSteps,
     minSteps,
+    maxTime,
     callbacks: [callbacks].flat(),
     logger,
     enableProgressBar,

@@ -111,7 +111,7 @@ export function restoreLoop({ loop, metrics }: RunningFit, checkpoint: Checkpoin
   if (optimizerStates === undefined) {
     throw new CheckpointError(
       "ERR_CHECKPOINT_WEIGHTS_ONLY",
-      "Training cannot go on from this checkpoint: it holds weights only, as it was saved when no fit was running. " +
+      "Training cannot go on from this checkpoint: it holds weights only, as it was saved when no fit was running or with weightsOnly. " +
         "Load them with module.loadStateDict and call fit without ckptPath to start anew from them.",
     );
   }
