@@ -1,5 +1,4 @@
 /** The Trainer: runs a LightningModule on data, from the first hook to the last, and frees what the run made. */
-import { join } from "node:path";
 import { ConfigurationError } from "../errors.js";
 import type { Optimizer } from "../nn/index.js";
 import type { Callback } from "./callbacks/callback.js";
@@ -15,7 +14,8 @@ import { Hooks } from "./hooks.js";
 import type { AnyLightningModule, Finetunable } from "./lightning_module.js";
 import type { LogOptions } from "./logging/log_rules.js";
 import { MetricsHub, type LogValue } from "./logging/metrics_hub.js";
-import { CsvLogger } from "./loggers/csv_logger.js";
+import { callLoggers } from "./loggers/call_loggers.js";
+import { CSVLogger } from "./loggers/csv_logger.js";
 import type { Logger } from "./loggers/logger.js";
 import { EvaluationLoop } from "./loops/evaluation_loop.js";
 import { FitLoop, startOfTraining } from "./loops/fit_loop.js";
@@ -64,7 +64,7 @@ export class Trainer {
     this.options = resolveTrainerOptions(options);
     const { logger, defaultRootDir } = this.options;
     if (typeof logger !== "boolean") this.loggers = [logger].flat();
-    else this.loggers = logger ? [new CsvLogger({ saveDir: join(defaultRootDir, "kindling_logs") })] : [];
+    else this.loggers = logger ? [new CSVLogger({ saveDir: defaultRootDir })] : [];
   }
 
   /**
@@ -172,6 +172,11 @@ export class Trainer {
     return this.metrics.progressBarMetrics;
   }
 
+  /** The last value of every metric that went to the loggers in this run. */
+  get loggedMetrics(): MetricRecord {
+    return this.metrics.loggedMetrics;
+  }
+
   /** Epochs completed in this fit: while one runs, its 0-based number. */
   get currentEpoch(): number {
     return this.#loop?.progress.epoch ?? 0;
@@ -225,9 +230,15 @@ export class Trainer {
     return maxSteps === -1 ? byEpochs : Math.min(byEpochs, maxSteps);
   }
 
-  /** The first logger's folder, or `defaultRootDir`. */
+  /** The first logger. */
+  get logger(): Logger | undefined {
+    return this.loggers[0];
+  }
+
+  /** The folder of the first logger that has one, or `defaultRootDir`. */
   get logDir(): string {
-    return this.loggers.find(({ logDir }) => logDir !== undefined)?.logDir ?? this.options.defaultRootDir;
+    for (const { logDir } of this.loggers) if (logDir !== undefined) return logDir;
+    return this.options.defaultRootDir;
   }
 
   /** @internal Writes what the running step logged, reading it only where there is a logger. */
@@ -235,11 +246,15 @@ export class Trainer {
     if (this.loggers.length > 0) await this.logToLoggers(this.metrics.stepMetrics(stage), step);
   }
 
-  /** @internal Writes one row to every logger. */
-  async logToLoggers(metrics: MetricRecord, step = Math.max(0, this.globalStep - 1)): Promise<void> {
+  /** @internal Writes one row to every logger. A metric named "step" replaces the step. */
+  async logToLoggers(
+    { step: loggedStep, ...metrics }: MetricRecord,
+    step = Math.max(0, this.globalStep - 1),
+  ): Promise<void> {
     if (this.metrics.muted || Object.keys(metrics).length === 0) return;
-    for (const logger of this.loggers)
-      await logger.logMetrics({ epoch: this.currentEpoch, ...metrics }, step);
+    this.metrics.noteLogged(metrics);
+    const row = { epoch: this.currentEpoch, ...metrics };
+    await callLoggers(this.loggers, "logMetrics", row, loggedStep ?? step);
   }
 
   async #fit(run: Run, { ckptPath }: FitOptions): Promise<void> {
@@ -250,7 +265,7 @@ export class Trainer {
     this.#loop = loop;
     try {
       await hooks.callAll("onFitStart");
-      for (const logger of this.loggers) await logger.logHyperparams(hooks.module.hparams);
+      await callLoggers(this.loggers, "logHyperparams", hooks.module.hparams);
       if (checkpoint !== undefined) restoreLoop(loop, checkpoint);
       await loop.run();
       await hooks.callAll("onFitEnd");
@@ -307,7 +322,7 @@ export class Trainer {
       const result = await body({ hooks, sources });
       await hooks.callHook(dataModule, "teardown", fn);
       await hooks.callAll("teardown", fn);
-      for (const logger of this.loggers) await logger.finalize("success");
+      await callLoggers(this.loggers, "finalize", "success");
       this.state.status = "finished";
       return result;
     } catch (error) {

@@ -1,6 +1,7 @@
 /** The Trainer's options: their defaults in one place, and a check of every one that is given. */
 import { ConfigurationError, describeChoices } from "../errors.js";
 import type { Callback } from "./callbacks/callback.js";
+import { DummyLogger } from "./loggers/dummy_logger.js";
 import type { Logger } from "./loggers/logger.js";
 
 export interface TrainerOptions {
@@ -114,7 +115,7 @@ function forFastDevRun(options: ResolvedTrainerOptions, batches: number): Resolv
     limitPredictBatches: batches,
     numSanityValSteps: 0,
     checkValEveryNEpoch: 1,
-    logger: false,
+    logger: options.logger !== false && new DummyLogger(),
     enableCheckpointing: false,
   };
 }
