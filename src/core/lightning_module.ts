@@ -1,6 +1,7 @@
 /** The base class of everything that is trained: a Module that knows its steps, its optimizer and what it logs. */
 import type * as tf from "@tensorflow/tfjs-core";
 import { ConfigurationError } from "../errors.js";
+import { warnOnce } from "../warn.js";
 import {
   clipGradNorm,
   clipGradValue,
@@ -15,6 +16,7 @@ import { parametersOf } from "./gradients.js";
 import type { BatchLoader } from "./data_module.js";
 import { Hyperparameters, type SaveHyperparametersOptions } from "./hyperparameters.js";
 import type { LightningOptimizer } from "./lightning_optimizer.js";
+import type { Logger } from "./loggers/logger.js";
 import type { LogOptions } from "./logging/log_rules.js";
 import type { LogValue } from "./logging/metrics_hub.js";
 import { ModuleHooks } from "./module_hooks.js";
@@ -223,13 +225,20 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
 
   /**
    * Logs a value: a number, a tensor with one element, or a metric object, which is read and reset when the epoch ends.
-   * Where both `onStep` and `onEpoch` are set, the names are `name_step` and `name_epoch`. Without a Trainer this does
-   * nothing, so that steps can be tested alone.
+   * Where both `onStep` and `onEpoch` are set, the names are `name_step` and `name_epoch`. Without a Trainer this only
+   * warns, so that steps can be tested alone.
    *
    * @throws ConfigurationError `ERR_LOG_…` where the hook does not allow it or the value is not one number
    */
   log(name: string, value: LogValue, options: LogOptions = {}): void {
-    this.#trainer?.log(name, value, options);
+    if (this.#trainer === undefined) {
+      warnOnce(
+        "WARN_LOG_NO_TRAINER",
+        `${this.constructor.name}.log() was called before the module was given to a Trainer, and logs nothing.`,
+      );
+      return;
+    }
+    this.#trainer.log(name, value, options);
   }
 
   /** Writes a line of text above the progress bar, and nothing without one. */
@@ -254,6 +263,16 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
       `${this.constructor.name} is not attached to a Trainer. Its trainer is known from \`setup\` on, ` +
         "once it was given to fit, validate, test or predict.",
     );
+  }
+
+  /** The Trainer's first logger; undefined without a Trainer or loggers. */
+  get logger(): Logger | undefined {
+    return this.#trainer?.logger;
+  }
+
+  /** The Trainer's loggers. */
+  get loggers(): readonly Logger[] {
+    return this.#trainer?.loggers ?? [];
   }
 
   /** @internal Called by the Trainer. */

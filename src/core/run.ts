@@ -7,6 +7,7 @@ import { DataModule, type Loaders, type Stage } from "./data_module.js";
 import { DataSources } from "./data_sources.js";
 import { Hooks } from "./hooks.js";
 import type { AnyLightningModule } from "./lightning_module.js";
+import { callLoggers } from "./loggers/call_loggers.js";
 import type { FitLoop } from "./loops/fit_loop.js";
 import { exitAsInterrupted, InterruptedError, SignalListener, StopRequest } from "./signals.js";
 import type { Trainer } from "./trainer.js";
@@ -77,7 +78,7 @@ export class Run {
     await this.hooks.callHook(this.hooks.dataModule, "teardown", this.fn);
     await this.hooks.callAll("teardown", this.fn);
     await this.#trainer.checkpointIO.teardown?.();
-    for (const logger of this.#trainer.loggers) await logger.finalize("success");
+    await callLoggers(this.#trainer.loggers, "finalize", "success");
   }
 
   /**

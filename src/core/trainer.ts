@@ -1,5 +1,4 @@
 /** The Trainer: runs a LightningModule on data, from the first hook to the last, and frees what the run made. */
-import { join } from "node:path";
 import type * as tf from "@tensorflow/tfjs-core";
 import { ConfigurationError } from "../errors.js";
 import type { Callback } from "./callbacks/callback.js";
@@ -17,7 +16,8 @@ import type { AnyLightningModule, Finetunable } from "./lightning_module.js";
 import type { LightningOptimizer } from "./lightning_optimizer.js";
 import type { LogOptions } from "./logging/log_rules.js";
 import type { LogValue } from "./logging/metrics_hub.js";
-import { CsvLogger } from "./loggers/csv_logger.js";
+import { callLoggers } from "./loggers/call_loggers.js";
+import { CSVLogger } from "./loggers/csv_logger.js";
 import type { Logger } from "./loggers/logger.js";
 import { EvaluationLoop } from "./loops/evaluation_loop.js";
 import { FitLoop, startOfTraining } from "./loops/fit_loop.js";
@@ -99,7 +99,7 @@ export class Trainer extends TrainerStatus {
     const { logger, defaultRootDir, checkpointIO } = this.options;
     this.checkpointIO = checkpointIO ?? new SafetensorsCheckpointIO();
     if (typeof logger !== "boolean") this.loggers = [logger].flat();
-    else this.loggers = logger ? [new CsvLogger({ saveDir: join(defaultRootDir, "kindling_logs") })] : [];
+    else this.loggers = logger ? [new CSVLogger({ saveDir: defaultRootDir })] : [];
   }
 
   /**
@@ -242,11 +242,15 @@ export class Trainer extends TrainerStatus {
     if (this.loggers.length > 0) await this.logToLoggers(this.metrics.stepMetrics(stage), step);
   }
 
-  /** @internal Writes one row to every logger. */
-  async logToLoggers(metrics: MetricRecord, step = Math.max(0, this.globalStep - 1)): Promise<void> {
+  /** @internal Writes one row to every logger. A metric named "step" replaces the step. */
+  async logToLoggers(
+    { step: loggedStep, ...metrics }: MetricRecord,
+    step = Math.max(0, this.globalStep - 1),
+  ): Promise<void> {
     if (this.metrics.muted || Object.keys(metrics).length === 0) return;
-    for (const logger of this.loggers)
-      await logger.logMetrics({ epoch: this.currentEpoch, ...metrics }, step);
+    this.metrics.noteLogged(metrics);
+    const row = { epoch: this.currentEpoch, ...metrics };
+    await callLoggers(this.loggers, "logMetrics", row, loggedStep ?? step);
   }
 
   async #fit(run: Run): Promise<void> {
@@ -258,7 +262,7 @@ export class Trainer extends TrainerStatus {
     this.loop = run.loop = loop;
     await hooks.callAll("onFitStart");
     const hparams = mergeHyperparameters(hooks.module, dataModule);
-    for (const logger of this.loggers) await logger.logHyperparams(hparams);
+    await callLoggers(this.loggers, "logHyperparams", hparams);
     if (checkpoint !== undefined) {
       restoreLoop({ loop, metrics: this.metrics, dataModule }, checkpoint, this.options.maxEpochs);
     }

@@ -2,6 +2,7 @@
 import type { Callback } from "./callbacks/callback.js";
 import { durationMilliseconds, type Duration } from "./duration.js";
 import type { CheckpointIO } from "./checkpoint/checkpoint_io.js";
+import { DummyLogger } from "./loggers/dummy_logger.js";
 import type { Logger } from "./loggers/logger.js";
 import { checkOptions } from "./option_rules.js";
 
@@ -216,7 +217,7 @@ function forFastDevRun(options: ResolvedTrainerOptions, batches: number): Resolv
     numSanityValSteps: 0,
     valCheckInterval: undefined,
     checkValEveryNEpoch: 1,
-    logger: false,
+    logger: options.logger !== false && new DummyLogger(),
     enableCheckpointing: false,
   };
 }

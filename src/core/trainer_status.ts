@@ -126,7 +126,8 @@ export abstract class TrainerStatus {
 
   /** The first logger's folder, or `defaultRootDir`. */
   get logDir(): string {
-    return this.loggers.find(({ logDir }) => logDir !== undefined)?.logDir ?? this.defaultRootDir;
+    for (const { logDir } of this.loggers) if (logDir !== undefined) return logDir;
+    return this.defaultRootDir;
   }
 
   get defaultRootDir(): string {
@@ -146,6 +147,11 @@ export abstract class TrainerStatus {
 
   get progressBarMetrics(): MetricRecord {
     return this.metrics.progressBarMetrics;
+  }
+
+  /** The last value of every metric that went to the loggers in this run. */
+  get loggedMetrics(): MetricRecord {
+    return this.metrics.loggedMetrics;
   }
 
   get maxEpochs(): number {
