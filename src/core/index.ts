@@ -47,6 +47,42 @@ export {
 } from "./loggers/tensorboard/tensorboard_logger.js";
 export { SummaryWriter } from "./loggers/tensorboard/summary_writer.js";
 
+export {
+  Fabric,
+  FabricDataLoader,
+  FabricOptimizer,
+  randomState,
+  type ClipGradientsOptions,
+  type FabricOptions,
+  type OnDevice,
+  type RandomState,
+  type SetUp,
+  type SetupDataloadersOptions,
+  type SetupOptions,
+  type Stateful,
+  type StateFilter,
+} from "./fabric/index.js";
+export {
+  GradScaler,
+  MixedPrecision,
+  Precision,
+  SingleDeviceStrategy,
+  Strategy,
+  strategyRegistry,
+  type Deterministic,
+  type DeviceOptions,
+  type GradScalerOptions,
+  type GradScalerState,
+  type MixedPrecisionOptions,
+  type PrecisionName,
+  type PrecisionOption,
+  type ReduceOp,
+  type StrategyFactory,
+  type StrategyOptions,
+  type StrategyParts,
+  type StrategyRequest,
+} from "./strategies/index.js";
+
 export { readCheckpoint, writeCheckpoint, type Checkpoint } from "./checkpoint/checkpoint.js";
 export { SafetensorsCheckpointIO, type CheckpointIO } from "./checkpoint/checkpoint_io.js";
 export { AsyncCheckpointIO } from "./checkpoint/async_checkpoint_io.js";

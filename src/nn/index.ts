@@ -78,7 +78,7 @@ export {
 } from "./optim/optimizer.js";
 export { SGD, type SGDOptions } from "./optim/sgd.js";
 export { Adam, AdamW, type AdamOptions } from "./optim/adam.js";
-export { clipGradNorm, clipGradValue } from "./optim/clip_grad.js";
+export { clipGradNorm, clipGradValue, type ClipGradNormOptions } from "./optim/clip_grad.js";
 
 export { LambdaLr, LrScheduler, type LrSchedulerState } from "./schedules/lr_scheduler.js";
 export { WarmupCosine, type WarmupCosineOptions } from "./schedules/warmup_cosine.js";

@@ -53,6 +53,7 @@ async function captureFit(
   }
   checkpoint.lrSchedulers = loop.schedulers.map((scheduler) => scheduler.stateDict());
   if (loop.accumulatedBatches > 0) checkpoint.accumulation = await readAccumulation(loop);
+  checkpoint.precision = loop.precision.stateDict();
   checkpoint.metrics = metrics.stateDict(loop.isEpochOpen);
   checkpoint.dataModule = { hparams: dataModule.hparams, state: dataModule.stateDict?.() };
   for (const callback of callbacks) {
@@ -126,6 +127,7 @@ export function restoreLoop({ loop, metrics }: RunningFit, checkpoint: Checkpoin
   loop.schedulers.forEach((scheduler, i) => scheduler.loadStateDict(lrSchedulers[i] as never));
   if (accumulation !== undefined) restoreAccumulation(loop, accumulation);
   Object.assign(loop.progress, progress);
+  if (checkpoint.precision !== undefined) loop.precision.loadStateDict(checkpoint.precision);
   if (checkpoint.metrics !== undefined) metrics.loadStateDict(checkpoint.metrics);
   seedEverything(checkpoint.random.seed);
   getGlobalGenerator().state = checkpoint.random.state;

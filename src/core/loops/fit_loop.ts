@@ -8,6 +8,7 @@ import type { DataSources } from "../data_sources.js";
 import type { Hooks } from "../hooks.js";
 import { LightningOptimizer } from "../lightning_optimizer.js";
 import type { SignalListener } from "../signals.js";
+import type { Precision } from "../strategies/index.js";
 import type { Trainer } from "../trainer.js";
 import { numberBatches, seek, type BatchSource, type NumberedBatch } from "./batches.js";
 import { EvaluationLoop } from "./evaluation_loop.js";
@@ -60,9 +61,10 @@ export class FitLoop {
     this.#schedule = new ValidationSchedule(trainer.options);
     if (validates) this.#validatedEpoch = -1;
     if (!hooks.module.automaticOptimization) {
-      this.#manual = new ManualStep(hooks, () => this.progress.globalStep++);
+      this.#manual = new ManualStep(hooks, trainer.strategy, () => this.progress.globalStep++);
     }
-    this.#step = this.#manual ?? new TrainingStep(hooks, optimizations[0]!.optimizer, trainer);
+    this.#step =
+      this.#manual ?? new TrainingStep(hooks, trainer.strategy, optimizations[0]!.optimizer, trainer);
     this.lightningOptimizers = optimizations.map(
       ({ optimizer }) => new LightningOptimizer(optimizer, () => this.#manualStep("step").step(optimizer)),
     );
@@ -82,6 +84,10 @@ export class FitLoop {
 
   get schedulers(): LrScheduler[] {
     return this.#parts.optimizations.flatMap(({ scheduler }) => scheduler ?? []);
+  }
+
+  get precision(): Precision {
+    return this.#trainer.strategy.precision;
   }
 
   get isLastBatch(): boolean {
