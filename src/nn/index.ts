@@ -70,6 +70,7 @@ export { l1Loss, mseLoss } from "./losses/regression.js";
 
 export {
   Optimizer,
+  type OptimizerParameters,
   type OptimizerState,
   type ParamGroup,
   type ParamGroupOptions,

@@ -166,6 +166,51 @@ describe("groups and errors", () => {
     ]);
   });
 
+  it("each group has its own options, which enter the graph as values", () => {
+    const still = new nn.Parameter(tf.tensor1d([1, 2]));
+    const moving = new nn.Parameter(tf.tensor1d([1, 2, 3]));
+    const optimizer = new nn.SGD([{ params: [still], lr: 0, name: "still" }, { params: [moving] }], {
+      lr: 1,
+      weightDecay: 0.5,
+    });
+    optimizer.addParamGroup({
+      params: [new nn.Parameter(tf.zeros([1]))],
+      name: "late",
+      weightDecay: 0,
+    });
+    const step = (lr: number) => {
+      for (const { params } of optimizer.paramGroups)
+        for (const one of params) one.grad = tf.keep(tf.ones(one.shape));
+      optimizer.paramGroups[1]!.lr = lr;
+      optimizer.step();
+      optimizer.zeroGrad();
+      return [still, moving, optimizer.paramGroups[2]!.params[0]!].map((one) => Array.from(one.dataSync()));
+    };
+    expect(step(0.5)).toEqual([[1, 2], [0.25, 1, 1.75], [-1]]);
+    const { compiles } = engine.stats();
+    expect(step(1)).toEqual([[1, 2], [-0.875, -0.5, -0.125], [-2]]);
+    expect(engine.stats().compiles).toBe(compiles);
+    expect(optimizer.stateDict().paramGroups.map(({ name, params }) => [name, params])).toEqual([
+      ["still", [0]],
+      [undefined, [1]],
+      ["late", [2]],
+    ]);
+  });
+
+  it("begins the slots that a change of options asks for", () => {
+    const one = new nn.Parameter(tf.tensor1d([0]));
+    const optimizer = new nn.SGD([one], { lr: 1 });
+    const step = () => {
+      one.grad = tf.keep(tf.ones([1]));
+      optimizer.step();
+      optimizer.zeroGrad();
+      return one.dataSync()[0];
+    };
+    expect(step()).toBe(-1);
+    optimizer.paramGroups[0]!.momentum = 0.5;
+    expect([step(), step()]).toEqual([-2, -3.5]);
+  });
+
   it("changes no parameter without a gradient", () => {
     const still = new nn.Parameter(tf.ones([2]));
     new nn.AdamW([still], { lr: 1, weightDecay: 1 }).step();
@@ -199,5 +244,55 @@ describe("groups and errors", () => {
     ],
   ])("%s", (_name, act, code) => {
     expect(act).toThrow(expect.objectContaining({ code }) as Error);
+  });
+
+  type Given = ConstructorParameters<typeof nn.AdamW>;
+  it.each<[string, unknown[], string]>([
+    [
+      "a loose parameter beside a group",
+      [[parameter, { params: [] }]],
+      "AdamW was given both parameters and groups of them. Put the loose ones into a group.",
+    ],
+    [
+      "a group without params",
+      [[{ lr: 1 }]],
+      "AdamW was given a group without params. Give each group { params, … }.",
+    ],
+    [
+      "tensors that are no parameters",
+      [[{ params: [tf.zeros([1])] }]],
+      "AdamW was given something that is no Parameter. Pass module.parameters() or groups of them.",
+    ],
+    [
+      "an option that the optimizer has not",
+      [[{ params: [parameter], weight_decay: 1 }]],
+      'AdamW was given a group with "weight_decay", which means nothing to it. Choose one of "params", "name", ' +
+        '"initialLr", "lr", "betas", "eps", "weightDecay". Did you mean "weightDecay"?',
+    ],
+    [
+      "two groups of one name",
+      [
+        [
+          { params: [], name: "head" },
+          { params: [parameter], name: "head" },
+        ],
+      ],
+      'AdamW was given two groups named "head". Give each a name of its own.',
+    ],
+    ["a negative rate", [[parameter], { lr: -1 }], "AdamW takes lr of at least 0, not -1."],
+    [
+      "a rate that is no number",
+      [[{ params: [parameter], lr: NaN }]],
+      "AdamW takes lr of at least 0, not NaN.",
+    ],
+    [
+      "betas out of range",
+      [[parameter], { betas: [0.9, 1] }],
+      "AdamW takes betas from 0 to below 1, not [0.9,1].",
+    ],
+  ])("%s: the text", (_name, args, text) => {
+    expect(() => new nn.AdamW(...(args as Given))).toThrow(
+      expect.objectContaining({ message: text }) as Error,
+    );
   });
 });

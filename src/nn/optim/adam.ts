@@ -1,7 +1,7 @@
 /** Adam (Kingma and Ba, 2015) and AdamW (Loshchilov and Hutter, 2019): one update, two places for the weight decay. */
 import * as tf from "@tensorflow/tfjs-core";
-import type { Parameter } from "../parameter.js";
-import { Optimizer, type ParamGroup, type ParamGroupOptions, type UpdateRule } from "./optimizer.js";
+import { atLeastZero, belowOne } from "./group_options.js";
+import { Optimizer, type OptimizerParameters, type ParamGroup, type UpdateRule } from "./optimizer.js";
 
 export interface AdamOptions {
   /** Learning rate. Default: 1e-3. */
@@ -22,6 +22,10 @@ abstract class AdamBase extends Optimizer<Options, Slot> {
 
   protected override slotNames(): Slot[] {
     return ["expAvg", "expAvgSq"];
+  }
+
+  protected override get ranges() {
+    return { betas: belowOne, eps: atLeastZero, weightDecay: atLeastZero };
   }
 
   protected override get isElementwise(): boolean {
@@ -58,7 +62,7 @@ export class Adam extends AdamBase {
   protected readonly decoupled = false;
 
   constructor(
-    params: Iterable<Parameter> | Iterable<ParamGroupOptions<Options>>,
+    params: OptimizerParameters<Options>,
     { lr = 1e-3, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0 }: AdamOptions = {},
   ) {
     super(params, { lr, betas, eps, weightDecay });
@@ -70,7 +74,7 @@ export class AdamW extends AdamBase {
   protected readonly decoupled = true;
 
   constructor(
-    params: Iterable<Parameter> | Iterable<ParamGroupOptions<Options>>,
+    params: OptimizerParameters<Options>,
     { lr = 1e-3, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0.01 }: AdamOptions = {},
   ) {
     super(params, { lr, betas, eps, weightDecay });

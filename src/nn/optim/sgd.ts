@@ -1,8 +1,8 @@
 /** Stochastic gradient descent with momentum. */
 import * as tf from "@tensorflow/tfjs-core";
 import { ConfigurationError } from "../../errors.js";
-import type { Parameter } from "../parameter.js";
-import { Optimizer, type ParamGroup, type ParamGroupOptions, type UpdateRule } from "./optimizer.js";
+import { atLeastZero } from "./group_options.js";
+import { Optimizer, type OptimizerParameters, type ParamGroup, type UpdateRule } from "./optimizer.js";
 
 export interface SGDOptions {
   /** Learning rate. */
@@ -21,7 +21,7 @@ export interface SGDOptions {
 export class SGD extends Optimizer<Required<SGDOptions>, "momentumBuffer"> {
   /** @throws ConfigurationError for Nesterov's momentum without momentum, or with dampening */
   constructor(
-    params: Iterable<Parameter> | Iterable<ParamGroupOptions<Required<SGDOptions>>>,
+    params: OptimizerParameters<Required<SGDOptions>>,
     { lr, momentum = 0, dampening = 0, weightDecay = 0, nesterov = false }: SGDOptions,
   ) {
     if (nesterov && (momentum <= 0 || dampening !== 0)) {
@@ -35,6 +35,10 @@ export class SGD extends Optimizer<Required<SGDOptions>, "momentumBuffer"> {
 
   protected override slotNames({ momentum }: ParamGroup<Required<SGDOptions>>): "momentumBuffer"[] {
     return momentum === 0 ? [] : ["momentumBuffer"];
+  }
+
+  protected override get ranges() {
+    return { momentum: atLeastZero, weightDecay: atLeastZero };
   }
 
   protected override get isElementwise(): boolean {
