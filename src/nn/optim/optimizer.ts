@@ -181,7 +181,7 @@ export abstract class Optimizer<
     for (const { parameter, grad, state } of items) {
       const { value, slots } = rule(parameter, grad, state.slots);
       parameter.assign(value);
-      replaceSlots(state, slots);
+      for (const name of this.slotNames(group, parameter)) replaceSlot(state.slots, name, slots[name]);
     }
   }
 
@@ -282,10 +282,10 @@ function slotEntries(slots: Slots): [string, tf.Tensor][] {
   return Object.entries(slots);
 }
 
-function replaceSlots<Slot extends string>(state: ParameterState<Slot>, slots: Slots<Slot>): void {
-  for (const [, tensor] of slotEntries(state.slots)) tensor.dispose();
-  for (const [, tensor] of slotEntries(slots)) tf.keep(tensor);
-  state.slots = slots;
+function replaceSlot<Slot extends string>(slots: Slots<Slot>, name: Slot, next: tf.Tensor): void {
+  if (next === slots[name]) return;
+  slots[name].dispose();
+  slots[name] = tf.keep(next);
 }
 
 function ownCopy(tensor: tf.Tensor | HostTensor): tf.Tensor {

@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { ConfigurationError } from "../../errors.js";
 import { atLeastZero } from "./group_options.js";
 import { Optimizer, type OptimizerParameters, type ParamGroup, type UpdateRule } from "./optimizer.js";
+import { l2Penalty } from "./update_terms.js";
 
 export interface SGDOptions {
   /** Learning rate. */
@@ -50,11 +51,11 @@ export class SGD extends Optimizer<Required<SGDOptions>, "momentumBuffer"> {
     step: number,
   ): UpdateRule<"momentumBuffer"> {
     const rate = tf.scalar(lr);
-    const decay = tf.scalar(weightDecay);
+    const penalised = l2Penalty(weightDecay);
     const keep = tf.scalar(momentum);
     const take = tf.scalar(step === 1 ? 1 : 1 - dampening);
     return (value, grad, slots) => {
-      let update = weightDecay === 0 ? grad : tf.add(grad, tf.mul(value, decay));
+      let update = penalised(value, grad);
       if (momentum === 0) return { value: tf.sub(value, tf.mul(update, rate)), slots };
       const taken = dampening === 0 ? update : tf.mul(update, take);
       const momentumBuffer = tf.add(tf.mul(slots.momentumBuffer, keep), taken);
