@@ -3,6 +3,7 @@ import type * as tf from "@tensorflow/tfjs-core";
 import { ConfigurationError } from "../errors.js";
 import { clipGradNorm, type LrScheduler, type Optimizer } from "../nn/index.js";
 import type { Callback } from "./callbacks/callback.js";
+import type { OptimizerConfiguration } from "./configure_optimizers.js";
 import { parametersOf } from "./gradients.js";
 import type { BatchLoader } from "./data_module.js";
 import type { LogOptions } from "./logging/log_rules.js";
@@ -13,10 +14,6 @@ import type { Awaitable } from "./types.js";
 
 /** What a training step returns: the loss, alone or with other values for `onTrainBatchEnd`. */
 export type TrainingStepOutput = tf.Tensor | { loss: tf.Tensor; [name: string]: unknown };
-
-/** `interval` says after what the scheduler steps. Default: "epoch". */
-export type OptimizerConfiguration =
-  Optimizer | { optimizer: Optimizer; scheduler?: LrScheduler; interval?: "step" | "epoch" };
 
 /** Which logged metric tells how good the module is, and whether less or more of it is better. */
 export interface Monitor {
@@ -53,6 +50,20 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
 
   /** The optimizer, alone or with its schedule. Called once per fit; `trainer.estimatedSteppingBatches` is known. */
   abstract configureOptimizers(): OptimizerConfiguration;
+
+  /**
+   * Steps a scheduler where its interval ends. Default: `scheduler.step(metric)`.
+   *
+   * @param metric the monitored value, for schedulers that follow one
+   */
+  lrSchedulerStep(scheduler: LrScheduler, metric: number | undefined): Awaitable<void> {
+    scheduler.step(metric);
+  }
+
+  /** The schedulers of the running fit, in the order of `configureOptimizers`. */
+  lrSchedulers(): LrScheduler[] {
+    return this.trainer.lrSchedulerConfigs.map(({ scheduler }) => scheduler);
+  }
 
   /** Callbacks this module wants in addition to the Trainer's. */
   configureCallbacks(): Callback[] {

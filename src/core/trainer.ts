@@ -8,7 +8,7 @@ import { EarlyStopping } from "./callbacks/early_stopping.js";
 import { ModelCheckpoint } from "./callbacks/model_checkpoint.js";
 import { readCheckpoint, writeCheckpoint } from "./checkpoint/checkpoint.js";
 import { captureCheckpoint, restoreLoop, restoreModule } from "./checkpoint/state.js";
-import { readOptimizers } from "./configure_optimizers.js";
+import { readOptimizers, type LrSchedulerConfig } from "./configure_optimizers.js";
 import { DataModule, type Loaders, type Stage } from "./data_module.js";
 import { DataSources } from "./data_sources.js";
 import { Hooks } from "./hooks.js";
@@ -196,6 +196,11 @@ export class Trainer {
     return this.#loop?.optimizer;
   }
 
+  /** The schedulers of the running fit, and when they are stepped. */
+  get lrSchedulerConfigs(): readonly LrSchedulerConfig[] {
+    return this.#loop?.lrSchedulerConfigs ?? [];
+  }
+
   /** Batches of one training epoch; Infinity where the loader does not tell. */
   get numTrainingBatches(): number {
     return this.#sources?.total("train") ?? 0;
@@ -267,7 +272,8 @@ export class Trainer {
     const sanity = val && { loader: val.loader, total: Math.min(val.total, sanitySteps) };
     this.#numSanityValBatches = sanity?.total ?? 0;
     const configuration = hooks.callHook(hooks.module, "configureOptimizers");
-    return new FitLoop(this, hooks, { ...readOptimizers(hooks.module, configuration), train, val, sanity });
+    const optimization = readOptimizers(hooks.module.constructor.name, configuration, true);
+    return new FitLoop(this, hooks, { ...optimization, train, val, sanity });
   }
 
   async #evaluate(run: Run, stage: "validate" | "test"): Promise<MetricRecord> {

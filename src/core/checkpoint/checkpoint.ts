@@ -20,7 +20,8 @@ export interface Checkpoint {
   hparams: Readonly<Record<string, unknown>>;
   /** Nested state with HostTensors; undefined where only weights are saved. */
   optimizer?: unknown;
-  scheduler?: unknown;
+  /** One state for each scheduler. */
+  lrSchedulers?: unknown[];
   /** By `stateKey`. */
   callbacks: Record<string, Record<string, unknown>>;
   /** The seed and the state of the global random generator. */

@@ -2,6 +2,7 @@
 import { getGlobalGenerator, getGlobalSeed, seedEverything } from "../../random.js";
 import { CheckpointError } from "../../errors.js";
 import type { HostTensor } from "../../host_tensor.js";
+import type { LrSchedulerState } from "../../nn/index.js";
 import type { Hooks } from "../hooks.js";
 import type { AnyLightningModule } from "../lightning_module.js";
 import type { FitLoop, LoopProgress } from "../loops/fit_loop.js";
@@ -25,7 +26,7 @@ export async function captureCheckpoint(
   };
   if (loop !== undefined) {
     checkpoint.optimizer = await toHost(loop.optimizer.stateDict());
-    checkpoint.scheduler = loop.scheduler?.stateDict();
+    checkpoint.lrSchedulers = loop.lrSchedulerConfigs.map(({ scheduler }) => scheduler.stateDict());
     for (const callback of callbacks) {
       const state = callback.stateDict?.();
       if (state !== undefined) checkpoint.callbacks[callback.stateKey] = state;
@@ -66,8 +67,20 @@ export function restoreLoop(loop: FitLoop, checkpoint: Checkpoint): void {
     );
   }
   loop.optimizer.loadStateDict(checkpoint.optimizer as never);
-  if (checkpoint.scheduler !== undefined) loop.scheduler?.loadStateDict(checkpoint.scheduler as never);
+  restoreSchedulers(loop, checkpoint.lrSchedulers ?? []);
   Object.assign(loop.progress, checkpoint.progress);
   seedEverything(checkpoint.random.seed);
   getGlobalGenerator().state = checkpoint.random.state;
+}
+
+function restoreSchedulers(loop: FitLoop, states: readonly unknown[]): void {
+  const configs = loop.lrSchedulerConfigs;
+  if (states.length !== configs.length) {
+    throw new CheckpointError(
+      "ERR_SCHEDULER_STATE",
+      `The checkpoint has the state of ${states.length} schedulers, and configureOptimizers gave ${configs.length}. ` +
+        "Configure them as they were when it was saved.",
+    );
+  }
+  configs.forEach(({ scheduler }, i) => scheduler.loadStateDict(states[i] as LrSchedulerState));
 }

@@ -1,13 +1,14 @@
 /** Training: epochs of batches, each epoch followed by validation. */
-import type { LrScheduler, Optimizer } from "../../nn/index.js";
+import type { Optimizer } from "../../nn/index.js";
 import { getGlobalGenerator } from "../../random.js";
-import type { Optimization } from "../configure_optimizers.js";
+import type { LrSchedulerConfig, Optimization } from "../configure_optimizers.js";
 import type { Hooks } from "../hooks.js";
 import type { Trainer } from "../trainer.js";
 import { numberBatches, type BatchSource, type NumberedBatch } from "./batches.js";
 import { EvaluationLoop } from "./evaluation_loop.js";
 import { nextTurn } from "./next_turn.js";
 import { lend } from "./outputs.js";
+import { SchedulerStepping } from "./scheduler_stepping.js";
 import { TrainingStep } from "./training_step.js";
 
 /** Where training stands. */
@@ -37,6 +38,7 @@ export class FitLoop {
   readonly #hooks: Hooks;
   readonly #parts: FitLoopParts;
   readonly #step: TrainingStep;
+  readonly #schedulers: SchedulerStepping;
   readonly #validation: EvaluationLoop;
   readonly progress = startOfTraining();
   /** Whether the open epoch has nothing left to do but to be counted. */
@@ -47,17 +49,18 @@ export class FitLoop {
     this.#trainer = trainer;
     this.#hooks = hooks;
     this.#parts = parts;
-    this.#step = new TrainingStep(hooks, parts.optimizer, trainer.options);
+    this.#step = new TrainingStep(hooks, this.optimizer, trainer.options);
+    this.#schedulers = new SchedulerStepping(trainer, hooks, parts.lrSchedulerConfigs);
     this.#validation = new EvaluationLoop(trainer, hooks, "validate");
     if (parts.val !== undefined && parts.val.total > 0) this.#validatedEpoch = -1;
   }
 
   get optimizer(): Optimizer {
-    return this.#parts.optimizer;
+    return this.#parts.optimizers[0]!;
   }
 
-  get scheduler(): LrScheduler | undefined {
-    return this.#parts.scheduler;
+  get lrSchedulerConfigs(): readonly LrSchedulerConfig[] {
+    return this.#parts.lrSchedulerConfigs;
   }
 
   /** Where a run that resumes from a checkpoint taken now has to begin. */
@@ -113,7 +116,7 @@ export class FitLoop {
       if (this.#trainer.shouldStop || this.#hasAllSteps(maxSteps)) break;
     }
     this.#step.dropGradients();
-    if (this.#parts.interval === "epoch") this.#parts.scheduler?.step();
+    await this.#schedulers.afterEpoch(this.progress.epoch + 1);
     this.progress.phase = "validation";
   }
 
@@ -126,17 +129,13 @@ export class FitLoop {
     if (started.includes(-1)) return false;
     const { outputs, stepped } = this.#step.run(hostBatch, index, isLast);
     this.progress.batchInEpoch = index + 1;
-    if (stepped) this.#countStep();
+    if (stepped) await this.#schedulers.afterStep(++this.progress.globalStep);
     await lend(outputs, () => this.#hooks.callAll("onTrainBatchEnd", outputs, hostBatch, index));
     await this.#logStep(stepped);
+    if (stepped) await this.#schedulers.plateausAfterStep(this.progress.globalStep);
     metrics.endStep("train");
     await nextTurn();
     return true;
-  }
-
-  #countStep(): void {
-    this.progress.globalStep++;
-    if (this.#parts.interval === "step") this.#parts.scheduler?.step();
   }
 
   async #logStep(stepped: boolean): Promise<void> {
@@ -161,7 +160,7 @@ export class FitLoop {
     this.#validatedEpoch = this.progress.epoch;
   }
 
-  /** Monitoring callbacks come after the module, to see what it logs here. */
+  /** Monitoring callbacks come after the module and plateaus, to see what it logs here and save what they change. */
   async #endEpoch(): Promise<void> {
     const { metrics } = this.#trainer;
     const { callbacks, module } = this.#hooks;
@@ -172,6 +171,7 @@ export class FitLoop {
     await this.#hooks.callCallbacks(others!, "onTrainEpochEnd");
     await this.#hooks.callHook(module, "onTrainEpochEnd");
     await metrics.publishEpoch("train");
+    await this.#schedulers.plateausAfterEpoch(this.progress.epoch + 1);
     this.#isComplete = true;
     await this.#hooks.callCallbacks(monitors!, "onTrainEpochEnd");
     const { logger } = await metrics.publishEpoch("train");
