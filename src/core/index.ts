@@ -6,9 +6,14 @@ export {
   type Finetunable,
   type LoaderPart,
   type Monitor,
-  type OptimizerConfiguration,
   type TrainingStepOutput,
 } from "./lightning_module.js";
+export type {
+  LrSchedulerConfig,
+  LrSchedulerOptions,
+  OptimizerConfiguration,
+  OptimizerOptions,
+} from "./configure_optimizers.js";
 export type { LogOptions } from "./logging/log_rules.js";
 export type { LogValue } from "./logging/metrics_hub.js";
 export { DataModule, type BatchLoader, type Loaders, type Stage } from "./data_module.js";

@@ -13,6 +13,7 @@ import {
 import type { Callback } from "./callbacks/callback.js";
 import { readCheckpoint } from "./checkpoint/checkpoint.js";
 import type { Fabric } from "./fabric/fabric.js";
+import type { OptimizerConfiguration } from "./configure_optimizers.js";
 import { parametersOf } from "./gradients.js";
 import type { BatchLoader } from "./data_module.js";
 import { Hyperparameters, type SaveHyperparametersOptions } from "./hyperparameters.js";
@@ -31,12 +32,6 @@ import type { Awaitable } from "./types.js";
  * manual optimization, whatever `onTrainBatchEnd` may want to see.
  */
 export type TrainingStepOutput = tf.Tensor | { loss: tf.Tensor; [name: string]: unknown } | null;
-
-type OneOptimizer =
-  Optimizer | { optimizer: Optimizer; scheduler?: LrScheduler; interval?: "step" | "epoch" };
-
-/** `interval` says after what the scheduler steps. Default: "epoch". Several optimizers need manual optimization. */
-export type OptimizerConfiguration = OneOptimizer | OneOptimizer[];
 
 /** Which logged metric tells how good the module is, and whether less or more of it is better. */
 export interface Monitor {
@@ -89,6 +84,20 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
    * `trainer.estimatedSteppingBatches` is known.
    */
   abstract configureOptimizers(): OptimizerConfiguration;
+
+  /**
+   * Steps a scheduler where its interval ends. Default: `scheduler.step(metric)`.
+   *
+   * @param metric the monitored value, for schedulers that follow one
+   */
+  lrSchedulerStep(scheduler: LrScheduler, metric: number | undefined): Awaitable<void> {
+    scheduler.step(metric);
+  }
+
+  /** The schedulers of the running fit, in the order of `configureOptimizers`. */
+  lrSchedulers(): LrScheduler[] {
+    return this.trainer.lrSchedulerConfigs.map(({ scheduler }) => scheduler);
+  }
 
   /** Callbacks this module wants in addition to the Trainer's. */
   configureCallbacks(): Callback[] {

@@ -288,9 +288,10 @@ export class Trainer extends TrainerStatus {
       .filter(({ total }) => total > 0);
     this.sanityBatches = sanity.reduce((sum, { total }) => sum + total, 0);
     const configuration = hooks.callHook(hooks.module, "configureOptimizers");
-    const optimizations = readOptimizers(hooks.module, configuration);
+    const { constructor, automaticOptimization } = hooks.module;
+    const optimization = readOptimizers(constructor.name, configuration, automaticOptimization);
     const validates = sources.total("validate") > 0;
-    return new FitLoop(this, { hooks, sources, signals, optimizations, validates, sanity });
+    return new FitLoop(this, { hooks, sources, signals, optimization, validates, sanity });
   }
 
   async #loadWeights({ hooks, checkpoint }: Run): Promise<void> {
