@@ -71,7 +71,7 @@ describe("the examples", () => {
       expect(whole).toHaveLength(4);
       expect(Number(/val_loss ([\d.e-]+)$/.exec(whole[3]!)?.[1])).toBeLessThan(0.015); // the variance is 7/144
       expect([...train("parts", 2), ...train("parts", 4)]).toEqual(whole);
-      const rows = readFileSync(join(folder, "whole", "version_0", "metrics.csv"), "utf8")
+      const rows = readFileSync(join(folder, "whole", "logs", "version_0", "metrics.csv"), "utf8")
         .trim()
         .split("\n");
       expect(rows).toHaveLength(1 + 4 * (16 + 1));

@@ -8,7 +8,7 @@ import { argv } from "node:process";
 import {
   AdamW,
   ArrayDataset,
-  CsvLogger,
+  CSVLogger,
   DataLoader,
   Dropout,
   Generator,
@@ -66,7 +66,7 @@ const trainer = new MyTrainer({
   maxEpochs: Number(epochs),
   checkpointDir,
   accumulateGradBatches: 2,
-  loggers: new CsvLogger({ saveDir: checkpointDir }),
+  loggers: new CSVLogger({ saveDir: checkpointDir, name: "logs" }),
   callbacks: {
     onEpochEnd({ epoch, valLoss }: MyTrainer["progress"]) {
       trainer.fabric.print(`epoch ${epoch}: val_loss ${valLoss}`);

@@ -5,6 +5,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { observeForward } from "../../nn/observe_forward.js";
 import type { AnyModule } from "../../nn/index.js";
+import type { Precision } from "../strategies/index.js";
 import { isTensor, mapNested } from "../to_device.js";
 import { AnomalyError } from "./anomaly_error.js";
 
@@ -23,11 +24,11 @@ export class AnomalyDetector {
 
   /**
    * @param root whose modules are watched
-   * @param checksGradients false where gradients may overflow and are dealt with, as in mixed precision
+   * @param precision where it skips steps whose gradients are not finite, gradients are left to it
    */
-  constructor(root: AnyModule, checksGradients: boolean) {
+  constructor(root: AnyModule, precision: Precision) {
     this.#root = root;
-    this.#checksGradients = checksGradients;
+    this.#checksGradients = !precision.skipsNonFiniteSteps;
   }
 
   /**
@@ -36,7 +37,7 @@ export class AnomalyDetector {
    * @param step runs both and returns the loss
    * @throws AnomalyError `ERR_ANOMALY` for the first output of a module that is not finite, or else the first gradient
    */
-  watch(batchIdx: number, step: () => tf.Tensor): tf.Tensor {
+  watch(batchIdx: number, step: () => tf.Scalar): tf.Scalar {
     const sightings: Sighting[] = [];
     const see = (name: string, module: AnyModule, of: Sighting["of"], tensor: tf.Tensor) => {
       const isFinite = tf.tidy(() => tf.keep(tf.all(tf.isFinite(tensor))));

@@ -2,7 +2,13 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
 import "../../support/backend.js";
-import { AnomalyError, LightningModule, Trainer, type TrainerOptions } from "../../../src/core/index.js";
+import {
+  AnomalyError,
+  LightningModule,
+  MixedPrecision,
+  Trainer,
+  type TrainerOptions,
+} from "../../../src/core/index.js";
 import { HostTensor } from "../../../src/host_tensor.js";
 import { Linear, Module, Relu, Sequential, SGD } from "../../../src/nn/index.js";
 import { observeForward } from "../../../src/nn/observe_forward.js";
@@ -106,6 +112,32 @@ describe("detectAnomaly", () => {
       pass: "backward",
       message: expect.stringMatching(/the gradient of the parameter head\.weight is not finite/) as string,
     });
+  });
+
+  it("does so in manual optimization", async () => {
+    class Manual extends Net {
+      override automaticOptimization = false;
+      override trainingStep(batch: { input: tf.Tensor }): tf.Tensor {
+        const loss = this.manualBackward(() => super.trainingStep(batch));
+        this.optimizers()[0]!.step();
+        return loss;
+      }
+    }
+    const found = await anomalyOf(new Manual(new Relu(), new Root()), [good, withZero]);
+    expect(found).toMatchObject({ name: "encoder.2.1", pass: "backward", batchIdx: 1 });
+  });
+
+  it("leaves gradients that overflow to mixed precision", async () => {
+    class ScaledInFloat32 extends MixedPrecision {
+      override get enginePrecision(): "32-true" {
+        return "32-true";
+      }
+    }
+    const plugins = new ScaledInFloat32();
+    const options = { ...quiet, detectAnomaly: true, plugins };
+    await new Trainer(options).fit(new Net(new Root()), { train: [withZero] });
+    expect(plugins.scaler.currentScale).toBe(32768);
+    await anomalyOf(new Net(new Log()), [withZero], { plugins });
   });
 
   it("names no module where none is at fault", async () => {

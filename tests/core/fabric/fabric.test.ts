@@ -6,7 +6,7 @@ import { setImmediate } from "node:timers/promises";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import "../../support/backend.js";
-import { CsvLogger, Fabric, type Logger } from "../../../src/core/index.js";
+import { CSVLogger, DummyLogger, Fabric } from "../../../src/core/index.js";
 import { ArrayDataset, DataLoader } from "../../../src/data/index.js";
 import { fromHost, markStep } from "../../../src/engine/index.js";
 import { HostTensor } from "../../../src/host_tensor.js";
@@ -132,13 +132,9 @@ describe("a loop in Fabric", () => {
 
   it("runs a LightningModule as it is: log, manualBackward, fabric, hooks by call", async () => {
     const rows: [Record<string, number>, number][] = [];
-    const logger: Logger = {
-      name: "rows",
-      version: 0,
-      logMetrics: (metrics, step) => void rows.push([metrics, step]),
-      logHyperparams: () => {},
-      finalize: () => {},
-    };
+    const logger = Object.assign(new DummyLogger(), {
+      logMetrics: (metrics: Record<string, number>, step: number) => void rows.push([metrics, step]),
+    });
     const calls: unknown[][] = [];
     class Module extends BoringModel {
       override onTrainEpochEnd(): void {
@@ -152,6 +148,8 @@ describe("a loop in Fabric", () => {
     const raw = new Module();
     const [model, optimizer] = fabric.setup(raw, new SGD(raw.parameters(), { lr: 0.1 }));
     expect(model.fabric).toBe(fabric);
+    expect(model.loggers).toEqual([logger]);
+    expect(model.optimizers()).toEqual([optimizer]);
     for await (const batch of fabric.setupDataloaders(boringBatches(2))) {
       model.manualBackward(() => {
         const output = model.trainingStep(batch, 0) as { loss: tf.Scalar };
@@ -276,7 +274,7 @@ describe("on one process", () => {
 describe("logging", () => {
   it("writes rows in order, with tensors that are freed meanwhile", async () => {
     const saveDir = await mkdtemp(join(tmpdir(), "kindling-"));
-    const csv = new CsvLogger({ saveDir });
+    const csv = new CSVLogger({ saveDir });
     const fabric = await newFabric({ loggers: [csv] });
     const before = tf.memory().numTensors;
     const loss = tf.scalar(2.5);
@@ -292,15 +290,11 @@ describe("logging", () => {
 
   it("a logger's failure is thrown, at the next row where nobody waited", async () => {
     let fails = true;
-    const logger: Logger = {
-      name: "full",
-      version: 0,
+    const logger = Object.assign(new DummyLogger(), {
       logMetrics() {
         if (fails) throw new Error("disk full");
       },
-      logHyperparams: () => {},
-      finalize: () => {},
-    };
+    });
     const fabric = await newFabric({ loggers: logger });
     await expect(fabric.log("a", 1)).rejects.toThrow("disk full");
     const module = fabric.setup(new BoringModel());
