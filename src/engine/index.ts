@@ -11,11 +11,11 @@ import {
   type Accelerator,
   type AcceleratorOptions,
 } from "./accelerators/index.js";
-import { EngineError } from "../errors.js";
 import { HostTensor } from "../host_tensor.js";
 import { castTo } from "./kernels/elementwise.js";
 import "./fused/relu.js"; // after TF.js's gradients, which it replaces
 import { registerAllKernels } from "./kernels/index.js";
+import { transfers } from "./runtime/index.js";
 import { newStats, type EngineStats } from "./stats.js";
 
 export {
@@ -54,6 +54,21 @@ export function markStep(): void {
   if (tf.getBackend() === BACKEND_NAME) activeBackend().flush();
 }
 
+/**
+ * Calls a function that records a step, and then runs every operator that has been recorded. The event loop goes on while
+ * they are computed: updates that an optimizer makes in the step are part of that. Recording itself is synchronous.
+ *
+ * What takes less than about a millisecond, as it did the last time, is computed at once instead. The numbers are the same.
+ * Whoever reads a tensor or steps meanwhile waits for what has begun before; several steps may be under way, and are
+ * computed in the order of their calls. An array that tensors were made of must not change until the step is over.
+ *
+ * @returns what the function returned, once all is computed
+ * @throws EngineError `ERR_ENGINE_RUN` with ONNX Runtime's message where a graph fails
+ */
+export async function runStep<T>(step: () => T): Promise<T> {
+  return tf.getBackend() === BACKEND_NAME ? activeBackend().runStep(step) : step();
+}
+
 /** Tells the engine that a tensor is a module's, whose numbers are the same from run to run unless they are trained. */
 export function markWeight(tensor: tf.Tensor): void {
   if (tf.getBackend() === BACKEND_NAME) activeBackend().markWeight(tensor);
@@ -80,24 +95,18 @@ export const engine = {
    * Computes on an accelerator from now on. Tensors that exist stay valid.
    * @returns what was chosen, and why
    * @throws EngineError `ERR_ENGINE_ACCELERATOR` where it is not available, with how to get it
-   * @throws EngineError `ERR_ENGINE_PRECISION` for another precision than "32-true"
+   * @throws EngineError `ERR_ENGINE_PRECISION` for "16-mixed" where it does not compute in float16, as the CPU does not
    * @throws ConfigurationError `ERR_ACCELERATOR_OPTION` for an option that has no such value
    */
   async use(options: EngineOptions = {}): Promise<EngineChoice> {
     const { name, reason, device, precision } = chooseAccelerator(options);
-    if (precision !== "32-true") {
-      throw new EngineError(
-        "ERR_ENGINE_PRECISION",
-        `The precision "${precision}" was asked for, and graphs are computed in float32 so far. Use "32-true".`,
-      );
-    }
     if (name === "tensorflow") {
       markStep();
       await loadTensorFlow();
       await tf.setBackend("tensorflow");
     } else {
       await tf.setBackend(BACKEND_NAME);
-      activeBackend().useDevice(device);
+      activeBackend().useDevice(device, precision);
     }
     const { deviceId } = options;
     choice = { name, reason, precision, ...(deviceId === undefined ? {} : { deviceId }) };
@@ -109,15 +118,16 @@ export const engine = {
     return choice;
   },
 
-  /** Graphs compiled and run, and each kernel that had to run on TF.js's slow cpu kernels. */
+  /** Graphs compiled and run, arrays read from a device, and each kernel that had to run on TF.js's slow cpu kernels. */
   stats(): EngineStats {
-    return backend === undefined ? newStats() : structuredClone(backend.stats);
+    return backend === undefined ? newStats() : { ...structuredClone(backend.stats), ...transfers };
   },
 
   /** Sets every count to zero. Compiled graphs stay. */
   resetStats(): void {
     if (backend === undefined) return;
     Object.assign(backend.stats, newStats(), { cachedSessions: backend.stats.cachedSessions });
+    Object.assign(transfers, { downloads: 0, downloadedBytes: 0 });
   },
 };
 

@@ -8,6 +8,9 @@ export interface EngineStats {
   runMs: number;
   /** Runs whose kernel calls were those of an earlier run, so that nothing was recorded anew. */
   replays: number;
+  /** Arrays that were copied from a device because somebody read them, and their bytes. */
+  downloads: number;
+  downloadedBytes: number;
   /** Operators in the graph that ran last. */
   lastGraphNodes: number;
   /** Compiled graphs kept for reuse at this moment. */
@@ -23,6 +26,8 @@ export function newStats(): EngineStats {
     runs: 0,
     runMs: 0,
     replays: 0,
+    downloads: 0,
+    downloadedBytes: 0,
     lastGraphNodes: 0,
     cachedSessions: 0,
     fallbackKernels: {},

@@ -1,6 +1,6 @@
 /** Validation and testing: one pass over each loader without gradients. */
 import * as tf from "@tensorflow/tfjs-core";
-import { markStep } from "../../engine/index.js";
+import { runStep } from "../../engine/index.js";
 import type { AnyModule } from "../../nn/index.js";
 import { refusePromise, type Hooks } from "../hooks.js";
 import type { SignalListener } from "../signals.js";
@@ -70,7 +70,7 @@ export class EvaluationLoop {
     const hostBatch = await prepareHostBatch(this.#hooks, batch, dataloaderIdx);
     metrics.batch = hostBatch;
     await this.#hooks.callAll(`on${hook}BatchStart`, hostBatch, index, dataloaderIdx);
-    const outputs = runForward(this.#hooks, step, hostBatch, index, dataloaderIdx);
+    const outputs = await runForward(this.#hooks, step, hostBatch, index, dataloaderIdx);
     await lend(outputs, () =>
       this.#hooks.callAll(`on${hook}BatchEnd`, outputs, hostBatch, index, dataloaderIdx),
     );
@@ -100,21 +100,22 @@ function metricsOf(metrics: MetricRecord, dataloaderIdx: number): MetricRecord {
 }
 
 /** Runs one of the module's steps without gradients, in a scope of its own. The outputs are the caller's to release. */
-export function runForward(
+export async function runForward(
   hooks: Hooks,
   step: string,
   hostBatch: unknown,
   batchIdx: number,
   dataloaderIdx: number,
-): unknown {
+): Promise<unknown> {
   let outputs: unknown;
-  tf.tidy(() => {
-    const batch = toDeviceBatch(hooks, hostBatch, dataloaderIdx);
-    const output = hooks.callHook(hooks.module, step, batch, batchIdx, dataloaderIdx);
-    refusePromise(step, output);
-    outputs = detach(output);
-  });
-  markStep();
+  await runStep(() =>
+    tf.tidy(() => {
+      const batch = toDeviceBatch(hooks, hostBatch, dataloaderIdx);
+      const output = hooks.callHook(hooks.module, step, batch, batchIdx, dataloaderIdx);
+      refusePromise(step, output);
+      outputs = detach(output);
+    }),
+  );
   return outputs;
 }
 

@@ -218,7 +218,7 @@ export class FitLoop {
     metrics.batch = hostBatch;
     const started = await this.#hooks.callAll("onTrainBatchStart", hostBatch, index);
     if (started.includes(-1)) return false;
-    const { outputs, steps } = this.#runStep(hostBatch, index, isLast);
+    const { outputs, steps } = await this.#runStep(hostBatch, index, isLast);
     this.#count(index, steps, train);
     await this.#stepSchedulers(steps, isLast);
     this.#resume.end();
@@ -231,9 +231,13 @@ export class FitLoop {
     return true;
   }
 
-  #runStep(batch: unknown, index: number, isLast: boolean): { outputs: unknown; steps: number } {
+  async #runStep(
+    batch: unknown,
+    index: number,
+    isLast: boolean,
+  ): Promise<{ outputs: unknown; steps: number }> {
     try {
-      return this.#step.run(batch, index, isLast);
+      return await this.#step.run(batch, index, isLast);
     } catch (error) {
       this.#resume.breakWindow();
       this.#step.dropGradients();

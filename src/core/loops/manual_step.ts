@@ -1,11 +1,11 @@
 /** One training step of a module that optimizes by itself: it computes gradients and steps its optimizers as it likes. */
 import * as tf from "@tensorflow/tfjs-core";
-import { markStep } from "../../engine/index.js";
+import { runStep } from "../../engine/index.js";
 import type { Optimizer } from "../../nn/index.js";
 import { AnomalyDetector } from "../anomaly/anomaly_detector.js";
 import { refusePromise, type Hooks } from "../hooks.js";
 import type { Strategy } from "../strategies/index.js";
-import { detach } from "./outputs.js";
+import { detach, release } from "./outputs.js";
 import { toDeviceBatch } from "./transfer.js";
 
 export class ManualStep {
@@ -28,17 +28,23 @@ export class ManualStep {
   }
 
   /** @returns what `trainingStep` gave, to be disposed by the caller, and how often optimizers stepped */
-  run(batch: unknown, batchIdx: number): { outputs: unknown; steps: number } {
+  async run(batch: unknown, batchIdx: number): Promise<{ outputs: unknown; steps: number }> {
     let outputs: unknown;
     this.#steps = 0;
     this.#batchIdx = batchIdx;
-    tf.tidy(() => {
-      const deviceBatch = toDeviceBatch(this.#hooks, batch, 0);
-      const output = this.#hooks.callHook(this.#hooks.module, "trainingStep", deviceBatch, batchIdx);
-      refusePromise("trainingStep", output);
-      outputs = detach(output);
-    });
-    markStep();
+    try {
+      await runStep(() =>
+        tf.tidy(() => {
+          const deviceBatch = toDeviceBatch(this.#hooks, batch, 0);
+          const output = this.#hooks.callHook(this.#hooks.module, "trainingStep", deviceBatch, batchIdx);
+          refusePromise("trainingStep", output);
+          outputs = detach(output);
+        }),
+      );
+    } catch (error) {
+      release(outputs);
+      throw error;
+    }
     return { outputs, steps: this.#steps };
   }
 

@@ -50,7 +50,7 @@ export class PredictionLoop {
   async #batch({ batch, index }: NumberedBatch, dataloaderIdx: number): Promise<unknown> {
     const hostBatch = await prepareHostBatch(this.#hooks, batch, dataloaderIdx);
     await this.#hooks.callAll("onPredictBatchStart", hostBatch, index, dataloaderIdx);
-    const outputs = runForward(this.#hooks, "predictStep", hostBatch, index, dataloaderIdx);
+    const outputs = await runForward(this.#hooks, "predictStep", hostBatch, index, dataloaderIdx);
     let results: unknown;
     await lend(outputs, async () => (results = await toHost(outputs)));
     await this.#hooks.callAll("onPredictBatchEnd", results, hostBatch, index, dataloaderIdx);

@@ -1,6 +1,9 @@
-/** One training step: from a host batch to updated parameters, in one synchronous scope that leaves no tensor behind. */
+/**
+ * One training step: from a host batch to updated parameters. It is recorded in one synchronous scope that leaves no tensor
+ * behind, and computed while the event loop goes on.
+ */
 import * as tf from "@tensorflow/tfjs-core";
-import { markStep } from "../../engine/index.js";
+import { runStep } from "../../engine/index.js";
 import { ConfigurationError } from "../../errors.js";
 import type { Optimizer } from "../../nn/index.js";
 import { AnomalyDetector } from "../anomaly/anomaly_detector.js";
@@ -56,22 +59,24 @@ export class TrainingStep {
   }
 
   /** @returns what `trainingStep` gave, to be disposed by the caller, and how often the optimizer stepped */
-  run(batch: unknown, batchIdx: number, isLast: boolean): { outputs: unknown; steps: number } {
+  async run(batch: unknown, batchIdx: number, isLast: boolean): Promise<{ outputs: unknown; steps: number }> {
     const isUpdate = isLast || this.#batches + 1 >= this.#settings.accumulateGradBatches;
     let outputs: unknown;
     let steps = 0;
     try {
-      tf.tidy(() => {
-        const deviceBatch = toDeviceBatch(this.#hooks, batch, 0);
-        const backward = () => this.#backward(deviceBatch, batchIdx, (output) => (outputs = detach(output)));
-        if (isUpdate) steps = this.#update(batchIdx, backward);
-        else backward();
-      });
+      await runStep(() =>
+        tf.tidy(() => {
+          const deviceBatch = toDeviceBatch(this.#hooks, batch, 0);
+          const backward = () =>
+            this.#backward(deviceBatch, batchIdx, (output) => (outputs = detach(output)));
+          if (isUpdate) steps = this.#update(batchIdx, backward);
+          else backward();
+        }),
+      );
     } catch (error) {
       release(outputs);
       throw error;
     }
-    markStep();
     return { outputs, steps };
   }
 

@@ -1,5 +1,6 @@
 /** From what the user asks for to the device that computes. */
 import { ConfigurationError, describeChoices, EngineError } from "../../errors.js";
+import type { Precision } from "../graph/executor.js";
 import { configureEnvironment, Device } from "../runtime/index.js";
 import {
   ACCELERATORS,
@@ -12,7 +13,7 @@ import {
 
 /** Best first. Core ML takes no training graph as a whole and TensorFlow replaces the engine: both only when asked for. */
 const AUTO = ["cuda", "webgpu", "directml"] as const;
-const PRECISIONS = ["32-true", "16-mixed"] as const;
+const PRECISIONS: readonly Precision[] = ["32-true", "16-mixed"];
 const FLOAT16 = "float16";
 
 export interface AcceleratorOptions {
@@ -27,8 +28,12 @@ export interface AcceleratorOptions {
    * `ERR_ENGINE_RUN`. Default no limit. On the CPU only before the engine has run anything.
    */
   memoryLimitMb?: number;
-  /** Default "32-true". "16-mixed" computes in float16 where the device can. */
-  precision?: (typeof PRECISIONS)[number];
+  /**
+   * Default "32-true". "16-mixed" computes matrix products and convolutions, forward and backward, in float16 and all else
+   * in float32, as PyTorch's autocast does: weights, gradients and results are float32, and the loss is to be scaled so
+   * that small gradients do not vanish. What exceeds 65504 in a product becomes infinite. Only on a GPU with float16.
+   */
+  precision?: Precision;
 }
 
 export interface ChosenAccelerator {
@@ -37,7 +42,7 @@ export interface ChosenAccelerator {
   reason: string;
   /** Undefined for the CPU and TensorFlow. */
   device: Device | undefined;
-  precision: (typeof PRECISIONS)[number];
+  precision: Precision;
 }
 
 /**

@@ -1,10 +1,28 @@
 /** Compiles pending graphs, once per structure, and runs them. */
-import { OrtArray, Session, type Device } from "../runtime/index.js";
+import {
+  isBackgroundIdle,
+  joinBackground,
+  OrtArray,
+  Session,
+  type BackgroundRun,
+  type Device,
+  type RunArrays,
+} from "../runtime/index.js";
 import type { EngineStats } from "../stats.js";
 import { encodeModel, type ModelNode, type NamedValue } from "./onnx_model.js";
 import { FrozenGraph, type Model } from "./frozen_graph.js";
+import { inMixedPrecision } from "./mixed_precision.js";
 import { ArrayPool } from "./array_pool.js";
 import { Value, type GraphNode, type ValueType } from "./value.js";
+
+/** A graph that took less the last time, in milliseconds, is not worth the way to another thread and back. */
+const SHORT_MS = 1;
+
+/** As many runs of an elementwise graph over a piece take about as long. */
+const SHORT_RUNS = 16;
+
+/** What graphs compute in: float32, or float16 in products and float32 in everything else. */
+export type Precision = "32-true" | "16-mixed";
 
 /** A graph with every value numbered in the order of its first appearance. */
 interface Plan {
@@ -21,6 +39,8 @@ export class CompiledGraph {
   readonly outputs: readonly { type: ValueType; shape: readonly number[] }[];
   readonly nodeCount: number;
   readonly frozen: FrozenGraph;
+  /** How long its last run took. */
+  lastMs = Infinity;
   isDisposed = false;
 
   constructor(session: Session, model: Model, outputs: readonly Value[], nodeCount: number) {
@@ -43,6 +63,9 @@ export class Executor {
   readonly #maxSessions: number;
   #pool = new ArrayPool();
   #device: Device | undefined;
+  #precision: Precision = "32-true";
+  /** Runs that were begun in the background; undefined where whoever begins one waits for it. */
+  #begun: BackgroundRun[] | undefined;
   /** Values that nobody refers to any more, whose arrays may still be wanted by what is recorded. */
   #released = new Set<Value>();
 
@@ -56,12 +79,12 @@ export class Executor {
   run(roots: readonly Value[]): { graph: CompiledGraph; feeds: readonly Value[] } {
     const plan = makePlan(roots);
     const graph = this.#graphFor(plan, roots);
-    const arrays = this.#compute(
+    const { arrays, run } = this.#compute(
       graph,
       plan.feeds,
       roots.map(({ target }) => target),
     );
-    roots.forEach((value, i) => settle(value, arrays[i]!, value.target));
+    roots.forEach((value, i) => settle(value, arrays[i]!, value.target, run));
     return { graph, feeds: plan.feeds };
   }
 
@@ -70,9 +93,43 @@ export class Executor {
    * @param targets where to compute some of the outputs
    */
   replay(graph: CompiledGraph, feeds: readonly Value[], targets: readonly (OrtArray | undefined)[]): Value[] {
-    const arrays = this.#compute(graph, feeds, targets);
+    const { arrays, run } = this.#compute(graph, feeds, targets);
     this.#stats.replays++;
-    return graph.outputs.map(({ type, shape }, i) => settle(new Value(shape, type), arrays[i]!, targets[i]));
+    return graph.outputs.map(({ type, shape }, i) =>
+      settle(new Value(shape, type), arrays[i]!, targets[i], run),
+    );
+  }
+
+  /**
+   * Has what `f` runs go on in the background, but for runs that are known to be short while there is nothing to wait
+   * for. Values get their arrays at once, to be fed to other runs; before anybody else looks into one the background is
+   * to be joined. The numbers are the same either way.
+   * @returns the runs that it has begun
+   */
+  inBackground<T>(f: () => T): { result: T; runs: readonly BackgroundRun[] } {
+    const before = this.#begun;
+    const runs: BackgroundRun[] = [];
+    this.#begun = runs;
+    try {
+      return { result: f(), runs };
+    } finally {
+      this.#begun = before;
+    }
+  }
+
+  /** Waits for what runs in the background, unless what is begun now goes on there. */
+  catchUp(): void {
+    if (this.#begun === undefined) joinBackground();
+  }
+
+  /** Runs a session several times, once the values that it needs are computed. */
+  runPieces(session: Session, pieces: readonly RunArrays[], needed: readonly Value[]): void {
+    const after = runsOf(needed);
+    if (this.#begun !== undefined && !(isBackgroundIdle() && pieces.length < SHORT_RUNS)) {
+      this.#begun.push(session.runInBackground(pieces, after));
+      return;
+    }
+    for (const { inputs, outputs } of pieces) session.run(inputs, outputs);
   }
 
   /**
@@ -98,9 +155,10 @@ export class Executor {
   }
 
   /** Computes on a device from now on, or on the CPU. Arrays are brought there when a graph wants them. */
-  useDevice(device: Device | undefined): void {
+  useDevice(device: Device | undefined, precision: Precision): void {
     this.dispose();
     this.#device = device;
+    this.#precision = precision;
     this.#pool = new ArrayPool(this.#memory);
   }
 
@@ -110,6 +168,7 @@ export class Executor {
   }
 
   dispose(): void {
+    joinBackground();
     for (const graph of this.#graphs.values()) graph.dispose();
     this.#graphs.clear();
     this.#pool.clear();
@@ -120,7 +179,8 @@ export class Executor {
     graph: CompiledGraph,
     feeds: readonly Value[],
     targets: readonly (OrtArray | undefined)[],
-  ): OrtArray[] {
+  ): { arrays: OrtArray[]; run: BackgroundRun | undefined } {
+    const after = runsOf(feeds);
     const needed = new Set(feeds);
     const memory = this.#memory;
     for (const feed of feeds) if (feed.array!.device !== memory) bring(feed, memory);
@@ -135,14 +195,25 @@ export class Executor {
       return target;
     });
     const frozen = graph.frozen.sessionFor(feeds, (model) => this.#compile(model));
-    const start = performance.now();
-    const arrays =
-      frozen === undefined ? graph.session.run(inputs, outputs) : frozen.session.run(frozen.inputs, outputs);
+    const { session, inputs: given } = frozen ?? { session: graph.session, inputs };
+    const count = (ms: number): void => {
+      graph.lastMs = ms;
+      this.#stats.runMs += ms;
+    };
+    let run: BackgroundRun | undefined;
+    if (this.#begun !== undefined && !(isBackgroundIdle() && graph.lastMs < SHORT_MS)) {
+      run = session.runInBackground([{ inputs: given, outputs }], after, ({ ms }) => count(ms));
+      this.#begun.push(run);
+    } else {
+      const start = performance.now();
+      session.run(given, outputs);
+      count(performance.now() - start);
+    }
     this.#stats.runs++;
-    this.#stats.runMs += performance.now() - start;
     this.#stats.lastGraphNodes = graph.nodeCount;
+    // Whatever takes one of these arrays is begun later, and so writes it when this run is over.
     for (const value of this.#released) this.#recycle(value);
-    return arrays;
+    return { arrays: outputs, run };
   }
 
   #compile(model: Uint8Array): Session {
@@ -162,15 +233,17 @@ export class Executor {
 
   /** @param vectors values whose only axis may have any length, as may the outputs' then */
   #graphFor(plan: Plan, outputs: readonly Value[], vectors: readonly Value[] = []): CompiledGraph {
-    let graph = this.#graphs.get(plan.key);
+    const key = `${this.#precision} ${plan.key}`;
+    let graph = this.#graphs.get(key);
     if (graph === undefined) {
-      const model = modelOf(plan, outputs, vectors);
+      const single = modelOf(plan, outputs, vectors);
+      const model = this.#precision === "16-mixed" ? inMixedPrecision(single) : single;
       const session = this.#compile(encodeModel(model.nodes, model.inputs, model.outputs, model.constants));
       graph = new CompiledGraph(session, model, outputs, plan.nodes.length);
     } else {
-      this.#graphs.delete(plan.key);
+      this.#graphs.delete(key);
     }
-    this.#graphs.set(plan.key, graph);
+    this.#graphs.set(key, graph);
     for (const [key, oldest] of this.#graphs) {
       if (this.#graphs.size <= this.#maxSessions) break;
       oldest.dispose();
@@ -193,8 +266,27 @@ function bring(value: Value, memory: Device | undefined): void {
   if (array.device !== undefined) array.dispose();
 }
 
-function settle(value: Value, array: OrtArray, target: OrtArray | undefined): Value {
+/**
+ * The runs in the background that are still computing some of the values.
+ * @throws EngineError the one of a run that has failed
+ */
+function runsOf(values: readonly Value[]): BackgroundRun[] {
+  const runs = new Set<BackgroundRun>();
+  for (const { run } of values) {
+    if (run?.error !== undefined) throw run.error;
+    if (run !== undefined && !run.isOver) runs.add(run);
+  }
+  return [...runs];
+}
+
+function settle(
+  value: Value,
+  array: OrtArray,
+  target: OrtArray | undefined,
+  run: BackgroundRun | undefined,
+): Value {
   value.array = array;
+  value.run = run;
   value.node = undefined;
   value.target = undefined;
   value.isMutable = array === target;

@@ -9,7 +9,14 @@ const IR_VERSION = 9;
 const OPSET_VERSION = 20;
 const OTHER_DOMAINS = ["com.microsoft", "com.microsoft.nchwc"];
 
-const ELEMENT_TYPES: Record<ValueType, number> = { float32: 1, uint8: 2, int32: 6, int64: 7, bool: 9 };
+const ELEMENT_TYPES: Record<ValueType, number> = {
+  float32: 1,
+  uint8: 2,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+};
 
 /** An operator with the names of its inputs and outputs; `domain:Name` for one outside the standard. */
 export interface ModelNode {

@@ -88,7 +88,7 @@ export const elementwise: Lowerings = {
 
 /** The value with its elements as another type. */
 export function castTo(value: Value, type: ValueType): Value {
-  const codes: Record<ValueType, number> = { float32: 1, uint8: 2, int32: 6, int64: 7, bool: 9 };
+  const codes: Record<ValueType, number> = { float32: 1, uint8: 2, int32: 6, int64: 7, bool: 9, float16: 10 };
   if (value.type === type) return value;
   return value.derive(`cast ${type}`, () => emit("Cast", [value], value.shape, type, { to: codes[type] }));
 }

@@ -23,8 +23,6 @@ export class Device {
   readonly #allocator: Pointer | undefined;
   /** Keeps the device open: its memory belongs to sessions. */
   readonly #keeper: Session;
-  #turn: Promise<unknown> = Promise.resolve();
-  #waiting = 0;
 
   private constructor(settings: DeviceSettings) {
     this.name = settings.provider;
@@ -75,28 +73,13 @@ export class Device {
   computes(type: ElementType): boolean {
     try {
       const configEntries = { "session.disable_cpu_ep_fallback": "1" };
-      new Session(doublingModel(onnxType(type)), { device: this, configEntries }).dispose();
+      const session = new Session(doublingModel(onnxType(type)), { device: this, configEntries });
+      // Whether the GPU has the type shows when its program is made, which is at the first run.
+      session.run([OrtArray.allocate(type, [2])], [OrtArray.allocate(type, [2])]);
+      session.dispose();
       return true;
     } catch {
       return false;
-    }
-  }
-
-  /** Sessions of one device share its queue, so their asynchronous runs go one after the other. */
-  inTurn<Result>(run: () => Promise<Result>): Promise<Result> {
-    this.#waiting++;
-    const result = this.#turn.then(run).finally(() => this.#waiting--);
-    this.#turn = result.catch(() => undefined);
-    return result;
-  }
-
-  /** @throws EngineError `ERR_ENGINE_BUSY` while an asynchronous run is going on */
-  assertIdle(): void {
-    if (this.#waiting > 0) {
-      throw new EngineError(
-        "ERR_ENGINE_BUSY",
-        `${this.name} is in an asynchronous run, and a synchronous run or read would have to wait for it. Await it first.`,
-      );
     }
   }
 
