@@ -215,9 +215,11 @@ export class FitLoop {
     if (started.includes(-1)) return false;
     const { outputs, steps } = this.#runStep(hostBatch, index, isLast);
     this.#count(index, steps, train);
-    await this.#stepSchedulers(steps, isLast);
-    this.#resume.end();
-    await lend(outputs, () => this.#hooks.callAll("onTrainBatchEnd", outputs, hostBatch, index));
+    await lend(outputs, async () => {
+      await this.#stepSchedulers(steps, isLast);
+      this.#resume.end();
+      await this.#hooks.callAll("onTrainBatchEnd", outputs, hostBatch, index);
+    });
     await this.#logStep(steps);
     metrics.endStep("train");
     if (this.progress.phase === "validation") await this.#validate();
