@@ -1,12 +1,19 @@
 /** Collects what `log()` is given and offers it to monitors, progress bars and loggers. */
 import { ConfigurationError } from "../../errors.js";
 import type { MetricRecord } from "../types.js";
+import type { MetricsState } from "./metrics_state.js";
 import { batchSizeOf } from "./batch_size.js";
 import { LazyScalar } from "./lazy_scalar.js";
 import { LoggedMetric, type EpochMetric } from "./logged_metric.js";
 import { resolveLog, type LoggingStage, type LogOptions, type ResolvedLog } from "./log_rules.js";
 
 export type LogValue = number | EpochMetric | { readonly shape: readonly number[] };
+
+/** The place of a loader among those of its stage. */
+export interface DataloaderPlace {
+  readonly index: number;
+  readonly count: number;
+}
 
 type Published = Map<string, LazyScalar | number>;
 
@@ -20,6 +27,8 @@ export class MetricsHub {
   readonly #progressBar: Published = new Map();
   /** The host batch of the running step, for its size. */
   batch: unknown;
+  /** Which of how many evaluation loaders the running batch is from; undefined in training. */
+  dataloader: DataloaderPlace | undefined;
   /** The sanity check runs the validation code but leaves no numbers. */
   muted = false;
 
@@ -39,7 +48,31 @@ export class MetricsHub {
     this.muted = false;
   }
 
-  log(hook: string | undefined, name: string, value: unknown, options: LogOptions): void {
+  /**
+   * What a checkpoint keeps. Reading waits for the device.
+   *
+   * @param isOpen whether the training epoch goes on
+   */
+  stateDict(isOpen: boolean): MetricsState {
+    const openEpoch: MetricsState["openEpoch"] = {};
+    for (const { name, log, epochSums: sums } of isOpen ? this.#stages.train.values() : []) {
+      if (log.onEpoch && sums !== undefined) openEpoch[name] = { log: { ...log }, sums };
+    }
+    const { callbackMetrics, progressBarMetrics } = this;
+    return { callbackMetrics, progressBarMetrics, openEpoch };
+  }
+
+  loadStateDict({ callbackMetrics, progressBarMetrics, openEpoch }: MetricsState): void {
+    for (const [name, value] of Object.entries(callbackMetrics)) this.#callback.set(name, value);
+    for (const [name, value] of Object.entries(progressBarMetrics)) this.#progressBar.set(name, value);
+    for (const [name, { log, sums }] of Object.entries(openEpoch)) {
+      this.#entry(name, log).epochSums = sums;
+    }
+  }
+
+  log(hook: string | undefined, givenName: string, value: unknown, options: LogOptions): void {
+    const { index = 0, count = 1 } = this.dataloader ?? {};
+    const name = count > 1 ? `${givenName}/dataloader_idx_${index}` : givenName;
     const metric = isEpochMetric(value) ? value : undefined;
     const log = resolveLog(hook, name, options, metric !== undefined);
     const entry = this.#entry(name, log);
@@ -67,6 +100,11 @@ export class MetricsHub {
 
   endStep(stage: LoggingStage): void {
     for (const entry of this.#stages[stage].values()) entry.endStep();
+  }
+
+  /** Forgets what a step that has failed added to the training epoch. */
+  dropStep(): void {
+    for (const entry of this.#stages.train.values()) entry.dropStep();
   }
 
   /** Reads the epoch's values so that monitors and bars see them, and returns those for the loggers. */
@@ -102,6 +140,7 @@ export class MetricsHub {
       }
     }
     for (const stage of ["train", "validate", "test"] as const) this.#clear(stage);
+    this.dataloader = undefined;
     this.batch = undefined;
   }
 
