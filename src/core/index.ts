@@ -41,8 +41,52 @@ export { ModelCheckpoint, type ModelCheckpointOptions } from "./callbacks/model_
 export { ProgressBar, type ProgressBarOptions } from "./callbacks/progress_bar.js";
 export { Timer, type TimedStage, type TimerOptions } from "./callbacks/timer.js";
 
-export { CsvLogger, type CsvLoggerOptions } from "./loggers/csv_logger.js";
-export type { Logger } from "./loggers/logger.js";
+export { ConsoleLogger, type ConsoleLoggerOptions } from "./loggers/console_logger.js";
+export { CSVLogger, type CSVLoggerOptions } from "./loggers/csv_logger.js";
+export { DummyLogger } from "./loggers/dummy_logger.js";
+export { Logger, type RunStatus } from "./loggers/logger.js";
+export type { LoggableImage, LoggableValues } from "./loggers/image.js";
+export {
+  TensorBoardLogger,
+  type TensorBoardLoggerOptions,
+} from "./loggers/tensorboard/tensorboard_logger.js";
+export { SummaryWriter } from "./loggers/tensorboard/summary_writer.js";
+
+export {
+  Fabric,
+  FabricDataLoader,
+  FabricOptimizer,
+  randomState,
+  type ClipGradientsOptions,
+  type FabricOptions,
+  type OnDevice,
+  type RandomState,
+  type SetUp,
+  type SetupDataloadersOptions,
+  type SetupOptions,
+  type Stateful,
+  type StateFilter,
+} from "./fabric/index.js";
+export {
+  GradScaler,
+  MixedPrecision,
+  Precision,
+  SingleDeviceStrategy,
+  Strategy,
+  strategyRegistry,
+  type Deterministic,
+  type DeviceOptions,
+  type GradScalerOptions,
+  type GradScalerState,
+  type MixedPrecisionOptions,
+  type PrecisionName,
+  type PrecisionOption,
+  type ReduceOp,
+  type StrategyFactory,
+  type StrategyOptions,
+  type StrategyParts,
+  type StrategyRequest,
+} from "./strategies/index.js";
 
 export { readCheckpoint, writeCheckpoint, type Checkpoint } from "./checkpoint/checkpoint.js";
 export { SafetensorsCheckpointIO, type CheckpointIO } from "./checkpoint/checkpoint_io.js";

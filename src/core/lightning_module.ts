@@ -1,6 +1,7 @@
 /** The base class of everything that is trained: a Module that knows its steps, its optimizer and what it logs. */
 import type * as tf from "@tensorflow/tfjs-core";
 import { ConfigurationError } from "../errors.js";
+import { warnOnce } from "../warn.js";
 import {
   clipGradNorm,
   clipGradValue,
@@ -10,12 +11,14 @@ import {
   type Parameter,
 } from "../nn/index.js";
 import type { Callback } from "./callbacks/callback.js";
-import type { OptimizerConfiguration } from "./configure_optimizers.js";
 import { readCheckpoint } from "./checkpoint/checkpoint.js";
+import type { Fabric } from "./fabric/fabric.js";
+import type { OptimizerConfiguration } from "./configure_optimizers.js";
 import { parametersOf } from "./gradients.js";
 import type { BatchLoader } from "./data_module.js";
 import { Hyperparameters, type SaveHyperparametersOptions } from "./hyperparameters.js";
 import type { LightningOptimizer } from "./lightning_optimizer.js";
+import type { Logger } from "./loggers/logger.js";
 import type { LogOptions } from "./logging/log_rules.js";
 import type { LogValue } from "./logging/metrics_hub.js";
 import { ModuleHooks } from "./module_hooks.js";
@@ -60,6 +63,7 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
   /** Whether every weight must be in a checkpoint and have a place in the module. Default: true. */
   strictLoading = true;
   readonly #hparams = new Hyperparameters();
+  #fabric: Fabric | undefined;
 
   /** The loss of one batch. */
   abstract trainingStep(batch: unknown, batchIdx: number): TrainingStepOutput | void;
@@ -127,7 +131,7 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
    * One update. `closure` runs `trainingStep` and the backward pass, and clips the gradients; call it, then step. Called
    * once for each window of `accumulateGradBatches` batches. Default: `closure(); optimizer.step();`. Synchronous.
    */
-  optimizerStep(_epoch: number, _batchIdx: number, optimizer: Optimizer, closure: () => void): void {
+  optimizerStep(_epoch: number, _batchIdx: number, optimizer: LightningOptimizer, closure: () => void): void {
     closure();
     optimizer.step();
   }
@@ -169,7 +173,8 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
   }
 
   /**
-   * Computes a loss and adds its gradients to those of the parameters that require one, in manual optimization. What the
+   * Computes a loss and adds its gradients to those of the parameters that require one, in manual optimization and in
+   * Fabric. What the
    * gradients flow through has to be computed inside the function; tensors from outside are constants.
    *
    * @param loss synchronous; returns a float32 scalar
@@ -177,6 +182,7 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
    * @throws ConfigurationError `ERR_AUTOMATIC_OPTIMIZATION` where the Trainer computes the gradients
    */
   manualBackward(loss: () => tf.Tensor): tf.Scalar {
+    if (this.#trainer === undefined && this.#fabric !== undefined) return this.#fabric.backward(loss, this);
     return this.trainer.manualBackward(loss);
   }
 
@@ -232,13 +238,24 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
 
   /**
    * Logs a value: a number, a tensor with one element, or a metric object, which is read and reset when the epoch ends.
-   * Where both `onStep` and `onEpoch` are set, the names are `name_step` and `name_epoch`. Without a Trainer this does
-   * nothing, so that steps can be tested alone.
+   * Where both `onStep` and `onEpoch` are set, the names are `name_step` and `name_epoch`. In Fabric each value goes to the
+   * loggers as it comes. With neither this only warns, so that steps can be tested alone.
    *
    * @throws ConfigurationError `ERR_LOG_…` where the hook does not allow it or the value is not one number
    */
   log(name: string, value: LogValue, options: LogOptions = {}): void {
-    this.#trainer?.log(name, value, options);
+    if (this.#trainer === undefined && this.#fabric !== undefined) {
+      if (options.logger !== false) this.#fabric.logLater({ [name]: value });
+      return;
+    }
+    if (this.#trainer === undefined) {
+      warnOnce(
+        "WARN_LOG_NO_TRAINER",
+        `${this.constructor.name}.log() was called before the module was given to a Trainer, and logs nothing.`,
+      );
+      return;
+    }
+    this.#trainer.log(name, value, options);
   }
 
   /** Writes a line of text above the progress bar, and nothing without one. */
@@ -265,9 +282,37 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
     );
   }
 
+  /** The Trainer's first logger; undefined without a Trainer or loggers. */
+  get logger(): Logger | undefined {
+    return this.#trainer?.logger;
+  }
+
+  /** The Trainer's loggers. */
+  get loggers(): readonly Logger[] {
+    return this.#trainer?.loggers ?? [];
+  }
+
   /** @internal Called by the Trainer. */
   attachTrainer(trainer: Trainer): void {
     this.#trainer = trainer;
+  }
+
+  /**
+   * The Fabric that has set this module up.
+   *
+   * @throws ConfigurationError `ERR_NO_FABRIC` where none has
+   */
+  get fabric(): Fabric {
+    if (this.#fabric !== undefined) return this.#fabric;
+    throw new ConfigurationError(
+      "ERR_NO_FABRIC",
+      `${this.constructor.name} is not attached to a Fabric. Call fabric.setup(module) first.`,
+    );
+  }
+
+  /** @internal Called by Fabric. */
+  attachFabric(fabric: Fabric): void {
+    this.#fabric = fabric;
   }
 
   /** Complete passes over the training data so far; 0 without a Trainer. */

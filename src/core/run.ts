@@ -7,6 +7,7 @@ import { DataModule, type Loaders, type Stage } from "./data_module.js";
 import { DataSources } from "./data_sources.js";
 import { Hooks } from "./hooks.js";
 import type { AnyLightningModule } from "./lightning_module.js";
+import { callLoggers } from "./loggers/call_loggers.js";
 import type { FitLoop } from "./loops/fit_loop.js";
 import { exitAsInterrupted, InterruptedError, SignalListener, StopRequest } from "./signals.js";
 import type { Trainer } from "./trainer.js";
@@ -45,6 +46,7 @@ export class Run {
   async execute<T>(ckptPath: CkptPath | undefined, body: (run: Run) => Promise<T>): Promise<T> {
     this.signals.listen();
     try {
+      await this.#trainer.strategy.setupEnvironment(this.#trainer.options);
       this.checkpoint = await this.#trainer.loadCheckpoint(ckptPath);
       await this.#setUp();
       const result = await body(this);
@@ -58,6 +60,7 @@ export class Run {
       this.signals.close();
       this.loop?.dispose();
       this.loop = undefined;
+      this.#trainer.strategy.teardown();
       this.#trainer.metrics.batch = undefined;
     }
   }
@@ -77,7 +80,7 @@ export class Run {
     await this.hooks.callHook(this.hooks.dataModule, "teardown", this.fn);
     await this.hooks.callAll("teardown", this.fn);
     await this.#trainer.checkpointIO.teardown?.();
-    for (const logger of this.#trainer.loggers) await logger.finalize("success");
+    await callLoggers(this.#trainer.loggers, "finalize", "success");
   }
 
   /**

@@ -1,5 +1,4 @@
 /** The Trainer: runs a LightningModule on data, from the first hook to the last, and frees what the run made. */
-import { join } from "node:path";
 import type * as tf from "@tensorflow/tfjs-core";
 import { ConfigurationError } from "../errors.js";
 import type { Callback } from "./callbacks/callback.js";
@@ -17,12 +16,14 @@ import type { AnyLightningModule, Finetunable } from "./lightning_module.js";
 import type { LightningOptimizer } from "./lightning_optimizer.js";
 import type { LogOptions } from "./logging/log_rules.js";
 import type { LogValue } from "./logging/metrics_hub.js";
-import { CsvLogger } from "./loggers/csv_logger.js";
+import { callLoggers } from "./loggers/call_loggers.js";
+import { CSVLogger } from "./loggers/csv_logger.js";
 import type { Logger } from "./loggers/logger.js";
 import { EvaluationLoop } from "./loops/evaluation_loop.js";
 import { FitLoop, startOfTraining } from "./loops/fit_loop.js";
 import { PredictionLoop } from "./loops/prediction_loop.js";
 import { refuseSecond, Run } from "./run.js";
+import { resolveStrategy, type Strategy } from "./strategies/index.js";
 import {
   resolveTrainerOptions,
   type ResolvedTrainerOptions,
@@ -80,6 +81,8 @@ type Given<D, Method extends string, Key extends string> = D extends DataModule
 export class Trainer extends TrainerStatus {
   readonly options: Readonly<ResolvedTrainerOptions>;
   readonly loggers: readonly Logger[];
+  /** How and where runs compute, as Fabric does. */
+  readonly strategy: Strategy;
   /** Where checkpoints go and come from. */
   readonly checkpointIO: CheckpointIO;
   /** Set it to true to end training after the running batch, once `minEpochs` and `minSteps` are done. */
@@ -91,15 +94,19 @@ export class Trainer extends TrainerStatus {
   /** The checkpoint that the running or last run began with. */
   #ckptPath: string | undefined;
 
-  /** @throws ConfigurationError `ERR_TRAINER_OPTION` for an unknown option, a value it cannot have, or a contradiction */
+  /**
+   * @throws ConfigurationError `ERR_TRAINER_OPTION` for an unknown option, a value it cannot have, or a contradiction;
+   *   `ERR_STRATEGY_OPTION` where the options of devices, strategy and precision do not fit
+   */
   constructor(options: TrainerOptions = {}) {
     super();
     this.options = resolveTrainerOptions(options);
+    this.strategy = resolveStrategy(options);
     this.accumulateGradBatches = this.options.accumulateGradBatches;
     const { logger, defaultRootDir, checkpointIO } = this.options;
     this.checkpointIO = checkpointIO ?? new SafetensorsCheckpointIO();
     if (typeof logger !== "boolean") this.loggers = [logger].flat();
-    else this.loggers = logger ? [new CsvLogger({ saveDir: join(defaultRootDir, "kindling_logs") })] : [];
+    else this.loggers = logger ? [new CSVLogger({ saveDir: defaultRootDir })] : [];
   }
 
   /**
@@ -194,7 +201,8 @@ export class Trainer extends TrainerStatus {
     const progress = this.loop?.resumePoint ?? startOfTraining();
     const loop = weightsOnly ? undefined : run.loop;
     const fit = loop && { loop, metrics: this.metrics, dataModule: run.hooks.dataModule };
-    await this.checkpointIO.saveCheckpoint(path, await captureCheckpoint(run.hooks, progress, fit));
+    const checkpoint = await captureCheckpoint(run.hooks, progress, fit);
+    await this.strategy.writeOnce(async () => this.checkpointIO.saveCheckpoint(path, checkpoint));
   }
 
   /** The checkpoint that the running or last run began with. */
@@ -242,11 +250,15 @@ export class Trainer extends TrainerStatus {
     if (this.loggers.length > 0) await this.logToLoggers(this.metrics.stepMetrics(stage), step);
   }
 
-  /** @internal Writes one row to every logger. */
-  async logToLoggers(metrics: MetricRecord, step = Math.max(0, this.globalStep - 1)): Promise<void> {
+  /** @internal Writes one row to every logger. A metric named "step" replaces the step. */
+  async logToLoggers(
+    { step: loggedStep, ...metrics }: MetricRecord,
+    step = Math.max(0, this.globalStep - 1),
+  ): Promise<void> {
     if (this.metrics.muted || Object.keys(metrics).length === 0) return;
-    for (const logger of this.loggers)
-      await logger.logMetrics({ epoch: this.currentEpoch, ...metrics }, step);
+    this.metrics.noteLogged(metrics);
+    const row = { epoch: this.currentEpoch, ...metrics };
+    await callLoggers(this.loggers, "logMetrics", row, loggedStep ?? step);
   }
 
   async #fit(run: Run): Promise<void> {
@@ -258,7 +270,7 @@ export class Trainer extends TrainerStatus {
     this.loop = run.loop = loop;
     await hooks.callAll("onFitStart");
     const hparams = mergeHyperparameters(hooks.module, dataModule);
-    for (const logger of this.loggers) await logger.logHyperparams(hparams);
+    await callLoggers(this.loggers, "logHyperparams", hparams);
     if (checkpoint !== undefined) {
       restoreLoop({ loop, metrics: this.metrics, dataModule }, checkpoint, this.options.maxEpochs);
     }
@@ -276,10 +288,10 @@ export class Trainer extends TrainerStatus {
       .filter(({ total }) => total > 0);
     this.sanityBatches = sanity.reduce((sum, { total }) => sum + total, 0);
     const configuration = hooks.callHook(hooks.module, "configureOptimizers");
-    const { automaticOptimization, constructor } = hooks.module;
+    const { constructor, automaticOptimization } = hooks.module;
     const optimization = readOptimizers(constructor.name, configuration, automaticOptimization);
     const validates = sources.total("validate") > 0;
-    return new FitLoop(this, { hooks, sources, signals, ...optimization, validates, sanity });
+    return new FitLoop(this, { hooks, sources, signals, optimization, validates, sanity });
   }
 
   async #loadWeights({ hooks, checkpoint }: Run): Promise<void> {

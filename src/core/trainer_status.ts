@@ -1,11 +1,11 @@
 /** What can be read off a Trainer: where it stands, what it runs, and how much there is of it. */
 import { join } from "node:path";
-import type { LrSchedulerConfig } from "./configure_optimizers.js";
 import type { Optimizer } from "../nn/index.js";
 import type { Callback } from "./callbacks/callback.js";
 import { EarlyStopping } from "./callbacks/early_stopping.js";
 import { ModelCheckpoint } from "./callbacks/model_checkpoint.js";
 import { ProgressBar } from "./callbacks/progress_bar.js";
+import type { LrSchedulerConfig } from "./configure_optimizers.js";
 import type { BatchLoader, DataModule, Stage } from "./data_module.js";
 import type { AnyLightningModule } from "./lightning_module.js";
 import { MetricsHub } from "./logging/metrics_hub.js";
@@ -127,7 +127,8 @@ export abstract class TrainerStatus {
 
   /** The first logger's folder, or `defaultRootDir`. */
   get logDir(): string {
-    return this.loggers.find(({ logDir }) => logDir !== undefined)?.logDir ?? this.defaultRootDir;
+    for (const { logDir } of this.loggers) if (logDir !== undefined) return logDir;
+    return this.defaultRootDir;
   }
 
   get defaultRootDir(): string {
@@ -147,6 +148,11 @@ export abstract class TrainerStatus {
 
   get progressBarMetrics(): MetricRecord {
     return this.metrics.progressBarMetrics;
+  }
+
+  /** The last value of every metric that went to the loggers in this run. */
+  get loggedMetrics(): MetricRecord {
+    return this.metrics.loggedMetrics;
   }
 
   get maxEpochs(): number {

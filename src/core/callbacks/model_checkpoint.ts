@@ -5,6 +5,7 @@ import { isAbsolute, join, relative, resolve } from "node:path";
 import type { Stage } from "../data_module.js";
 import { durationMilliseconds } from "../duration.js";
 import type { AnyLightningModule } from "../lightning_module.js";
+import { callLoggers } from "../loggers/call_loggers.js";
 import type { Trainer } from "../trainer.js";
 import type { MetricRecord } from "../types.js";
 import { Callback } from "./callback.js";
@@ -202,7 +203,7 @@ export class ModelCheckpoint extends Callback {
     const kept = new Set(this.#best.all.map(({ path }) => path));
     for (const { path } of before) if (!kept.has(path)) await this.#remove(trainer, path);
     this.#tell(trainer, score, place, saved);
-    for (const logger of trainer.loggers) await logger.afterSaveCheckpoint?.(this);
+    await callLoggers(trainer.loggers, "afterSaveCheckpoint", this);
   }
 
   /** @param saved where this state has just been saved, if it was */

@@ -2,12 +2,12 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { CheckpointError } from "../../errors.js";
 import type { HostTensor } from "../../host_tensor.js";
-import type { LrSchedulerState } from "../../nn/index.js";
 import { hostToTensor } from "../../nn/parameter.js";
 import { getGlobalGenerator, getGlobalSeed, seedEverything } from "../../random.js";
 import { VERSION } from "../../version.js";
 import type { DataModule } from "../data_module.js";
 import { parametersOf } from "../gradients.js";
+import type { LrSchedulerState } from "../../nn/index.js";
 import type { Hooks } from "../hooks.js";
 import type { AnyLightningModule } from "../lightning_module.js";
 import type { MetricsHub } from "../logging/metrics_hub.js";
@@ -54,6 +54,7 @@ async function captureFit(
   }
   checkpoint.lrSchedulers = loop.lrSchedulerConfigs.map(({ scheduler }) => scheduler.stateDict());
   if (loop.accumulatedBatches > 0) checkpoint.accumulation = await readAccumulation(loop);
+  checkpoint.precision = loop.precision.stateDict();
   checkpoint.metrics = metrics.stateDict(loop.isEpochOpen);
   checkpoint.dataModule = { hparams: dataModule.hparams, state: dataModule.stateDict?.() };
   for (const callback of callbacks) {
@@ -127,6 +128,7 @@ export function restoreLoop({ loop, metrics }: RunningFit, checkpoint: Checkpoin
   restoreSchedulers(loop, lrSchedulers);
   if (accumulation !== undefined) restoreAccumulation(loop, accumulation);
   Object.assign(loop.progress, progress);
+  if (checkpoint.precision !== undefined) loop.precision.loadStateDict(checkpoint.precision);
   if (checkpoint.metrics !== undefined) metrics.loadStateDict(checkpoint.metrics);
   seedEverything(checkpoint.random.seed);
   getGlobalGenerator().state = checkpoint.random.state;

@@ -8,6 +8,7 @@ import type { DataSources } from "../data_sources.js";
 import type { Hooks } from "../hooks.js";
 import { LightningOptimizer } from "../lightning_optimizer.js";
 import type { SignalListener } from "../signals.js";
+import type { Precision } from "../strategies/index.js";
 import type { Trainer } from "../trainer.js";
 import { numberBatches, seek, type BatchSource, type NumberedBatch } from "./batches.js";
 import { EvaluationLoop } from "./evaluation_loop.js";
@@ -23,10 +24,11 @@ import { ValidationSchedule } from "./validation_schedule.js";
 
 export { startOfTraining, type LoopProgress };
 
-interface FitLoopParts extends Optimization {
+interface FitLoopParts {
   hooks: Hooks;
   sources: DataSources;
   signals: SignalListener;
+  optimization: Optimization;
   /** Whether there is anything to validate on. */
   validates: boolean;
   sanity: readonly BatchSource[];
@@ -37,8 +39,7 @@ export class FitLoop {
   readonly #parts: FitLoopParts;
   readonly #hooks: Hooks;
   readonly #step: TrainingStep | ManualStep;
-  /** Undefined in manual optimization, where the module steps its schedulers. */
-  readonly #schedulers: SchedulerStepping | undefined;
+  readonly #schedulers: SchedulerStepping;
   readonly #validation: EvaluationLoop;
   readonly #schedule: ValidationSchedule;
   readonly progress = startOfTraining();
@@ -53,7 +54,7 @@ export class FitLoop {
   #validatedEpoch: number | undefined;
 
   constructor(trainer: Trainer, parts: FitLoopParts) {
-    const { hooks, signals, optimizers, lrSchedulerConfigs, validates } = parts;
+    const { hooks, signals, optimization, validates } = parts;
     this.#trainer = trainer;
     this.#parts = parts;
     this.#hooks = hooks;
@@ -61,12 +62,15 @@ export class FitLoop {
     this.#schedule = new ValidationSchedule(trainer.options);
     if (validates) this.#validatedEpoch = -1;
     if (!hooks.module.automaticOptimization) {
-      this.#manual = new ManualStep(hooks, () => this.progress.globalStep++);
-    } else this.#schedulers = new SchedulerStepping(trainer, hooks, lrSchedulerConfigs);
-    this.#step = this.#manual ?? new TrainingStep(hooks, optimizers[0]!, trainer);
-    this.lightningOptimizers = optimizers.map(
+      this.#manual = new ManualStep(hooks, trainer.strategy, () => this.progress.globalStep++);
+    }
+    this.#step = this.#manual ?? new TrainingStep(hooks, trainer.strategy, this.optimizer, trainer);
+    this.lightningOptimizers = this.optimizers.map(
       (optimizer) => new LightningOptimizer(optimizer, () => this.#manualStep("step").step(optimizer)),
     );
+    // In manual optimization the module steps its schedulers.
+    const stepped = this.#manual === undefined ? optimization.lrSchedulerConfigs : [];
+    this.#schedulers = new SchedulerStepping(trainer, hooks, stepped);
   }
 
   get stage(): "train" | "validate" | "sanityCheck" {
@@ -74,7 +78,7 @@ export class FitLoop {
   }
 
   get optimizers(): readonly Optimizer[] {
-    return this.#parts.optimizers;
+    return this.#parts.optimization.optimizers;
   }
 
   get optimizer(): Optimizer {
@@ -82,7 +86,11 @@ export class FitLoop {
   }
 
   get lrSchedulerConfigs(): readonly LrSchedulerConfig[] {
-    return this.#parts.lrSchedulerConfigs;
+    return this.#parts.optimization.lrSchedulerConfigs;
+  }
+
+  get precision(): Precision {
+    return this.#trainer.strategy.precision;
   }
 
   get isLastBatch(): boolean {
@@ -190,7 +198,6 @@ export class FitLoop {
     const isSought = skip > 0 && seek(train, this.#loaderEpoch, skip);
     for await (const numbered of numberBatches(train, skip, isSought)) {
       if (!(await this.#batch(numbered, train))) break;
-      if (this.progress.phase === "validation") await this.#validate();
       if (!this.#step.isAccumulating) this.#parts.signals.check();
       if (this.#isStopping()) break;
     }
@@ -208,12 +215,12 @@ export class FitLoop {
     if (started.includes(-1)) return false;
     const { outputs, steps } = this.#runStep(hostBatch, index, isLast);
     this.#count(index, steps, train);
-    if (steps > 0) await this.#schedulers?.afterStep(this.progress.globalStep);
-    if (isLast) await this.#schedulers?.afterEpoch(this.progress.epoch + 1);
+    await this.#stepSchedulers(steps, isLast);
     this.#resume.end();
     await lend(outputs, () => this.#hooks.callAll("onTrainBatchEnd", outputs, hostBatch, index));
     await this.#logStep(steps);
     metrics.endStep("train");
+    if (this.progress.phase === "validation") await this.#validate();
     await nextTurn();
     return true;
   }
@@ -234,6 +241,11 @@ export class FitLoop {
     this.progress.batchesSinceValidation++;
     if (this.#manual === undefined) this.progress.globalStep += steps;
     if (this.#schedule.isDue(this.progress, train)) this.progress.phase = "validation";
+  }
+
+  async #stepSchedulers(steps: number, isLast: boolean): Promise<void> {
+    if (steps > 0) await this.#schedulers.afterStep(this.progress.globalStep);
+    if (isLast) await this.#schedulers.afterEpoch(this.progress.epoch + 1);
   }
 
   async #logStep(steps: number): Promise<void> {
@@ -273,7 +285,7 @@ export class FitLoop {
     this.#resume.end();
   }
 
-  /** Monitoring callbacks come after the module and plateaus, to see what it logs and save what they change. */
+  /** Monitoring callbacks come after the module and plateaus, to see what it logs here and save what they change. */
   async #endEpoch(): Promise<void> {
     const { metrics } = this.#trainer;
     const { callbacks, module } = this.#hooks;
@@ -285,7 +297,7 @@ export class FitLoop {
     await this.#hooks.callCallbacks(others!, "onTrainEpochEnd");
     await this.#hooks.callHook(module, "onTrainEpochEnd");
     await metrics.publishEpoch("train");
-    await this.#schedulers?.plateausAfterEpoch(this.progress.epoch + 1);
+    await this.#schedulers.plateausAfterEpoch(this.progress.epoch + 1);
     this.#isComplete = true;
     await this.#hooks.callCallbacks(monitors!, "onTrainEpochEnd");
     const { logger } = await metrics.publishEpoch("train");

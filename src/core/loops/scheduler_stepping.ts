@@ -15,7 +15,11 @@ export class SchedulerStepping {
     this.#configs = configs;
   }
 
-  /** Right after the optimizer's step, with what the step logged. @param count optimizer steps, this one included */
+  /**
+   * Right after the optimizer's step, with what the step logged; before hooks that may save a checkpoint.
+   *
+   * @param count optimizer steps, this one included
+   */
   async afterStep(count: number): Promise<void> {
     for (const config of this.#configs) if (config.interval === "step") await this.#step(config, count);
   }
