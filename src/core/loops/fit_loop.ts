@@ -223,7 +223,6 @@ export class FitLoop {
     await this.#logStep(steps);
     metrics.endStep("train");
     if (this.progress.phase === "validation") await this.#validate();
-    if (steps > 0) await this.#schedulers.plateausAfterStep(this.progress.globalStep);
     await nextTurn();
     return true;
   }
