@@ -395,7 +395,7 @@ export class Trainer {
 
   /** Tells everybody about a failure. What fails while doing so must not hide the first error, and is left out. */
   async #fail(hooks: Hooks, dataModule: DataModule, error: unknown): Promise<void> {
-    this.metrics.dropStep();
+    if (this.#liveLoop?.isUnderWay === true) this.metrics.dropStep();
     const steps = [
       ...hooks.callbacks.map((callback) => () => hooks.callCallbacks([callback], "onException", error)),
       () => hooks.callHook(dataModule, "onException", error),

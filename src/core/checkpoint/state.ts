@@ -122,10 +122,9 @@ export function restoreLoop({ loop, metrics }: RunningFit, checkpoint: Checkpoin
   loop.optimizer.loadStateDict(optimizerStates[0] as never);
   if (lrSchedulers.length > 0) loop.scheduler?.loadStateDict(lrSchedulers[0] as never);
   if (accumulation !== undefined) restoreAccumulation(loop, accumulation);
-  Object.assign(loop.progress, progress);
   if (checkpoint.metrics !== undefined) metrics.loadStateDict(checkpoint.metrics);
   seedEverything(checkpoint.random.seed);
-  getGlobalGenerator().state = checkpoint.random.state;
+  loop.resume(progress, checkpoint.random.state);
 }
 
 function restoreAccumulation(

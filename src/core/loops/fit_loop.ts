@@ -43,6 +43,8 @@ export class FitLoop {
   /** Whether the open epoch has nothing left to do but to be counted. */
   #isComplete = false;
   readonly #resume = new ResumePoint();
+  /** The random generator's state to go on with, until training does. */
+  #resumedRandom: readonly number[] | undefined;
   #validatedEpoch: number | undefined;
 
   constructor(trainer: Trainer, hooks: Hooks, parts: FitLoopParts) {
@@ -70,9 +72,20 @@ export class FitLoop {
     return { ...this.progress, epoch: this.progress.epoch + 1, batchInEpoch: 0, phase: "batches" };
   }
 
+  /** Makes `run` go on from here instead of beginning. */
+  resume(progress: LoopProgress, random: readonly number[]): void {
+    Object.assign(this.progress, progress);
+    this.#resumedRandom = random;
+  }
+
   /** The random generator's state at the resume point. */
   get randomState(): readonly number[] {
     return this.#isComplete ? getGlobalGenerator().state : this.#resume.random;
+  }
+
+  /** Whether something is under way that a run which resumes now would do again. */
+  get isUnderWay(): boolean {
+    return this.#resume.isUnderWay;
   }
 
   /** Whether the resume point lies within the open epoch. */
@@ -106,6 +119,8 @@ export class FitLoop {
     if (this.#parts.train.total === 0) return;
     await this.#hooks.callAll("onTrainStart");
     while (!this.#isDone()) await this.#epoch();
+    this.#restoreRandom();
+    this.#resume.begin();
     await this.#hooks.callAll("onTrainEnd");
   }
 
@@ -124,11 +139,22 @@ export class FitLoop {
 
   async #epoch(): Promise<void> {
     this.#parts.train.loader.setEpoch?.(this.progress.epoch);
+    const { batchInEpoch, phase } = this.progress;
+    const isWithinEpoch = batchInEpoch > 0 || phase === "validation";
+    if (!isWithinEpoch) this.#restoreRandom();
+    this.#resume.begin();
     await this.#hooks.callAll("onTrainEpochStart");
-    if (this.progress.phase === "batches") await this.#batches();
+    if (isWithinEpoch) this.#restoreRandom();
+    if (phase === "batches") await this.#batches();
     this.#resume.begin();
     if (this.#isValidationDue()) await this.#validate();
     await this.#endEpoch();
+  }
+
+  /** Hooks that run again because training was resumed must not change the numbers drawn afterwards. */
+  #restoreRandom(): void {
+    if (this.#resumedRandom !== undefined) getGlobalGenerator().state = this.#resumedRandom;
+    this.#resumedRandom = undefined;
   }
 
   async #batches(): Promise<void> {
