@@ -12,26 +12,40 @@ export {
 export type { LogOptions } from "./logging/log_rules.js";
 export type { LogValue } from "./logging/metrics_hub.js";
 export { DataModule, type BatchLoader, type Loaders, type Stage } from "./data_module.js";
+export { CombinedLoader, type CombinedMode, type LoaderCollection } from "./combined_loader.js";
+export type { Duration } from "./duration.js";
+export type { LightningOptimizer } from "./lightning_optimizer.js";
+export { InterruptedError, type InterruptSignal } from "./signals.js";
 export {
   Trainer,
   type EvaluationOptions,
   type FinetuneOptions,
   type FitOptions,
+  type PredictOptions,
   type SaveCheckpointOptions,
   type TrainerState,
 } from "./trainer.js";
-export type { TrainerOptions } from "./trainer_options.js";
+export type { GradientClipAlgorithm, TrainerOptions } from "./trainer_options.js";
 export type { Awaitable, MetricRecord } from "./types.js";
 export { toDevice, toHost } from "./to_device.js";
 
 export { Callback } from "./callbacks/callback.js";
-export { EarlyStopping, type EarlyStoppingOptions } from "./callbacks/early_stopping.js";
+export { EarlyStopping, type EarlyStoppingOptions, type StoppingReason } from "./callbacks/early_stopping.js";
 export { LearningRateMonitor, type LearningRateMonitorOptions } from "./callbacks/learning_rate_monitor.js";
 export { ModelCheckpoint, type ModelCheckpointOptions } from "./callbacks/model_checkpoint.js";
 export { ProgressBar, type ProgressBarOptions } from "./callbacks/progress_bar.js";
+export { Timer, type TimedStage, type TimerOptions } from "./callbacks/timer.js";
 
-export { CsvLogger, type CsvLoggerOptions } from "./loggers/csv_logger.js";
-export type { Logger } from "./loggers/logger.js";
+export { ConsoleLogger, type ConsoleLoggerOptions } from "./loggers/console_logger.js";
+export { CSVLogger, type CSVLoggerOptions } from "./loggers/csv_logger.js";
+export { DummyLogger } from "./loggers/dummy_logger.js";
+export { Logger, type RunStatus } from "./loggers/logger.js";
+export type { LoggableImage, LoggableValues } from "./loggers/image.js";
+export {
+  TensorBoardLogger,
+  type TensorBoardLoggerOptions,
+} from "./loggers/tensorboard/tensorboard_logger.js";
+export { SummaryWriter } from "./loggers/tensorboard/summary_writer.js";
 
 export { readCheckpoint, writeCheckpoint, type Checkpoint } from "./checkpoint/checkpoint.js";
 export { SafetensorsCheckpointIO, type CheckpointIO } from "./checkpoint/checkpoint_io.js";

@@ -33,7 +33,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 const checkpoint = (): Checkpoint => ({
   kindlingVersion: VERSION,
   stateDict: { "layer.weight": new HostTensor(Float32Array.of(1, 2, 3, 4, 5, 6), [2, 3]) },
-  progress: { epoch: 2, batchInEpoch: 3, globalStep: 40, phase: "batches" },
+  progress: { epoch: 2, batchInEpoch: 3, batchesSinceValidation: 3, globalStep: 40, phase: "batches" },
   hparams: { lr: 0.1, layers: [1, 2], name: "ünicode" },
   dataModule: { hparams: { batchSize: 4 }, state: { cursor: 7 } },
   optimizerStates: [{ tensors: { "0.expAvg": new HostTensor(Float32Array.of(7), [1]) }, steps: { 0: 40 } }],
@@ -212,7 +212,13 @@ describe("training that goes on from a checkpoint", () => {
     expect(saved.random).toEqual({ seed: 21, state: [...getGlobalGenerator().state] });
     expect(saved.callbacks["EarlyStopping(val_loss, min)"]).toMatchObject({ waitCount: 2 });
     expect(Object.keys(saved.stateDict)).toEqual(["layer.bias", "layer.weight"]);
-    expect(saved.progress).toEqual({ epoch: 3, batchInEpoch: 0, globalStep: 6, phase: "batches" });
+    expect(saved.progress).toEqual({
+      epoch: 3,
+      batchInEpoch: 0,
+      batchesSinceValidation: 0,
+      globalStep: 6,
+      phase: "batches",
+    });
   });
 
   it("is refused where the checkpoint was saved after the fit, with weights only", async () => {

@@ -51,7 +51,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 const checkpoint = (size = 16, fill = 1): Checkpoint => ({
   kindlingVersion: VERSION,
   stateDict: { "layer.weight": new HostTensor(new Float32Array(size).fill(fill), [size]) },
-  progress: { epoch: 0, batchInEpoch: 0, globalStep: 0, phase: "batches" },
+  progress: { epoch: 0, batchInEpoch: 0, globalStep: 0, batchesSinceValidation: 0, phase: "batches" },
   hparams: {},
   callbacks: {},
   random: { seed: 0, state: [1, 2, 3, 4] },
@@ -188,7 +188,13 @@ describe("a file of version 1", () => {
   it("is read as one of this version", async () => {
     const { hparams, progress, optimizerStates, lrSchedulers, callbacks } = await readCheckpoint(old);
     expect(hparams).toEqual({ width: 32, name: "version 1" });
-    expect(progress).toEqual({ epoch: 1, batchInEpoch: 3, globalStep: 9, phase: "batches" });
+    expect(progress).toEqual({
+      epoch: 1,
+      batchInEpoch: 3,
+      globalStep: 9,
+      batchesSinceValidation: 3,
+      phase: "batches",
+    });
     expect(optimizerStates).toHaveLength(1);
     expect(lrSchedulers).toEqual([{ lastStep: 9, initialLrs: [0.03] }]);
     expect(callbacks["EarlyStopping(val_loss, min)"]).toEqual({

@@ -124,9 +124,10 @@ describe("loadFromCheckpoint", () => {
     await expect(Lenient.loadFromCheckpoint(path, {}, { strict: true })).rejects.toThrow("It lacks");
     await new Trainer(options).fit(new Lenient(), { train: boringBatches(1) });
     const trainer = new Trainer(options);
-    await expect(
-      trainer.validate(new Wider(), { val: boringBatches(1) }, { ckptPath: path }),
-    ).rejects.toThrow("It lacks extra.weight");
+    const data = { predict: boringBatches(1).map(({ input }) => input) };
+    await expect(trainer.predict(new Wider(), data, { ckptPath: path })).rejects.toThrow(
+      "It lacks extra.weight",
+    );
   });
 
   it("works for classes without options", async () => {

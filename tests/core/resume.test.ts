@@ -121,7 +121,7 @@ class Break extends Callback {
       [hook](...args: unknown[]) {
         if (calls++ === call) {
           // Whatever is done again must draw the same numbers again.
-          if (hook !== "onTrainBatchEnd") getGlobalGenerator().uniform();
+          if (!isDoneOnce.includes(hook)) getGlobalGenerator().uniform();
           throw new Error("the process dies");
         }
         return original?.apply(module, args);
@@ -133,6 +133,9 @@ class Break extends Callback {
     await trainer.saveCheckpoint(this.#path);
   }
 }
+
+/** Hooks behind which a resumed run goes on. */
+const isDoneOnce = ["onTrainBatchEnd", "onValidationEnd"];
 
 interface Outcome {
   end: Checkpoint;
@@ -249,6 +252,7 @@ describe("a resumed run", () => {
     expect(whole.end.progress).toEqual({
       epoch: EPOCHS,
       batchInEpoch: 0,
+      batchesSinceValidation: 0,
       globalStep: EPOCHS * BATCHES,
       phase: "batches",
     });

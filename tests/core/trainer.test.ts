@@ -5,6 +5,7 @@ import "../support/backend.js";
 import {
   Callback,
   DataModule,
+  DummyLogger,
   EarlyStopping,
   ModelCheckpoint,
   ProgressBar,
@@ -149,6 +150,7 @@ describe("limits", () => {
     expect(model.counts).toEqual({ train: 2, val: 2, test: 2, predict: 2 });
     expect(trainer.checkpointCallback).toBeUndefined();
     expect(trainer.loggers).toEqual([]);
+    expect(quiet({ fastDevRun: true, logger: true }).logger).toBeInstanceOf(DummyLogger);
   });
 });
 

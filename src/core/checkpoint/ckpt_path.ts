@@ -7,7 +7,7 @@ import type { Trainer } from "../trainer.js";
 
 /**
  * A file, or "best": what the first ModelCheckpoint of this Trainer's last fit found best; or "last": the newest file
- * among those that callbacks left, and a start from the beginning where there is none.
+ * among those that callbacks or a signal left, and a start from the beginning where there is none.
  */
 export type CkptPath = "best" | "last" | (string & {});
 
@@ -51,6 +51,10 @@ async function lastCheckpoint(trainer: Trainer): Promise<string | undefined> {
       found.push({ path, time: (await stat(path, { bigint: true })).mtimeNs });
     }
   }
+  const { interruptionPath } = trainer;
+  const interrupted =
+    interruptionPath && (await stat(interruptionPath, { bigint: true }).catch(() => undefined));
+  if (interrupted) found.push({ path: interruptionPath, time: interrupted.mtimeNs });
   found.sort((a, b) => (a.time < b.time ? 1 : -1));
   return found[0]?.path;
 }

@@ -47,8 +47,11 @@ async function captureFit(
   { callbacks }: Hooks,
   { loop, metrics, dataModule }: RunningFit,
 ): Promise<void> {
-  checkpoint.optimizerStates = [await toHost(loop.optimizer.stateDict())];
-  checkpoint.lrSchedulers = loop.scheduler === undefined ? [] : [loop.scheduler.stateDict()];
+  checkpoint.optimizerStates = [];
+  for (const optimizer of loop.optimizers) {
+    checkpoint.optimizerStates.push(await toHost(optimizer.stateDict()));
+  }
+  checkpoint.lrSchedulers = loop.schedulers.map((scheduler) => scheduler.stateDict());
   if (loop.accumulatedBatches > 0) checkpoint.accumulation = await readAccumulation(loop);
   checkpoint.metrics = metrics.stateDict(loop.isEpochOpen);
   checkpoint.dataModule = { hparams: dataModule.hparams, state: dataModule.stateDict?.() };
@@ -108,7 +111,7 @@ export function restoreLoop({ loop, metrics }: RunningFit, checkpoint: Checkpoin
   if (optimizerStates === undefined) {
     throw new CheckpointError(
       "ERR_CHECKPOINT_WEIGHTS_ONLY",
-      "Training cannot go on from this checkpoint: it holds weights only, as it was saved when no fit was running. " +
+      "Training cannot go on from this checkpoint: it holds weights only, as it was saved when no fit was running or with weightsOnly. " +
         "Load them with module.loadStateDict and call fit without ckptPath to start anew from them.",
     );
   }
@@ -119,8 +122,8 @@ export function restoreLoop({ loop, metrics }: RunningFit, checkpoint: Checkpoin
         `Give the Trainer maxEpochs of more than ${progress.epoch} to go on from it.`,
     );
   }
-  loop.optimizer.loadStateDict(optimizerStates[0] as never);
-  if (lrSchedulers.length > 0) loop.scheduler?.loadStateDict(lrSchedulers[0] as never);
+  loop.optimizers.forEach((optimizer, i) => optimizer.loadStateDict(optimizerStates[i] as never));
+  loop.schedulers.forEach((scheduler, i) => scheduler.loadStateDict(lrSchedulers[i] as never));
   if (accumulation !== undefined) restoreAccumulation(loop, accumulation);
   if (checkpoint.metrics !== undefined) metrics.loadStateDict(checkpoint.metrics);
   seedEverything(checkpoint.random.seed);

@@ -18,6 +18,7 @@ interface Weighted {
 export class LoggedMetric {
   readonly name: string;
   readonly log: ResolvedLog;
+  readonly #suffix: string;
   #last: LazyScalar | undefined;
   #loggedThisStep = false;
   /** Values of this step, and of the step before, which by now are computed and cost no waiting. */
@@ -27,17 +28,24 @@ export class LoggedMetric {
   #metric: EpochMetric | undefined;
   #computed: number | undefined;
 
-  constructor(name: string, log: ResolvedLog) {
+  /** @param suffix stands at the end of every name */
+  constructor(name: string, suffix: string, log: ResolvedLog) {
     this.name = name;
+    this.#suffix = suffix;
     this.log = log;
   }
 
+  /** The name that neither says step nor epoch. */
+  get key(): string {
+    return this.name + this.#suffix;
+  }
+
   get stepName(): string {
-    return this.log.onEpoch ? `${this.name}_step` : this.name;
+    return (this.log.onEpoch ? `${this.name}_step` : this.name) + this.#suffix;
   }
 
   get epochName(): string {
-    return this.log.onStep ? `${this.name}_epoch` : this.name;
+    return (this.log.onStep ? `${this.name}_epoch` : this.name) + this.#suffix;
   }
 
   /** The value of the step that is running or has just ended. */
