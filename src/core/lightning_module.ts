@@ -21,6 +21,7 @@ import type { LogOptions } from "./logging/log_rules.js";
 import type { LogValue } from "./logging/metrics_hub.js";
 import { ModuleHooks } from "./module_hooks.js";
 import { toDevice } from "./to_device.js";
+import { summarize, type ModuleSummary, type SummaryOptions } from "./summary/module_summary.js";
 import type { Trainer } from "./trainer.js";
 import type { GradientClipAlgorithm } from "./trainer_options.js";
 import type { Awaitable } from "./types.js";
@@ -64,6 +65,8 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
   #trainer: Trainer | undefined;
   /** What toggling has changed. */
   #toggled: Map<Parameter, boolean> | undefined;
+  /** An input of `forward`, for `summary()` and `toOnnx()`: a tensor or HostTensor, or those in arrays and objects. */
+  exampleInputArray: unknown = undefined;
   /** Whether every weight must be in a checkpoint and have a place in the module. Default: true. */
   strictLoading = true;
   readonly #hparams = new Hyperparameters();
@@ -333,6 +336,16 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
     await module.onLoadCheckpoint?.(checkpoint);
     module.loadStateDict(checkpoint.stateDict, { strict: strict ?? module.strictLoading });
     return module;
+  }
+
+  /**
+   * The layers with their parameters, and the totals; with an `exampleInputArray` also what goes through each layer and
+   * what it costs. `String(summary)` is a table.
+   *
+   * @throws ConfigurationError `ERR_SUMMARY` for another maxDepth than an integer from -1
+   */
+  summary(options: SummaryOptions = {}): ModuleSummary {
+    return summarize(this, this.exampleInputArray, options);
   }
 
   /** No parameter trains, and the module is in eval mode. */
