@@ -11,6 +11,7 @@ import {
   type Parameter,
 } from "../nn/index.js";
 import type { Callback } from "./callbacks/callback.js";
+import { writeFileAtomically } from "./checkpoint/atomic_write.js";
 import { readCheckpoint } from "./checkpoint/checkpoint.js";
 import { parametersOf } from "./gradients.js";
 import type { BatchLoader } from "./data_module.js";
@@ -22,6 +23,7 @@ import type { LogValue } from "./logging/metrics_hub.js";
 import { ModuleHooks } from "./module_hooks.js";
 import { toDevice } from "./to_device.js";
 import { summarize, type ModuleSummary, type SummaryOptions } from "./summary/module_summary.js";
+import { encodeOnnx } from "./to_onnx.js";
 import type { Trainer } from "./trainer.js";
 import type { GradientClipAlgorithm } from "./trainer_options.js";
 import type { Awaitable } from "./types.js";
@@ -346,6 +348,20 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
    */
   summary(options: SummaryOptions = {}): ModuleSummary {
     return summarize(this, this.exampleInputArray, options);
+  }
+
+  /**
+   * Writes the forward pass, as it is in eval mode, as one ONNX file with the weights inside, which ONNX Runtime runs
+   * without Kindling. A tensor alone is called `input` or `output`; those in objects have their keys' names, those in arrays
+   * their numbers. All axes, the batch included, have the lengths of the sample. uint8 arrays enter as float32.
+   *
+   * @param inputSample an input of `forward`. Default: `exampleInputArray`
+   * @throws ConfigurationError `ERR_ONNX_SAMPLE` without one
+   * @throws EngineError `ERR_ONNX_EXPORT` where `forward` reads values that depend on its input
+   * @throws CheckpointError `ERR_FILE_WRITE`
+   */
+  async toOnnx(path: string, inputSample: unknown = this.exampleInputArray): Promise<void> {
+    await writeFileAtomically(path, encodeOnnx(this, inputSample));
   }
 
   /** No parameter trains, and the module is in eval mode. */
