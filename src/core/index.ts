@@ -38,6 +38,8 @@ export { Callback } from "./callbacks/callback.js";
 export { EarlyStopping, type EarlyStoppingOptions, type StoppingReason } from "./callbacks/early_stopping.js";
 export { LearningRateMonitor, type LearningRateMonitorOptions } from "./callbacks/learning_rate_monitor.js";
 export { ModelCheckpoint, type ModelCheckpointOptions } from "./callbacks/model_checkpoint.js";
+export { ModelSummary, type ModelSummaryOptions } from "./callbacks/model_summary.js";
+export type { LayerSummary, ModuleSummary, ShapeSummary, SummaryOptions } from "./summary/module_summary.js";
 export { ProgressBar, type ProgressBarOptions } from "./callbacks/progress_bar.js";
 export { Timer, type TimedStage, type TimerOptions } from "./callbacks/timer.js";
 
