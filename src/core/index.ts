@@ -34,6 +34,19 @@ export {
 } from "./loggers/tensorboard/tensorboard_logger.js";
 export { SummaryWriter } from "./loggers/tensorboard/summary_writer.js";
 
+export {
+  EngineProfiler,
+  PassThroughProfiler,
+  Profiler,
+  SimpleProfiler,
+  type ActionTime,
+  type EngineProfilerOptions,
+  type OperatorTime,
+  type ProfiledRun,
+  type ProfilerOptions,
+  type SimpleProfilerOptions,
+} from "./profilers/index.js";
+
 export { readCheckpoint, writeCheckpoint, type Checkpoint } from "./checkpoint/checkpoint.js";
 export type { LoopProgress } from "./loops/fit_loop.js";
 export {

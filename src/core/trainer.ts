@@ -20,6 +20,7 @@ import type { Logger } from "./loggers/logger.js";
 import { EvaluationLoop } from "./loops/evaluation_loop.js";
 import { FitLoop, startOfTraining } from "./loops/fit_loop.js";
 import { PredictionLoop } from "./loops/prediction_loop.js";
+import { makeProfiler, type Profiler } from "./profilers/index.js";
 import {
   resolveTrainerOptions,
   type ResolvedTrainerOptions,
@@ -49,6 +50,8 @@ type Data = DataModule | Loaders;
 export class Trainer {
   readonly options: Readonly<ResolvedTrainerOptions>;
   readonly loggers: readonly Logger[];
+  /** Measures what it does; `trainer.profiler.profile(name, body)` adds an action of your own. */
+  readonly profiler: Profiler;
   readonly state: TrainerState = { fn: undefined, stage: undefined, status: "initializing" };
   /** Set it to true to end training after the running batch. */
   shouldStop = false;
@@ -62,6 +65,7 @@ export class Trainer {
   /** @throws ConfigurationError `ERR_TRAINER_OPTION` for an unknown option or a value it cannot have */
   constructor(options: TrainerOptions = {}) {
     this.options = resolveTrainerOptions(options);
+    this.profiler = makeProfiler(this.options.profiler);
     const { logger, defaultRootDir } = this.options;
     if (typeof logger !== "boolean") this.loggers = [logger].flat();
     else this.loggers = logger ? [new CSVLogger({ saveDir: defaultRootDir })] : [];
@@ -323,6 +327,7 @@ export class Trainer {
       await hooks.callHook(dataModule, "teardown", fn);
       await hooks.callAll("teardown", fn);
       await callLoggers(this.loggers, "finalize", "success");
+      await this.profiler.describe();
       this.state.status = "finished";
       return result;
     } catch (error) {
@@ -330,6 +335,7 @@ export class Trainer {
       await this.#fail(hooks, dataModule, error);
       throw error;
     } finally {
+      this.profiler.teardown();
       this.metrics.batch = undefined;
       this.state.stage = undefined;
     }
@@ -341,6 +347,7 @@ export class Trainer {
     this.#sources = sources;
     this.#numSanityValBatches = 0;
     this.metrics.beginRun();
+    this.profiler.setup({ stage: fn, logDir: () => this.logDir });
     if (fn === "fit") {
       this.#loop = undefined;
       this.shouldStop = false;

@@ -3,6 +3,7 @@ import { ConfigurationError, describeChoices } from "../errors.js";
 import type { Callback } from "./callbacks/callback.js";
 import { DummyLogger } from "./loggers/dummy_logger.js";
 import type { Logger } from "./loggers/logger.js";
+import { Profiler } from "./profilers/profiler.js";
 
 export interface TrainerOptions {
   /** Passes over the training data; -1 for no end. Default: 10, or no end where `maxSteps` is given. */
@@ -36,6 +37,11 @@ export interface TrainerOptions {
   defaultRootDir?: string;
   /** Runs one batch (or as many as given) of everything, without logs, checkpoints and early stopping. Default: false. */
   fastDevRun?: boolean | number;
+  /**
+   * What measures the run: "simple" for a table of all hooks and actions, "engine" for one of the engine's operators, or a
+   * Profiler. Default: none.
+   */
+  profiler?: "simple" | "engine" | Profiler;
 }
 
 export interface ResolvedTrainerOptions {
@@ -56,6 +62,7 @@ export interface ResolvedTrainerOptions {
   logEveryNSteps: number;
   defaultRootDir: string;
   fastDevRun: boolean;
+  profiler: "simple" | "engine" | Profiler | undefined;
 }
 
 const DEFAULT_MAX_EPOCHS = 10;
@@ -81,6 +88,7 @@ export function resolveTrainerOptions(given: TrainerOptions): ResolvedTrainerOpt
     logEveryNSteps = 50,
     defaultRootDir = process.cwd(),
     fastDevRun = false,
+    profiler,
   } = given;
   const resolved: ResolvedTrainerOptions = {
     maxEpochs,
@@ -100,6 +108,7 @@ export function resolveTrainerOptions(given: TrainerOptions): ResolvedTrainerOpt
     logEveryNSteps,
     defaultRootDir,
     fastDevRun: fastDevRun !== false && fastDevRun !== 0,
+    profiler,
   };
   return resolved.fastDevRun ? forFastDevRun(resolved, Number(fastDevRun)) : resolved;
 }
@@ -176,6 +185,10 @@ const rules: Record<keyof TrainerOptions, Rule> = {
   fastDevRun: {
     isValid: (value) => typeof value === "boolean" || isInteger(value, 0),
     expected: "true, false or a count of batches",
+  },
+  profiler: {
+    isValid: (value) => value === "simple" || value === "engine" || value instanceof Profiler,
+    expected: '"simple", "engine" or a Profiler',
   },
 };
 

@@ -28,12 +28,17 @@ export class EvaluationLoop {
   }
 
   /** @returns every metric logged over the epoch */
-  async run(source: BatchSource): Promise<MetricRecord> {
+  run(source: BatchSource): Promise<MetricRecord> {
+    return this.#hooks.profile(`run${names[this.#stage].hook}`, () => this.#run(source));
+  }
+
+  async #run(source: BatchSource): Promise<MetricRecord> {
     const { hook } = names[this.#stage];
     return evaluating(this.#hooks, `on${hook}ModelEval`, async () => {
       await this.#hooks.callAll(`on${hook}Start`);
       await this.#hooks.callAll(`on${hook}EpochStart`);
-      for await (const numbered of numberBatches(source)) await this.#batch(numbered);
+      const batches = this.#hooks.profileNext(`${this.#stage}DataloaderNext`, numberBatches(source));
+      for await (const numbered of batches) await this.#batch(numbered);
       const metrics = await this.#endEpoch();
       await this.#hooks.callAll(`on${hook}End`);
       return metrics;
@@ -46,7 +51,9 @@ export class EvaluationLoop {
     const hostBatch = await this.#hooks.callHook(this.#hooks.module, "onBeforeBatchTransfer", batch);
     metrics.batch = hostBatch;
     await this.#hooks.callAll(`on${hook}BatchStart`, hostBatch, index);
-    const outputs = runForward(this.#hooks, names[this.#stage].step, hostBatch, index);
+    const outputs = this.#hooks.profile(`run${hook}Batch`, () =>
+      runForward(this.#hooks, names[this.#stage].step, hostBatch, index),
+    );
     await lend(outputs, () => this.#hooks.callAll(`on${hook}BatchEnd`, outputs, hostBatch, index));
     await this.#trainer.logStep(this.#stage, this.#batches++);
     metrics.endStep(this.#stage);
@@ -74,7 +81,7 @@ export function runForward(hooks: Hooks, step: string, hostBatch: unknown, batch
     refusePromise(step, output);
     outputs = detach(output);
   });
-  markStep();
+  hooks.profile("markStep", markStep);
   return outputs;
 }
 

@@ -81,7 +81,7 @@ export class FitLoop {
     await this.#sanityCheck();
     if (this.#parts.train.total === 0) return;
     await this.#hooks.callAll("onTrainStart");
-    while (!this.#isDone()) await this.#epoch();
+    while (!this.#isDone()) await this.#hooks.profile("runTrainingEpoch", () => this.#epoch());
     await this.#hooks.callAll("onTrainEnd");
   }
 
@@ -108,7 +108,8 @@ export class FitLoop {
 
   async #batches(): Promise<void> {
     const { maxSteps } = this.#trainer.options;
-    for await (const numbered of numberBatches(this.#parts.train, this.progress.batchInEpoch)) {
+    const batches = numberBatches(this.#parts.train, this.progress.batchInEpoch);
+    for await (const numbered of this.#hooks.profileNext("trainDataloaderNext", batches)) {
       if (!(await this.#batch(numbered))) break;
       if (this.#trainer.shouldStop || this.#hasAllSteps(maxSteps)) break;
     }
@@ -124,7 +125,9 @@ export class FitLoop {
     metrics.batch = hostBatch;
     const started = await this.#hooks.callAll("onTrainBatchStart", hostBatch, index);
     if (started.includes(-1)) return false;
-    const { outputs, stepped } = this.#step.run(hostBatch, index, isLast);
+    const { outputs, stepped } = this.#hooks.profile("runTrainingBatch", () =>
+      this.#step.run(hostBatch, index, isLast),
+    );
     this.progress.batchInEpoch = index + 1;
     if (stepped) this.#countStep();
     await lend(outputs, () => this.#hooks.callAll("onTrainBatchEnd", outputs, hostBatch, index));

@@ -19,7 +19,8 @@ export class PredictionLoop {
       await this.#hooks.callAll("onPredictStart");
       await this.#hooks.callAll("onPredictEpochStart");
       const predictions: unknown[] = [];
-      for await (const numbered of numberBatches(source)) predictions.push(...(await this.#batch(numbered)));
+      const batches = this.#hooks.profileNext("predictDataloaderNext", numberBatches(source));
+      for await (const numbered of batches) predictions.push(...(await this.#batch(numbered)));
       await this.#hooks.callAll("onPredictEpochEnd");
       await this.#hooks.callAll("onPredictEnd");
       return predictions;
@@ -29,7 +30,9 @@ export class PredictionLoop {
   async #batch({ batch, index }: NumberedBatch): Promise<unknown[]> {
     const hostBatch = await this.#hooks.callHook(this.#hooks.module, "onBeforeBatchTransfer", batch);
     await this.#hooks.callAll("onPredictBatchStart", hostBatch, index);
-    const outputs = runForward(this.#hooks, "predictStep", hostBatch, index);
+    const outputs = this.#hooks.profile("runPredictBatch", () =>
+      runForward(this.#hooks, "predictStep", hostBatch, index),
+    );
     let results: unknown;
     await lend(outputs, async () => (results = await toHost(outputs)));
     await this.#hooks.callAll("onPredictBatchEnd", results, hostBatch, index);

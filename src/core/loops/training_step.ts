@@ -43,7 +43,7 @@ export class TrainingStep {
       release(outputs);
       throw error;
     }
-    markStep();
+    this.#hooks.profile("markStep", markStep);
     return { outputs, stepped: this.#accumulated === 0 };
   }
 
@@ -79,7 +79,7 @@ export class TrainingStep {
     if (this.#accumulated < window) scaleGradients(this.#optimizer, window / this.#accumulated);
     this.#hooks.callAllNow("onBeforeOptimizerStep", this.#optimizer);
     this.#hooks.callHook(this.#hooks.module, "configureGradientClipping", this.#optimizer, gradientClipVal);
-    this.#optimizer.step();
+    this.#hooks.profile("optimizerStep", () => this.#optimizer.step());
     this.dropGradients();
   }
 }
