@@ -32,6 +32,9 @@ export {
   TensorBoardLogger,
   type TensorBoardLoggerOptions,
 } from "./loggers/tensorboard/tensorboard_logger.js";
+export { MLFlowLogger, type MLFlowLoggerOptions } from "./loggers/mlflow/mlflow_logger.js";
+export { MLFlowClient } from "./loggers/mlflow/mlflow_client.js";
+export type { RetryOptions } from "./loggers/remote/request.js";
 export { SummaryWriter } from "./loggers/tensorboard/summary_writer.js";
 
 export {
