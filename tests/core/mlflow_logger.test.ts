@@ -241,7 +241,7 @@ describe("MLFlowLogger", () => {
     for (let step = 1; step <= 3; step++) await logger.logMetrics({ loss: 1 / step }, step);
     // Two rounds of three tries fail; the round after them arrives.
     await expect(logger.save()).rejects.toThrow("The last 3 rows logged are not there.");
-    await expect(logger.save()).rejects.toThrow("it answered with status 503. overloaded");
+    await expect(logger.save()).rejects.toThrow("it answered with status 503, overloaded");
     await logger.logMetrics({ loss: 0 }, 4);
     await logger.finalize("success");
     expect(valuesOf(mlflow.runs.get("run0")!).map(([, , step]) => step)).toEqual([0, 1, 2, 3, 4]);

@@ -53,7 +53,8 @@ async function tryOnce({ method, url, headers, body }: JsonRequest, timeout: num
       signal: AbortSignal.timeout(timeout * 1000),
     });
     const text = await response.text();
-    if (RETRIED.has(response.status)) return `it answered with status ${response.status}. ${text}`.trim();
+    if (RETRIED.has(response.status))
+      return `it answered with status ${response.status}${text && `, ${text}`}`;
     return { status: response.status, body: parseBody(text) };
   } catch (error) {
     const { message, cause } = error as Error;
