@@ -28,7 +28,7 @@ export interface OverheadMeasurement {
   identical: boolean;
   /** A step of the loop written by hand. */
   loopMs: number;
-  /** A step of the Trainer with neither logger nor progress bar. */
+  /** A step of the Trainer with `barebones`. */
   bareMs: number;
   /** A step of the Trainer with a CSV logger and a progress bar. */
   fullMs: number;
@@ -96,7 +96,7 @@ async function measure(name: string, steps: number, rounds: number): Promise<Ove
   });
   const variants = [
     { name: "loop", train: (module: Classifier) => handWritten(module, batches) },
-    { name: "bare", train: inTrainer({ logger: false, enableProgressBar: false }, batches) },
+    { name: "bare", train: inTrainer({ barebones: true }, batches) },
     { name: "full", train: (module: Classifier) => inTrainer(full(), batches)(module) },
   ] as const;
   const times = { loop: [] as number[], bare: [] as number[], full: [] as number[] };

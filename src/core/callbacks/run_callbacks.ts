@@ -7,6 +7,7 @@ import { DefaultModelCheckpoint } from "./default_model_checkpoint.js";
 import { EarlyStopping } from "./early_stopping.js";
 import { ModelCheckpoint } from "./model_checkpoint.js";
 import { ProgressBar } from "./progress_bar.js";
+import { Timer } from "./timer.js";
 
 /**
  * A module's callback replaces the Trainer's of the same class. A development run has no checkpoints and does not stop
@@ -30,6 +31,9 @@ export function runCallbacks(options: ResolvedTrainerOptions, module: AnyLightni
   checkStateKeys(callbacks);
   if (options.enableProgressBar && !callbacks.some((callback) => callback instanceof ProgressBar)) {
     callbacks.push(new ProgressBar());
+  }
+  if (options.maxTime !== undefined && !callbacks.some((callback) => callback instanceof Timer)) {
+    callbacks.push(new Timer({ duration: options.maxTime }));
   }
   if (options.fastDevRun) {
     return callbacks.filter((one) => !(one instanceof ModelCheckpoint || one instanceof EarlyStopping));

@@ -2,6 +2,7 @@
 import type { Awaitable } from "../types.js";
 import type { LazyScalar } from "./lazy_scalar.js";
 import type { ResolvedLog } from "./log_rules.js";
+import type { EpochSums } from "./metrics_state.js";
 
 /** A metric that keeps its own sums, such as `Accuracy`. It is read when the epoch ends, then reset. */
 export interface EpochMetric {
@@ -71,6 +72,12 @@ export class LoggedMetric {
     this.#fresh = [];
   }
 
+  /** Forgets what a step that has failed added to the epoch. */
+  dropStep(): void {
+    this.#loggedThisStep = false;
+    for (const { scalar } of this.#fresh.splice(0)) if (scalar !== this.#last) scalar.dispose();
+  }
+
   /** The value over the epoch so far. */
   async epochValue(readMetric: (name: string, value: unknown) => LazyScalar): Promise<number> {
     if (this.#metric !== undefined) {
@@ -80,6 +87,18 @@ export class LoggedMetric {
     this.#addUp(this.#waiting);
     this.#addUp(this.#fresh);
     return reduce(this.#epoch, this.log.reduceFx);
+  }
+
+  /** What the epoch has added up to so far; undefined for a metric object, which keeps that itself. */
+  get epochSums(): EpochSums | undefined {
+    if (this.#metric !== undefined) return undefined;
+    this.#addUp(this.#waiting);
+    this.#addUp(this.#fresh);
+    return { ...this.#epoch };
+  }
+
+  set epochSums(sums: EpochSums) {
+    this.#epoch = { ...sums };
   }
 
   /** Frees what is held and forgets the epoch. */
@@ -96,14 +115,6 @@ export class LoggedMetric {
   #addUp(values: Weighted[]): void {
     for (const { scalar, weight } of values.splice(0)) add(this.#epoch, scalar.value, weight);
   }
-}
-
-interface EpochSums {
-  sum: number;
-  weighted: number;
-  weight: number;
-  min: number;
-  max: number;
 }
 
 function newSums(): EpochSums {

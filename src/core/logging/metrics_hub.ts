@@ -2,6 +2,7 @@
 import { ConfigurationError } from "../../errors.js";
 import { warnOnce } from "../../warn.js";
 import type { MetricRecord } from "../types.js";
+import type { MetricsState } from "./metrics_state.js";
 import { batchSizesOf } from "./batch_size.js";
 import { LazyScalar } from "./lazy_scalar.js";
 import { LoggedMetric, type EpochMetric } from "./logged_metric.js";
@@ -32,10 +33,10 @@ export class MetricsHub {
   readonly #callback: Published = new Map();
   readonly #progressBar: Published = new Map();
   readonly #logged = new Map<string, number>();
-  /** Which of how many evaluation loaders the running batch is from; undefined in training. */
-  dataloader: DataloaderPlace | undefined;
   /** The host batch of the running step, for its size. */
   batch: unknown;
+  /** Which of how many evaluation loaders the running batch is from; undefined in training. */
+  dataloader: DataloaderPlace | undefined;
   /** The sanity check runs the validation code but leaves no numbers. */
   muted = false;
 
@@ -66,6 +67,28 @@ export class MetricsHub {
     this.muted = false;
   }
 
+  /**
+   * What a checkpoint keeps. Reading waits for the device.
+   *
+   * @param isOpen whether the training epoch goes on
+   */
+  stateDict(isOpen: boolean): MetricsState {
+    const openEpoch: MetricsState["openEpoch"] = {};
+    for (const { name, log, epochSums: sums } of isOpen ? this.#stages.train.values() : []) {
+      if (log.onEpoch && sums !== undefined) openEpoch[name] = { log: { ...log }, sums };
+    }
+    const { callbackMetrics, progressBarMetrics } = this;
+    return { callbackMetrics, progressBarMetrics, openEpoch };
+  }
+
+  loadStateDict({ callbackMetrics, progressBarMetrics, openEpoch }: MetricsState): void {
+    for (const [name, value] of Object.entries(callbackMetrics)) this.#callback.set(name, value);
+    for (const [name, value] of Object.entries(progressBarMetrics)) this.#progressBar.set(name, value);
+    for (const [name, { log, sums }] of Object.entries(openEpoch)) {
+      this.#entry(name, log, "").epochSums = sums;
+    }
+  }
+
   log(hook: string | undefined, name: string, value: unknown, options: LogOptions): void {
     const metric = isEpochMetric(value) ? value : undefined;
     const log = resolveLog(hook, name, options, metric !== undefined);
@@ -94,6 +117,11 @@ export class MetricsHub {
 
   endStep(stage: LoggingStage): void {
     for (const entry of this.#stages[stage].values()) entry.endStep();
+  }
+
+  /** Forgets what a step that has failed added to the training epoch. */
+  dropStep(): void {
+    for (const entry of this.#stages.train.values()) entry.dropStep();
   }
 
   /** Reads the epoch's values so that monitors and bars see them, and returns those for the loggers. */
@@ -129,6 +157,7 @@ export class MetricsHub {
       }
     }
     for (const stage of ["train", "validate", "test"] as const) this.#clear(stage);
+    this.dataloader = undefined;
     this.batch = undefined;
   }
 
