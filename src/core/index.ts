@@ -52,8 +52,24 @@ export {
   TensorBoardLogger,
   type TensorBoardLoggerOptions,
 } from "./loggers/tensorboard/tensorboard_logger.js";
+export { MLFlowLogger, type MLFlowLoggerOptions } from "./loggers/mlflow/mlflow_logger.js";
+export { MLFlowClient } from "./loggers/mlflow/mlflow_client.js";
+export { WandbLogger, type WandbLoggerOptions } from "./loggers/wandb/wandb_logger.js";
+export type { RetryOptions } from "./loggers/remote/request.js";
 export { SummaryWriter } from "./loggers/tensorboard/summary_writer.js";
 
+export {
+  EngineProfiler,
+  PassThroughProfiler,
+  Profiler,
+  SimpleProfiler,
+  type ActionTime,
+  type EngineProfilerOptions,
+  type OperatorTime,
+  type ProfiledRun,
+  type ProfilerOptions,
+  type SimpleProfilerOptions,
+} from "./profilers/index.js";
 export {
   Fabric,
   FabricDataLoader,

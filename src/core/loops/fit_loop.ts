@@ -173,7 +173,7 @@ export class FitLoop {
     this.#schedule.check(train!);
     this.#schedule.restart();
     await this.#hooks.callAll("onTrainStart");
-    while (!this.#isDone()) await this.#epoch();
+    while (!this.#isDone()) await this.#hooks.profile("runTrainingEpoch", () => this.#epoch());
     this.#restoreRandom();
     this.#resume.begin();
     await this.#hooks.callAll("onTrainEnd");
@@ -222,7 +222,8 @@ export class FitLoop {
   async #batches(train: BatchSource): Promise<void> {
     const skip = this.progress.batchInEpoch;
     const isSought = skip > 0 && seek(train, this.#loaderEpoch, skip);
-    for await (const numbered of numberBatches(train, skip, isSought)) {
+    const batches = numberBatches(train, skip, isSought);
+    for await (const numbered of this.#hooks.profileNext("trainDataloaderNext", batches)) {
       if (!(await this.#batch(numbered, train))) break;
       if (!this.#step.isAccumulating) this.#parts.signals.check();
       if (this.#isStopping()) break;
@@ -255,7 +256,7 @@ export class FitLoop {
 
   #runStep(batch: unknown, index: number, isLast: boolean): { outputs: unknown; steps: number } {
     try {
-      return this.#step.run(batch, index, isLast);
+      return this.#hooks.profile("runTrainingBatch", () => this.#step.run(batch, index, isLast));
     } catch (error) {
       this.#resume.breakWindow();
       this.#step.dropGradients();
