@@ -13,6 +13,7 @@ export {
   markStep,
   runStep,
   type EngineStats,
+  type EngineTraceEvent,
 } from "./engine/index.js";
 export * from "./nn/index.js";
 export * from "./data/index.js";

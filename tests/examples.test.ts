@@ -53,6 +53,13 @@ describe("the examples", () => {
     expect(loss).toBeLessThan(0.1);
   });
 
+  it("gan.ts trains two networks against each other", { timeout: 3 * MINUTES }, () => {
+    const [, before, after] = /near the ring: ([\d.]+) before, ([\d.]+) after/.exec(run("gan.ts", []))!;
+    // The ring's band covers an eighth of what a circle around it holds.
+    expect(Number(before)).toBeLessThan(0.2);
+    expect(Number(after)).toBeGreaterThan(0.6);
+  });
+
   it("raw_loop.ts ends with one loss, by hand and in Fabric", { timeout: 2 * MINUTES }, () => {
     const [, raw, fabric] = /raw +([\d.e-]+)\nfabric +([\d.e-]+)/.exec(run("raw_loop.ts", [])) ?? [];
     expect(Number(raw)).toBeLessThan(0.05);

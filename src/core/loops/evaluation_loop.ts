@@ -35,10 +35,18 @@ export class EvaluationLoop {
    * @param onEvaluated is called when all is evaluated, before the end's hooks
    * @returns for each loader, every metric logged over the epoch
    */
-  async run(
+  run(
     sources: readonly BatchSource[],
     epoch: number,
     onEvaluated: () => void = () => undefined,
+  ): Promise<MetricRecord[]> {
+    return this.#hooks.profile(`run${names[this.#stage].hook}`, () => this.#run(sources, epoch, onEvaluated));
+  }
+
+  async #run(
+    sources: readonly BatchSource[],
+    epoch: number,
+    onEvaluated: () => void,
   ): Promise<MetricRecord[]> {
     const { hook } = names[this.#stage];
     return evaluating(this.#hooks, hook, async () => {
@@ -58,7 +66,8 @@ export class EvaluationLoop {
 
   async #loader(source: BatchSource, dataloaderIdx: number, epoch: number): Promise<void> {
     source.loader.setEpoch?.(epoch);
-    for await (const numbered of numberBatches(source)) {
+    const batches = this.#hooks.profileNext(`${this.#stage}DataloaderNext`, numberBatches(source));
+    for await (const numbered of batches) {
       await this.#batch(numbered, dataloaderIdx);
       this.#signals.check();
     }
@@ -70,7 +79,9 @@ export class EvaluationLoop {
     const hostBatch = await prepareHostBatch(this.#hooks, batch, dataloaderIdx);
     metrics.batch = hostBatch;
     await this.#hooks.callAll(`on${hook}BatchStart`, hostBatch, index, dataloaderIdx);
-    const outputs = await runForward(this.#hooks, step, hostBatch, index, dataloaderIdx);
+    const outputs = await this.#hooks.profile(`run${hook}Batch`, () =>
+      runForward(this.#hooks, step, hostBatch, index, dataloaderIdx),
+    );
     await lend(outputs, () =>
       this.#hooks.callAll(`on${hook}BatchEnd`, outputs, hostBatch, index, dataloaderIdx),
     );
@@ -108,13 +119,15 @@ export async function runForward(
   dataloaderIdx: number,
 ): Promise<unknown> {
   let outputs: unknown;
-  await runStep(() =>
-    tf.tidy(() => {
-      const batch = toDeviceBatch(hooks, hostBatch, dataloaderIdx);
-      const output = hooks.callHook(hooks.module, step, batch, batchIdx, dataloaderIdx);
-      refusePromise(step, output);
-      outputs = detach(output);
-    }),
+  await hooks.profile("runStep", () =>
+    runStep(() =>
+      tf.tidy(() => {
+        const batch = toDeviceBatch(hooks, hostBatch, dataloaderIdx);
+        const output = hooks.callHook(hooks.module, step, batch, batchIdx, dataloaderIdx);
+        refusePromise(step, output);
+        outputs = detach(output);
+      }),
+    ),
   );
   return outputs;
 }

@@ -33,13 +33,15 @@ export class ManualStep {
     this.#steps = 0;
     this.#batchIdx = batchIdx;
     try {
-      await runStep(() =>
-        tf.tidy(() => {
-          const deviceBatch = toDeviceBatch(this.#hooks, batch, 0);
-          const output = this.#hooks.callHook(this.#hooks.module, "trainingStep", deviceBatch, batchIdx);
-          refusePromise("trainingStep", output);
-          outputs = detach(output);
-        }),
+      await this.#hooks.profile("runStep", () =>
+        runStep(() =>
+          tf.tidy(() => {
+            const deviceBatch = toDeviceBatch(this.#hooks, batch, 0);
+            const output = this.#hooks.callHook(this.#hooks.module, "trainingStep", deviceBatch, batchIdx);
+            refusePromise("trainingStep", output);
+            outputs = detach(output);
+          }),
+        ),
       );
     } catch (error) {
       release(outputs);
@@ -65,7 +67,7 @@ export class ManualStep {
   step(optimizer: Optimizer): void {
     this.#strategy.unscaleGradients(optimizer);
     this.#hooks.callAllNow("onBeforeOptimizerStep", optimizer);
-    this.#strategy.optimizerStep(optimizer);
+    this.#hooks.profile("optimizerStep", () => this.#strategy.optimizerStep(optimizer));
     this.#steps++;
     this.#onStep();
   }

@@ -47,7 +47,9 @@ export class TrainingStep {
     this.#hooks = hooks;
     this.#strategy = strategy;
     this.#optimizer = optimizer;
-    this.#steppable = new LightningOptimizer(optimizer, () => strategy.optimizerStep(optimizer));
+    this.#steppable = new LightningOptimizer(optimizer, () =>
+      hooks.profile("optimizerStep", () => strategy.optimizerStep(optimizer)),
+    );
     this.#settings = settings;
     if (settings.options.detectAnomaly)
       this.#detector = new AnomalyDetector(hooks.module, strategy.precision);
@@ -64,14 +66,16 @@ export class TrainingStep {
     let outputs: unknown;
     let steps = 0;
     try {
-      await runStep(() =>
-        tf.tidy(() => {
-          const deviceBatch = toDeviceBatch(this.#hooks, batch, 0);
-          const backward = () =>
-            this.#backward(deviceBatch, batchIdx, (output) => (outputs = detach(output)));
-          if (isUpdate) steps = this.#update(batchIdx, backward);
-          else backward();
-        }),
+      await this.#hooks.profile("runStep", () =>
+        runStep(() =>
+          tf.tidy(() => {
+            const deviceBatch = toDeviceBatch(this.#hooks, batch, 0);
+            const backward = () =>
+              this.#backward(deviceBatch, batchIdx, (output) => (outputs = detach(output)));
+            if (isUpdate) steps = this.#update(batchIdx, backward);
+            else backward();
+          }),
+        ),
       );
     } catch (error) {
       release(outputs);
