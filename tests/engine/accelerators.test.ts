@@ -84,6 +84,7 @@ describe("the options", () => {
     [{ threads: 1.5 }, /whole number/],
     [{ memoryLimitMb: NaN }, /memoryLimitMb/],
     [{ accelerator: "cuda", deviceId: -1 }, /deviceId/],
+    [{ accelerator: "webgpu", memoryLimitMb: 64 }, /"cpu" or "cuda", and the accelerator is "webgpu"/],
     [{ accelerator: "webgpu", deviceId: 1 }, /"cuda" or "directml", and the accelerator is "webgpu"/],
   ])("refuse %j", (options, text) => {
     expect(choosing(options)).toThrow(error("ERR_ACCELERATOR_OPTION", text));

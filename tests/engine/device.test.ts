@@ -1,4 +1,7 @@
 /** Arrays and sessions on WebGPU, in software. */
+import { execFile } from "node:child_process";
+import { resolve } from "node:path";
+import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { Device, OrtArray, Session } from "../../src/engine/runtime/index.js";
 import { smallModel } from "../support/small_model.js";
@@ -79,6 +82,13 @@ describe.skipIf(missing !== undefined)(`WebGPU in software (${missing ?? "ready"
     expect(numbers(c)).toEqual([2, 1]);
     expect(numbers(first.run([c, c], [undefined])[0])).toEqual([0, 0]);
     expect(numbers((await Promise.all(runs))[1]![0])).toEqual([1, 0]);
+  });
+
+  it("is opened without a word on stderr, which a variable of the environment is set for and not left behind", async () => {
+    const { XDG_RUNTIME_DIR: _, ...env } = process.env;
+    const script = resolve(import.meta.dirname, "quiet_process.ts");
+    const run = promisify(execFile)(process.execPath, ["--import", "tsx", script], { env });
+    expect(await run).toEqual({ stdout: "true undefined", stderr: "" });
   });
 
   it("refuses a slice of an array there", () => {

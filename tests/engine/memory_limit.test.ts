@@ -5,7 +5,8 @@ import { OrtArray, Session } from "../../src/engine/runtime/index.js";
 import { smallModel } from "../support/small_model.js";
 
 it("bounds memory and threads, and leaves the engine usable", () => {
-  chooseAccelerator({ accelerator: "cpu", threads: 3, memoryLimitMb: 32 });
+  const { name, reason } = chooseAccelerator({ threads: 3, memoryLimitMb: 32 });
+  if (name === "cpu") expect(reason).toMatch(/Not webgpu: its memory cannot be limited/);
   const session = new Session(
     smallModel({
       nodes: [

@@ -25,7 +25,8 @@ export interface AcceleratorOptions {
   threads?: number;
   /**
    * MB that intermediate values may take on the CPU, or arrays on a CUDA device. A graph that needs more fails with
-   * `ERR_ENGINE_RUN`. Default no limit. On the CPU only before the engine has run anything.
+   * `ERR_ENGINE_RUN`. Default no limit. On the CPU only before the engine has run anything. Other GPUs have none: "auto"
+   * passes over them where a limit is asked for.
    */
   memoryLimitMb?: number;
   /**
@@ -64,14 +65,14 @@ export function chooseAccelerator(options: AcceleratorOptions = {}): ChosenAccel
   });
   const { found, reason } =
     accelerator === "auto"
-      ? chooseBest()
+      ? chooseBest(memoryLimitMb)
       : { found: probe(accelerator, settingsOf(accelerator, settings)), reason: "" };
   if (!found.available) throw unavailable(found);
   const { name } = found;
   const device =
     name === "cpu" || name === "tensorflow"
       ? undefined
-      : Device.open({ provider: name, ...settingsOf(name, accelerator === "auto" ? {} : settings) });
+      : Device.open({ provider: name, ...settingsOf(name, settings) });
   if (precision === "16-mixed" && device?.computes(FLOAT16) !== true) {
     throw new EngineError(
       "ERR_ENGINE_PRECISION",
@@ -104,15 +105,19 @@ function unavailable({ name, reason }: AcceleratorInfo): EngineError {
   );
 }
 
-function chooseBest(): { found: AcceleratorInfo; reason: string } {
+function chooseBest(memoryLimitMb: number | undefined): { found: AcceleratorInfo; reason: string } {
   const passed: string[] = [];
   for (const name of AUTO) {
+    if (memoryLimitMb !== undefined && name !== "cuda") {
+      passed.push(`Not ${name}: its memory cannot be limited.`);
+      continue;
+    }
     const { device, software } = precheck(name);
     if (software === true) {
       passed.push(`Not ${name}: ${device} is software.`);
       continue;
     }
-    const found = probe(name);
+    const found = probe(name, memoryLimitMb === undefined ? {} : { memoryLimitMb });
     if (found.available) {
       const reason = `${name} is the best that works: ${device ?? found.reason}`;
       return { found, reason: [reason, ...passed].join(" ") };
@@ -153,6 +158,9 @@ function checkOptions({
     if (value !== undefined && (!Number.isInteger(value) || value < least)) {
       fail(`${name} is a whole number of at least ${least}, and ${value} came.`);
     }
+  }
+  if (memoryLimitMb !== undefined && !["auto", "cpu", "cuda"].includes(accelerator)) {
+    fail(`memoryLimitMb is for "cpu" or "cuda", and the accelerator is "${accelerator}".`);
   }
   if (deviceId !== undefined && accelerator !== "cuda" && accelerator !== "directml") {
     fail(`deviceId chooses a GPU for "cuda" or "directml", and the accelerator is "${accelerator}".`);

@@ -1,5 +1,6 @@
 /** The GPUs that Vulkan sees, which on Linux are those that WebGPU can use. */
 import koffi from "koffi";
+import { openQuietly } from "../runtime/index.js";
 
 export interface VulkanDevice {
   name: string;
@@ -33,7 +34,7 @@ export function vulkanDevices(): VulkanDevice[] | undefined {
   const info = Buffer.alloc(INSTANCE_CREATE_INFO_BYTES);
   info.writeUInt32LE(STRUCTURE_TYPE_INSTANCE_CREATE_INFO);
   const instance = new BigUint64Array(1);
-  if (createInstance(info, null, instance) !== SUCCESS) return [];
+  if (openQuietly(() => createInstance(info, null, instance) as number) !== SUCCESS) return [];
   try {
     const count = new Uint32Array(1);
     if (enumerate(instance[0], count, null) !== SUCCESS) return [];

@@ -4,6 +4,7 @@ import { EngineError } from "../../errors.js";
 import type { Pointer } from "./api.js";
 import { onnxType, type ElementType } from "./element_type.js";
 import type { DeviceSettings, Provider } from "./providers.js";
+import { openQuietly } from "./quiet_vulkan.js";
 import { Session } from "./session.js";
 import { OrtArray } from "./tensor.js";
 
@@ -41,7 +42,7 @@ export class Device {
     let device = opened.get(key);
     if (device === undefined) {
       try {
-        device = new Device(settings);
+        device = openQuietly(() => new Device(settings));
       } catch (error) {
         throw new EngineError(
           "ERR_ENGINE_DEVICE",

@@ -5,6 +5,7 @@ export type { ElementArray, ElementType } from "./element_type.js";
 export { configureEnvironment, type EnvironmentSettings } from "./environment.js";
 export { libraryFolder } from "./library.js";
 export type { DeviceSettings, Provider } from "./providers.js";
+export { openQuietly } from "./quiet_vulkan.js";
 export { Session, type RunArrays } from "./session.js";
 export type { SessionOptions } from "./session_options.js";
 export { OrtArray, transfers } from "./tensor.js";

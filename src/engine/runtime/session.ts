@@ -50,6 +50,7 @@ export class Session {
   constructor(model: Uint8Array | string, options: SessionOptions = {}) {
     this.#device = options.device;
     this.#initializers = Object.values(options.initializers ?? {});
+    if (this.#device !== undefined) joinBackground(); // a device serves one thread at a time
     try {
       this.#session = createSession(model, options);
       for (const array of this.#initializers) array.acquire();
@@ -80,7 +81,7 @@ export class Session {
     outputs: readonly (OrtArray | undefined)[],
     outputNames: readonly string[] = this.outputNames,
   ): OrtArray[] {
-    if (this.#device !== undefined) joinBackground(); // a device has one queue for all of its sessions
+    if (this.#device !== undefined) joinBackground();
     const call = this.#begin(inputs, outputs, outputNames);
     let status: Status;
     try {
@@ -233,6 +234,7 @@ export class Session {
 
   #releaseIfIdle(): void {
     if (this.#session === undefined || this.#backgroundRuns > 0) return;
+    if (this.#device !== undefined) joinBackground();
     ortApi().releaseSession(this.#session);
     for (const array of this.#initializers) array.release();
     this.#session = undefined;

@@ -7,7 +7,9 @@ import type { Device } from "./device.js";
 import { environment } from "./environment.js";
 
 /** Releases the handles of arrays that nobody has disposed of. */
-const abandoned = new FinalizationRegistry<Pointer>((handle) => ortApi().releaseValue(handle));
+const abandoned = new FinalizationRegistry<{ handle: Pointer; isOnDevice: boolean }>((array) =>
+  releaseValue(array.handle, array.isOnDevice),
+);
 
 /** Arrays that were copied from devices, and their bytes, since somebody set them to zero. */
 export const transfers = { downloads: 0, downloadedBytes: 0 };
@@ -170,6 +172,7 @@ export class OrtArray<T extends ElementType = ElementType> {
     const dimensions = new BigInt64Array(shape.length + 1);
     shape.forEach((length, axis) => (dimensions[axis] = BigInt(length)));
     const api = ortApi();
+    if (device !== undefined) joinBackground(); // its memory belongs to one thread at a time
     const handle = receive((out) => {
       if (device !== undefined) {
         return api.createTensorAsOrtValue(device.allocator, dimensions, shape.length, onnxType(type), out);
@@ -185,16 +188,21 @@ export class OrtArray<T extends ElementType = ElementType> {
         out,
       );
     });
-    abandoned.register(this, handle, this);
+    abandoned.register(this, { handle, isOnDevice: device !== undefined }, this);
     return handle;
   }
 
   #releaseHandle(): void {
     if (this.#handle === undefined) return;
     abandoned.unregister(this);
-    ortApi().releaseValue(this.#handle);
+    releaseValue(this.#handle, this.device !== undefined);
     this.#handle = undefined;
   }
+}
+
+function releaseValue(handle: Pointer, isOnDevice: boolean): void {
+  if (isOnDevice) joinBackground();
+  ortApi().releaseValue(handle);
 }
 
 /** Copies the elements of one array into another, to or from a device. */
