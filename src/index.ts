@@ -7,11 +7,13 @@ export {
   type AcceleratorInfo,
   availableAccelerators,
   engine,
+  type EngineChoice,
   type EngineOptions,
   fromHost,
   markStep,
   runStep,
   type EngineStats,
+  type EngineTraceEvent,
 } from "./engine/index.js";
 export * from "./nn/index.js";
 export * from "./data/index.js";

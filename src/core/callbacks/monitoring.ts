@@ -1,4 +1,4 @@
-/** What callbacks that watch a metric have in common. */
+/** What callbacks that watch a metric share. */
 import { ConfigurationError, describeChoices } from "../../errors.js";
 import type { Trainer } from "../trainer.js";
 
@@ -41,4 +41,15 @@ export function monitoredScore(trainer: Trainer, owner: string, monitor: string)
       (names.length === 0 ? "Nothing was." : describeChoices(monitor, names)) +
       ` Log it with this.log(${JSON.stringify(monitor)}, value).`,
   );
+}
+
+/** A number as JSON keeps it: NaN and infinities by their names. */
+export function savedNumber(value: number): number | string {
+  return Number.isFinite(value) ? value : String(value);
+}
+
+/** Whether validation runs several times an epoch, so that each of its ends has something new to look at. */
+export function runsAfterValidation(trainer: Trainer): boolean {
+  const { valCheckInterval } = trainer.options as { valCheckInterval?: unknown };
+  return trainer.validatedEpoch !== undefined && valCheckInterval !== undefined;
 }

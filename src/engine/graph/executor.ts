@@ -15,6 +15,7 @@ import { FrozenGraph, type Model } from "./frozen_graph.js";
 import { inMixedPrecision } from "./mixed_precision.js";
 import { explain, nodeName, outOfMemory, type KernelCall } from "./kernel_call.js";
 import { ArrayPool } from "./array_pool.js";
+import type { Profile } from "./profiling.js";
 import { Value, type GraphNode, type ValueType } from "./value.js";
 
 /** A graph that took less the last time, in milliseconds, is not worth the way to another thread and back. */
@@ -27,7 +28,7 @@ const SHORT_RUNS = 16;
 export type Precision = "32-true" | "16-mixed";
 
 /** A graph with every value numbered in the order of its first appearance. */
-interface Plan {
+export interface Plan {
   nodes: GraphNode[];
   feeds: Value[];
   constants: Value[];
@@ -74,6 +75,7 @@ export class Executor {
   #precision: Precision = "32-true";
   /** Runs that were begun in the background; undefined where whoever begins one waits for it. */
   #begun: BackgroundRun[] | undefined;
+  #profile: Profile | undefined;
   /** Values that nobody refers to any more, whose arrays may still be wanted by what is recorded. */
   #released = new Set<Value>();
 
@@ -165,6 +167,12 @@ export class Executor {
     this.#device = device;
     this.#precision = precision;
     this.#pool = new ArrayPool(this.#memory);
+  }
+
+  /** Compiles everything anew, to trace it from now on, or to trace it no longer. */
+  setProfile(profile: Profile | undefined): void {
+    this.dispose();
+    this.#profile = profile;
   }
 
   /** The device whose memory arrays are in between runs; undefined for the CPU's. */
@@ -263,7 +271,10 @@ export class Executor {
 
   #compile(model: Uint8Array): Session {
     const start = performance.now();
-    const session = new Session(model, this.#device === undefined ? {} : { device: this.#device });
+    const session = new Session(model, {
+      ...(this.#device && { device: this.#device }),
+      ...(this.#profile && { profilePrefix: this.#profile.nextPrefix() }),
+    });
     this.#stats.compiles++;
     this.#stats.compileMs += performance.now() - start;
     return session;
@@ -353,7 +364,7 @@ export function modelOfRoots(roots: readonly Value[]): { bytes: Uint8Array; feed
 }
 
 /** The nodes that the outputs need, inputs first, and a key that two graphs share exactly if one session serves both. */
-function makePlan(outputs: readonly Value[]): Plan {
+export function makePlan(outputs: readonly Value[]): Plan {
   const plan: Plan = { nodes: [], feeds: [], constants: [], names: new Map(), key: "" };
   const key: (number | string)[] = [];
   const visited = new Set<GraphNode>();
@@ -400,7 +411,7 @@ function addNode(plan: Plan, key: (number | string)[], node: GraphNode): void {
   node.outputs.forEach((output, i) => plan.names.set(output, `n${plan.nodes.length}_${i}`));
 }
 
-function modelOf(plan: Plan, outputs: readonly Value[], vectors: readonly Value[]): Model {
+export function modelOf(plan: Plan, outputs: readonly Value[], vectors: readonly Value[]): Model {
   const named = (value: Value): NamedValue => ({
     name: plan.names.get(value)!,
     value: new Value(value.shape, value.type, value.constant),

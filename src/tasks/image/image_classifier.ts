@@ -6,6 +6,7 @@ import {
   type BatchLoader,
   type Finetunable,
   type LoaderPart,
+  type GradientClipAlgorithm,
   type OptimizerConfiguration,
 } from "../../core/index.js";
 import { DataLoader, ImageDataset, RandomHorizontalFlip, type ImageSource } from "../../data/index.js";
@@ -15,7 +16,6 @@ import { HostTensor } from "../../host_tensor.js";
 import {
   Accuracy,
   binaryCrossEntropyWithLogits,
-  clipGradNorm,
   crossEntropy,
   F1Score,
   Linear,
@@ -145,11 +145,12 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
     return adamWWithWarmup(sets, { weightDecay, totalSteps: this.trainer.estimatedSteppingBatches });
   }
 
-  override configureGradientClipping(optimizer: Optimizer, gradientClipVal = GRADIENT_CLIP_NORM): void {
-    clipGradNorm(
-      optimizer.paramGroups.flatMap(({ params }) => params),
-      gradientClipVal,
-    );
+  override configureGradientClipping(
+    optimizer: Optimizer,
+    gradientClipVal = GRADIENT_CLIP_NORM,
+    gradientClipAlgorithm: GradientClipAlgorithm = "norm",
+  ): void {
+    this.clipGradients(optimizer, gradientClipVal, gradientClipAlgorithm);
   }
 
   /**

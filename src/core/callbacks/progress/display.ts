@@ -1,5 +1,7 @@
 /** A place to show the progress of one loop at a time. */
-import type { MetricRecord } from "../../types.js";
+
+/** Names with what is shown for each. */
+export type ShownMetrics = Record<string, number | string>;
 
 export interface ProgressDisplay {
   /** @param total batches; Infinity where it is not known */
@@ -8,10 +10,12 @@ export interface ProgressDisplay {
    * @param done batches
    * @param metrics is called only when something is shown, as reading values waits for the device
    */
-  update(done: number, metrics: () => MetricRecord): void;
+  update(done: number, metrics: () => ShownMetrics): void;
   /** Says what else happens meanwhile, such as validation in an epoch; "" for nothing. */
   note(text: string): void;
-  end(metrics: MetricRecord): void;
+  end(metrics: ShownMetrics): void;
+  /** Shows a line of text. A running bar goes on below it. */
+  print(text: string): void;
   /** Ends without a result. */
   stop(): void;
 }

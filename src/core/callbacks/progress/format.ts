@@ -1,5 +1,5 @@
 /** How progress is put into words. */
-import type { MetricRecord } from "../../types.js";
+import type { ShownMetrics } from "./display.js";
 
 /** Seconds as `m:ss`, from an hour on as `h:mm:ss`. */
 export function formatTime(seconds: number): string {
@@ -17,9 +17,9 @@ export function formatRate(batches: number, seconds: number): string {
 }
 
 /** `train_loss 0.5123, val_accuracy 0.9`, with four significant digits. */
-export function formatMetrics(metrics: MetricRecord): string {
+export function formatMetrics(metrics: ShownMetrics): string {
   return Object.entries(metrics)
-    .map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`)
+    .map(([name, value]) => `${name} ${typeof value === "string" ? value : Number(value.toPrecision(4))}`)
     .join(", ");
 }
 

@@ -1,6 +1,5 @@
 /** Progress where there is no terminal: a line when a loop ends, and one every few seconds while it runs long. */
-import type { MetricRecord } from "../../types.js";
-import type { ProgressDisplay } from "./display.js";
+import type { ProgressDisplay, ShownMetrics } from "./display.js";
 import { formatCount, formatMetrics, formatRate, formatTime } from "./format.js";
 
 const SECONDS_BETWEEN_LINES = 10;
@@ -26,7 +25,7 @@ export class PlainLines implements ProgressDisplay {
     this.#start = this.#lastLine = this.#lastBatch = now;
   }
 
-  update(done: number, metrics: () => MetricRecord): void {
+  update(done: number, metrics: () => ShownMetrics): void {
     const now = performance.now();
     this.#done = done;
     this.#lastBatch = now;
@@ -44,7 +43,11 @@ export class PlainLines implements ProgressDisplay {
 
   note(): void {}
 
-  end(metrics: MetricRecord): void {
+  print(text: string): void {
+    this.#stream.write(`${text}\n`);
+  }
+
+  end(metrics: ShownMetrics): void {
     this.#write([
       `${this.#done} ${this.#done === 1 ? "batch" : "batches"} in ${formatTime(this.#seconds)}`,
       formatRate(this.#done, this.#seconds),

@@ -1,7 +1,6 @@
 /** Progress in a terminal: one bar for each loop, drawn by the package `cli-progress`. */
 import cliProgress from "cli-progress";
-import type { MetricRecord } from "../../types.js";
-import type { ProgressDisplay } from "./display.js";
+import type { ProgressDisplay, ShownMetrics } from "./display.js";
 import { formatCount, formatMetrics, formatRate, formatTime } from "./format.js";
 
 /** Values are read from the device at most this often. */
@@ -9,6 +8,7 @@ const MILLISECONDS_BETWEEN_UPDATES = 100;
 
 export class TerminalBar implements ProgressDisplay {
   readonly #stream: NodeJS.WritableStream;
+  readonly #leave: boolean;
   #bar: cliProgress.SingleBar | undefined;
   #total = 0;
   #done = 0;
@@ -16,8 +16,10 @@ export class TerminalBar implements ProgressDisplay {
   #lastUpdate = 0;
   #lastBatch = 0;
 
-  constructor(stream: NodeJS.WritableStream) {
+  /** @param leave whether a bar stays when it has ended */
+  constructor(stream: NodeJS.WritableStream, leave: boolean) {
     this.#stream = stream;
+    this.#leave = leave;
   }
 
   begin(title: string, total: number): void {
@@ -32,13 +34,15 @@ export class TerminalBar implements ProgressDisplay {
       barsize: 24,
       gracefulExit: false,
       linewrap: null,
+      forceRedraw: true,
+      clearOnComplete: !this.#leave,
       emptyOnZero: true,
     });
     const shownTotal = Number.isFinite(total) ? total : 0;
     this.#bar.start(shownTotal, 0, { title, status: this.#status({}) });
   }
 
-  update(done: number, metrics: () => MetricRecord): void {
+  update(done: number, metrics: () => ShownMetrics): void {
     const now = performance.now();
     this.#done = done;
     this.#lastBatch = now;
@@ -51,7 +55,13 @@ export class TerminalBar implements ProgressDisplay {
     if (text !== "") this.#bar?.update(this.#done, { status: text });
   }
 
-  end(metrics: MetricRecord): void {
+  /** The text takes the bar's line, and the bar is drawn again below it. */
+  print(text: string): void {
+    this.#stream.write(this.#bar === undefined ? `${text}\n` : `\r\u001b[K${text}\n`);
+    this.#bar?.render();
+  }
+
+  end(metrics: ShownMetrics): void {
     this.#bar?.update(this.#done, { status: this.#status(metrics) });
     this.stop();
   }
@@ -61,7 +71,7 @@ export class TerminalBar implements ProgressDisplay {
     this.#bar = undefined;
   }
 
-  #status(metrics: MetricRecord): string {
+  #status(metrics: ShownMetrics): string {
     const seconds = (this.#lastBatch - this.#start) / 1000;
     const left = (this.#total - this.#done) * (seconds / this.#done);
     const parts = [
