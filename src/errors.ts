@@ -33,6 +33,9 @@ export class DataError extends KindlingError {
 /** A saved model, checkpoint or weight file that cannot be read or does not fit. */
 export class CheckpointError extends KindlingError {}
 
+/** A logger could not write or send what it was given. */
+export class LoggerError extends KindlingError {}
+
 /** The engine could not compile or run a graph. */
 export class EngineError extends KindlingError {}
 

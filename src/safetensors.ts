@@ -72,6 +72,25 @@ export function encodeSafetensors(
   tensors: Record<string, SafetensorsTensor>,
   metadata: Record<string, string> = {},
 ): Uint8Array {
+  const chunks = safetensorsChunks(tensors, metadata);
+  const file = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+  let position = 0;
+  for (const chunk of chunks) {
+    file.set(chunk, position);
+    position += chunk.length;
+  }
+  return file;
+}
+
+/**
+ * The same bytes in pieces: the header, then each tensor's own memory, so that a large file needs no second copy of it.
+ *
+ * @throws CheckpointError `ERR_SAFETENSORS_SHAPE` where a shape and its data disagree
+ */
+export function safetensorsChunks(
+  tensors: Record<string, SafetensorsTensor>,
+  metadata: Record<string, string> = {},
+): [header: Uint8Array, ...data: Uint8Array[]] {
   const ordered = Object.entries(tensors).sort(
     ([nameA, a], [nameB, b]) =>
       writingOrder.indexOf(a.dtype) - writingOrder.indexOf(b.dtype) || (nameA < nameB ? -1 : 1),
@@ -94,16 +113,13 @@ export function encodeSafetensors(
 
   const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(entries)));
   const headerBytes = Math.ceil(json.length / ALIGNMENT) * ALIGNMENT;
-  const file = new Uint8Array(LENGTH_BYTES + headerBytes + end);
-  new DataView(file.buffer).setBigUint64(0, BigInt(headerBytes), true);
-  file.fill(0x20, LENGTH_BYTES, LENGTH_BYTES + headerBytes);
-  file.set(json, LENGTH_BYTES);
-  let position = LENGTH_BYTES + headerBytes;
-  for (const [, { data }] of ordered) {
-    file.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), position);
-    position += data.byteLength;
-  }
-  return file;
+  const header = new Uint8Array(LENGTH_BYTES + headerBytes).fill(0x20);
+  new DataView(header.buffer).setBigUint64(0, BigInt(headerBytes), true);
+  header.set(json, LENGTH_BYTES);
+  const data = ordered.map(
+    ([, tensor]) => new Uint8Array(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength),
+  );
+  return [header, ...data];
 }
 
 /**

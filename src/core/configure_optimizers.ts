@@ -9,8 +9,27 @@ export interface Optimization {
   interval: "step" | "epoch";
 }
 
-/** @throws ConfigurationError `ERR_CONFIGURE_OPTIMIZERS` for anything but the shapes of `OptimizerConfiguration` */
-export function readOptimizers(module: AnyLightningModule, configuration: unknown): Optimization {
+/**
+ * @returns one in automatic optimization
+ * @throws ConfigurationError `ERR_CONFIGURE_OPTIMIZERS` for anything but the shapes of `OptimizerConfiguration`, and for
+ *   several optimizers in automatic optimization
+ */
+export function readOptimizers(module: AnyLightningModule, configuration: unknown): Optimization[] {
+  const name = module.constructor.name;
+  if (!Array.isArray(configuration)) return [readOne(name, configuration)];
+  const configurations = configuration as unknown[];
+  if (module.automaticOptimization && configurations.length > 1) {
+    throw new ConfigurationError(
+      "ERR_CONFIGURE_OPTIMIZERS",
+      `${name}.configureOptimizers() returned ${configurations.length} optimizers, and nothing says which one a loss is ` +
+        "for. Set automaticOptimization = false and step them in trainingStep: see manualBackward and optimizers.",
+    );
+  }
+  if (configurations.length === 0) return [readOne(name, undefined)];
+  return configurations.map((one) => readOne(name, one));
+}
+
+function readOne(name: string, configuration: unknown): Optimization {
   const given: Record<string, unknown> =
     configuration instanceof Optimizer
       ? { optimizer: configuration }
@@ -19,7 +38,7 @@ export function readOptimizers(module: AnyLightningModule, configuration: unknow
   if (problem !== undefined) {
     throw new ConfigurationError(
       "ERR_CONFIGURE_OPTIMIZERS",
-      `${module.constructor.name}.configureOptimizers() must return an Optimizer, or ` +
+      `${name}.configureOptimizers() must return an Optimizer, or ` +
         `{ optimizer, scheduler, interval } with interval "step" or "epoch": ${problem}.`,
     );
   }

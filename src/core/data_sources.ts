@@ -1,5 +1,6 @@
-/** Asks for the loaders of a run, lets the module process them, and limits their batches. */
+/** Asks for the loaders of a run, lets the module process them, limits their batches, and asks anew where that is due. */
 import { ConfigurationError } from "../errors.js";
+import { CombinedLoader, loadersOf, trainingLoader } from "./combined_loader.js";
 import type { BatchLoader, DataModule, Stage } from "./data_module.js";
 import type { Hooks } from "./hooks.js";
 import type { LoaderPart } from "./lightning_module.js";
@@ -13,11 +14,20 @@ const parts = {
   predict: { method: "predictDataloader", key: "predict", limit: "limitPredictBatches" },
 } as const;
 
+/** A part's loaders. Training has exactly one. */
+export interface PartSources {
+  readonly sources: readonly BatchSource[];
+  /** Whether the part was given as a collection of loaders, be it of one. */
+  readonly isList: boolean;
+}
+
 export class DataSources {
   readonly dataModule: DataModule;
   readonly #hooks: Hooks;
   readonly #options: ResolvedTrainerOptions;
-  readonly #totals = new Map<LoaderPart, number>();
+  readonly #held = new Map<LoaderPart, PartSources>();
+  /** The epoch in which a part was last asked for. */
+  readonly #epochs = new Map<LoaderPart, number>();
 
   constructor(dataModule: DataModule, hooks: Hooks, options: ResolvedTrainerOptions) {
     this.dataModule = dataModule;
@@ -25,31 +35,56 @@ export class DataSources {
     this.#options = options;
   }
 
-  /** Batches of a part in one pass: 0 before it was requested, Infinity where the loader does not tell. */
+  /** The loaders of a part; none before it was requested. */
+  loaders(part: LoaderPart): BatchLoader[] {
+    return this.#held.get(part)?.sources.map(({ loader }) => loader) ?? [];
+  }
+
+  /** Batches of a part in one pass: 0 before it was requested, Infinity where a loader does not tell. */
   total(part: LoaderPart): number {
-    return this.#totals.get(part) ?? 0;
+    return this.#held.get(part)?.sources.reduce((sum, { total }) => sum + total, 0) ?? 0;
   }
 
   /** Undefined where the data module has no such loader. */
-  async request(part: LoaderPart): Promise<BatchSource | undefined> {
+  async request(part: LoaderPart): Promise<PartSources | undefined> {
     const { method, limit } = parts[part];
-    const loader = await this.#hooks.callHook(this.dataModule, method);
-    if (loader === undefined) return undefined;
-    const processed = await this.#hooks.callHook(this.#hooks.module, "processDataloader", loader, part);
-    const source = limitBatches(processed as BatchLoader, this.#options[limit], limit);
-    this.#totals.set(part, source.total);
-    return source;
+    const given = (await this.#hooks.callHook(this.dataModule, method)) as BatchLoader | undefined;
+    if (given === undefined) return undefined;
+    const loaders = part === "train" ? [trainingLoader(given)] : loadersOf(given);
+    const sources: BatchSource[] = [];
+    for (const loader of loaders) {
+      sources.push(limitBatches(await this.#process(loader, part), this.#options[limit], limit));
+    }
+    const held = { sources, isList: part !== "train" && loaders[0] !== given };
+    this.#held.set(part, held);
+    return held;
   }
 
   /** @throws ConfigurationError `ERR_LOADER_MISSING` where the data module has no such loader */
-  async require(part: LoaderPart, fn: Stage): Promise<BatchSource> {
-    const source = await this.request(part);
-    if (source !== undefined) return source;
+  async require(part: LoaderPart, fn: Stage): Promise<PartSources> {
+    const sources = await this.request(part);
+    if (sources !== undefined) return sources;
     const { method, key } = parts[part];
     throw new ConfigurationError(
       "ERR_LOADER_MISSING",
       `${fn} needs ${part} data, and there is none: give the data module a ${method}() ` +
         `that returns a loader, or pass { ${key}: loader }.`,
     );
+  }
+
+  /** The loaders for an epoch of a fit: those that are held, or new ones every `reloadDataloadersEveryNEpochs`. */
+  async forEpoch(part: "train" | "validate", epoch: number): Promise<readonly BatchSource[]> {
+    const { reloadDataloadersEveryNEpochs: every } = this.#options;
+    const since = epoch - (this.#epochs.get(part) ?? epoch);
+    const isDue = every > 0 && since >= every;
+    if (isDue || !this.#epochs.has(part)) this.#epochs.set(part, epoch);
+    const { sources } = isDue ? await this.require(part, "fit") : this.#held.get(part)!;
+    return sources;
+  }
+
+  async #process(loader: BatchLoader, part: LoaderPart): Promise<BatchLoader> {
+    if (loader instanceof CombinedLoader) return loader.map((inner) => this.#process(inner, part));
+    const { module } = this.#hooks;
+    return (await this.#hooks.callHook(module, "processDataloader", loader, part)) as BatchLoader;
   }
 }

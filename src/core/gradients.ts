@@ -3,8 +3,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Optimizer, Parameter } from "../nn/index.js";
 
 /** The parameters an optimizer updates, in the order of its groups. */
-export function parametersOf(optimizer: Optimizer): Parameter[] {
-  return optimizer.paramGroups.flatMap(({ params }) => params);
+export function parametersOf({ paramGroups }: Pick<Optimizer, "paramGroups">): Parameter[] {
+  return paramGroups.flatMap(({ params }) => params);
 }
 
 /** Multiplies every gradient by a number. */

@@ -4,7 +4,8 @@
  */
 import { ConfigurationError } from "../errors.js";
 import type { Callback } from "./callbacks/callback.js";
-import type { AnyLightningModule } from "./lightning_module.js";
+import { DataModule } from "./data_module.js";
+import { LightningModule, type AnyLightningModule } from "./lightning_module.js";
 import type { ModuleHooks } from "./module_hooks.js";
 import type { Trainer } from "./trainer.js";
 
@@ -13,16 +14,26 @@ export type HookName = Extract<keyof ModuleHooks, keyof Callback>;
 type HookArguments<Name extends HookName> = Parameters<NonNullable<ModuleHooks[Name]>>;
 type AnyFunction = (...args: unknown[]) => unknown;
 
+/** The hooks on a batch's way to the device, which a data module may have instead of the module. */
+export type TransferHook = "onBeforeBatchTransfer" | "transferBatchToDevice" | "onAfterBatchTransfer";
+
 export class Hooks {
   readonly callbacks: readonly Callback[];
   readonly module: AnyLightningModule;
+  readonly dataModule: DataModule;
   readonly #trainer: Trainer;
   #running: string | undefined;
 
-  constructor(trainer: Trainer, module: AnyLightningModule, callbacks: readonly Callback[]) {
+  constructor(
+    trainer: Trainer,
+    module: AnyLightningModule,
+    callbacks: readonly Callback[],
+    dataModule = new DataModule(),
+  ) {
     this.#trainer = trainer;
     this.module = module;
     this.callbacks = callbacks;
+    this.dataModule = dataModule;
   }
 
   /** The name of the hook or step that runs now. */
@@ -50,6 +61,23 @@ export class Hooks {
     return result.finally(() => (this.#running = outer));
   }
 
+  /**
+   * Calls a transfer hook of the data module where it has one, else of the module.
+   *
+   * @throws ConfigurationError `ERR_HOOK_TWICE` where both have one, as one of them would be left out
+   */
+  callTransfer(name: TransferHook, batch: unknown, dataloaderIdx: number): unknown {
+    const { module, dataModule } = this;
+    if (dataModule[name] === undefined) return this.callHook(module, name, batch, dataloaderIdx);
+    if (module[name] === LightningModule.prototype[name])
+      return this.callHook(dataModule, name, batch, dataloaderIdx);
+    throw new ConfigurationError(
+      "ERR_HOOK_TWICE",
+      `${module.constructor.name} and ${dataModule.constructor.name} both have ${name}, and only one can be called. ` +
+        "Remove one of them.",
+    );
+  }
+
   /** Calls a hook of all callbacks, then of the module, each after the one before has settled. Gives their results. */
   async callAll<Name extends HookName>(name: Name, ...args: HookArguments<Name>): Promise<unknown[]> {
     const results = await this.callCallbacks(this.callbacks, name, ...args);
@@ -57,9 +85,18 @@ export class Hooks {
     return results;
   }
 
+  /**
+   * Calls one of the module's methods that run inside a step.
+   *
+   * @throws ConfigurationError `ERR_HOOK_ASYNC` where it returns a promise
+   */
+  callNow(name: string, ...args: unknown[]): void {
+    refusePromise(name, this.callHook(this.module, name, ...args));
+  }
+
   async callCallbacks(
     callbacks: readonly Callback[],
-    name: Exclude<keyof Callback, "stateKey" | "monitors">,
+    name: Exclude<keyof Callback, "stateKey" | "monitors" | "findLastCheckpoints">,
     ...args: unknown[]
   ): Promise<unknown[]> {
     const results: unknown[] = [];

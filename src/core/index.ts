@@ -3,7 +3,6 @@ export { seedEverything } from "../random.js";
 export {
   LightningModule,
   type AnyLightningModule,
-  type Finetunable,
   type LoaderPart,
   type Monitor,
   type OptimizerConfiguration,
@@ -12,17 +11,39 @@ export {
 export type { LogOptions } from "./logging/log_rules.js";
 export type { LogValue } from "./logging/metrics_hub.js";
 export { DataModule, type BatchLoader, type Loaders, type Stage } from "./data_module.js";
+export { CombinedLoader, type CombinedMode, type LoaderCollection } from "./combined_loader.js";
+export type { Duration } from "./duration.js";
+export type { LightningOptimizer } from "./lightning_optimizer.js";
+export { InterruptedError, type InterruptSignal } from "./signals.js";
 export {
   Trainer,
+  type EvaluationOptions,
   type FinetuneOptions,
   type FitOptions,
+  type PredictOptions,
   type SaveCheckpointOptions,
   type TrainerState,
 } from "./trainer.js";
-export type { Duration } from "./duration.js";
-export type { TrainerOptions } from "./trainer_options.js";
+export type { GradientClipAlgorithm, TrainerOptions } from "./trainer_options.js";
 export type { Awaitable, MetricRecord } from "./types.js";
 export { toDevice, toHost } from "./to_device.js";
+
+export { BackboneFinetuning, type BackboneFinetuningOptions } from "./finetuning/backbone_finetuning.js";
+export { BaseFinetuning, type FreezeOptions, type UnfreezeOptions } from "./finetuning/base_finetuning.js";
+export type { Finetunable } from "./finetuning/finetunable.js";
+export type { Modules } from "./finetuning/layers.js";
+export type { FinetuneFunction, FinetuningStrategy } from "./finetuning/resolve_finetuning.js";
+export {
+  Freeze,
+  FreezeUnfreeze,
+  GradualUnfreeze,
+  NoFreeze,
+  UnfreezeMilestones,
+  type FreezeUnfreezeOptions,
+  type GradualUnfreezeOptions,
+  type UnfreezeMilestonesOptions,
+  type UnfreezingOptions,
+} from "./finetuning/strategies.js";
 
 export { Callback } from "./callbacks/callback.js";
 export { DeviceStatsMonitor, type DeviceStatsMonitorOptions } from "./callbacks/device_stats_monitor.js";
@@ -54,10 +75,23 @@ export { Throughput, type ThroughputMeasurement, type ThroughputOptions } from "
 export { ThroughputMonitor, type ThroughputMonitorOptions } from "./callbacks/throughput_monitor.js";
 export { Timer, type TimedStage, type TimerOptions } from "./callbacks/timer.js";
 
-export { CsvLogger, type CsvLoggerOptions } from "./loggers/csv_logger.js";
-export type { Logger } from "./loggers/logger.js";
+export { ConsoleLogger, type ConsoleLoggerOptions } from "./loggers/console_logger.js";
+export { CSVLogger, type CSVLoggerOptions } from "./loggers/csv_logger.js";
+export { DummyLogger } from "./loggers/dummy_logger.js";
+export { Logger, type RunStatus } from "./loggers/logger.js";
+export type { LoggableImage, LoggableValues } from "./loggers/image.js";
+export {
+  TensorBoardLogger,
+  type TensorBoardLoggerOptions,
+} from "./loggers/tensorboard/tensorboard_logger.js";
+export { SummaryWriter } from "./loggers/tensorboard/summary_writer.js";
 
 export { readCheckpoint, writeCheckpoint, type Checkpoint } from "./checkpoint/checkpoint.js";
+export { SafetensorsCheckpointIO, type CheckpointIO } from "./checkpoint/checkpoint_io.js";
+export { AsyncCheckpointIO } from "./checkpoint/async_checkpoint_io.js";
+export type { CkptPath } from "./checkpoint/ckpt_path.js";
+export type { SaveHyperparametersOptions } from "./hyperparameters.js";
+export type { EpochSums, MetricsState } from "./logging/metrics_state.js";
 export type { LoopProgress } from "./loops/fit_loop.js";
 export {
   decodeSafetensors,

@@ -1,22 +1,41 @@
 /** The base class of everything that is trained: a Module that knows its steps, its optimizer and what it logs. */
 import type * as tf from "@tensorflow/tfjs-core";
 import { ConfigurationError } from "../errors.js";
-import { clipGradNorm, type LrScheduler, type Optimizer } from "../nn/index.js";
+import { warnOnce } from "../warn.js";
+import {
+  clipGradNorm,
+  clipGradValue,
+  type LoadStateOptions,
+  type LrScheduler,
+  type Optimizer,
+  type Parameter,
+} from "../nn/index.js";
 import type { Callback } from "./callbacks/callback.js";
+import { readCheckpoint } from "./checkpoint/checkpoint.js";
 import { parametersOf } from "./gradients.js";
 import type { BatchLoader } from "./data_module.js";
+import { Hyperparameters, type SaveHyperparametersOptions } from "./hyperparameters.js";
+import type { LightningOptimizer } from "./lightning_optimizer.js";
+import type { Logger } from "./loggers/logger.js";
 import type { LogOptions } from "./logging/log_rules.js";
 import type { LogValue } from "./logging/metrics_hub.js";
 import { ModuleHooks } from "./module_hooks.js";
+import { toDevice } from "./to_device.js";
 import type { Trainer } from "./trainer.js";
+import type { GradientClipAlgorithm } from "./trainer_options.js";
 import type { Awaitable } from "./types.js";
 
-/** What a training step returns: the loss, alone or with other values for `onTrainBatchEnd`. */
-export type TrainingStepOutput = tf.Tensor | { loss: tf.Tensor; [name: string]: unknown };
+/**
+ * What a training step returns: the loss, alone or with other values for `onTrainBatchEnd`, or null to skip the batch. In
+ * manual optimization, whatever `onTrainBatchEnd` may want to see.
+ */
+export type TrainingStepOutput = tf.Tensor | { loss: tf.Tensor; [name: string]: unknown } | null;
 
-/** `interval` says after what the scheduler steps. Default: "epoch". */
-export type OptimizerConfiguration =
+type OneOptimizer =
   Optimizer | { optimizer: Optimizer; scheduler?: LrScheduler; interval?: "step" | "epoch" };
+
+/** `interval` says after what the scheduler steps. Default: "epoch". Several optimizers need manual optimization. */
+export type OptimizerConfiguration = OneOptimizer | OneOptimizer[];
 
 /** Which logged metric tells how good the module is, and whether less or more of it is better. */
 export interface Monitor {
@@ -37,21 +56,36 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
 > {
   /** Lets the Trainer keep the best checkpoint without being told. Default: none, and no checkpoint by default. */
   monitor: Monitor | undefined = undefined;
+  /**
+   * Whether the Trainer computes gradients and steps the optimizer. Set it to false to do that in `trainingStep`, with
+   * `optimizers`, `manualBackward` and `toggledOptimizer`. Default: true.
+   */
+  automaticOptimization = true;
   #trainer: Trainer | undefined;
-  #hparams: Record<string, unknown> = {};
+  /** What toggling has changed. */
+  #toggled: Map<Parameter, boolean> | undefined;
+  /** Whether every weight must be in a checkpoint and have a place in the module. Default: true. */
+  strictLoading = true;
+  readonly #hparams = new Hyperparameters();
 
   /** The loss of one batch. */
-  abstract trainingStep(batch: unknown, batchIdx: number): TrainingStepOutput;
-  /** Logs what is worth knowing about one batch. Without this method there is no validation. */
-  validationStep?(batch: unknown, batchIdx: number): unknown;
-  testStep?(batch: unknown, batchIdx: number): unknown;
+  abstract trainingStep(batch: unknown, batchIdx: number): TrainingStepOutput | void;
+  /**
+   * Logs what is worth knowing about one batch. Without this method there is no validation. `dataloaderIdx` tells which of
+   * several loaders the batch is of.
+   */
+  validationStep?(batch: unknown, batchIdx: number, dataloaderIdx: number): unknown;
+  testStep?(batch: unknown, batchIdx: number, dataloaderIdx: number): unknown;
 
   /** The predictions for one batch: tensors with the batch as first axis, nested as you like. Default: `forward(batch)`. */
-  predictStep(batch: unknown, _batchIdx: number): unknown {
+  predictStep(batch: unknown, _batchIdx: number, _dataloaderIdx: number): unknown {
     return this.forward(batch as Input);
   }
 
-  /** The optimizer, alone or with its schedule. Called once per fit; `trainer.estimatedSteppingBatches` is known. */
+  /**
+   * The optimizer, alone or with its schedule, or in manual optimization an array of them. Called once per fit;
+   * `trainer.estimatedSteppingBatches` is known.
+   */
   abstract configureOptimizers(): OptimizerConfiguration;
 
   /** Callbacks this module wants in addition to the Trainer's. */
@@ -60,12 +94,17 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
   }
 
   /** Changes a batch in host memory, before anything of the step has begun. May be asynchronous. */
-  onBeforeBatchTransfer(batch: unknown): Awaitable<unknown> {
+  onBeforeBatchTransfer(batch: unknown, _dataloaderIdx: number): Awaitable<unknown> {
     return batch;
   }
 
+  /** Makes tensors of a host batch, inside the step. Default: `toDevice`. Synchronous. */
+  transferBatchToDevice(batch: unknown, _dataloaderIdx: number): unknown {
+    return toDevice(batch);
+  }
+
   /** Changes a batch on the device, inside the step: normalisation, mixing of samples. Synchronous. */
-  onAfterBatchTransfer(batch: unknown): unknown {
+  onAfterBatchTransfer(batch: unknown, _dataloaderIdx: number): unknown {
     return batch;
   }
 
@@ -77,9 +116,98 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
     return loader;
   }
 
-  /** Limits the gradients before the optimizer's step. Default: their common norm, to the Trainer's `gradientClipVal`. */
-  configureGradientClipping(optimizer: Optimizer, gradientClipVal: number | undefined): void {
-    if (gradientClipVal !== undefined) clipGradNorm(parametersOf(optimizer), gradientClipVal);
+  /**
+   * One update. `closure` runs `trainingStep` and the backward pass, and clips the gradients; call it, then step. Called
+   * once for each window of `accumulateGradBatches` batches. Default: `closure(); optimizer.step();`. Synchronous.
+   */
+  optimizerStep(_epoch: number, _batchIdx: number, optimizer: Optimizer, closure: () => void): void {
+    closure();
+    optimizer.step();
+  }
+
+  /** Forgets the last update's gradients, between the forward and the backward pass. Synchronous. */
+  optimizerZeroGrad(_epoch: number, _batchIdx: number, optimizer: Optimizer): void {
+    optimizer.zeroGrad();
+  }
+
+  /** Limits the gradients before the optimizer's step. Default: `clipGradients`, as the Trainer's options say. */
+  configureGradientClipping(
+    optimizer: Optimizer,
+    gradientClipVal: number | undefined,
+    gradientClipAlgorithm: GradientClipAlgorithm,
+  ): void {
+    this.clipGradients(optimizer, gradientClipVal, gradientClipAlgorithm);
+  }
+
+  /** Limits the common norm of an optimizer's gradients, or each of their elements. Without a value, nothing happens. */
+  clipGradients(
+    optimizer: Optimizer | LightningOptimizer,
+    gradientClipVal?: number,
+    gradientClipAlgorithm: GradientClipAlgorithm = "norm",
+  ): void {
+    if (gradientClipVal === undefined) return;
+    const parameters = parametersOf(optimizer);
+    if (gradientClipAlgorithm === "value") clipGradValue(parameters, gradientClipVal);
+    else clipGradNorm(parameters, gradientClipVal);
+  }
+
+  /**
+   * The fit's optimizers, in the order of `configureOptimizers`. In manual optimization their steps call
+   * `onBeforeOptimizerStep` and are counted.
+   *
+   * @throws ConfigurationError `ERR_NO_FIT` where no fit runs
+   */
+  optimizers(): LightningOptimizer[] {
+    return this.trainer.lightningOptimizers;
+  }
+
+  /**
+   * Computes a loss and adds its gradients to those of the parameters that require one, in manual optimization. What the
+   * gradients flow through has to be computed inside the function; tensors from outside are constants.
+   *
+   * @param loss synchronous; returns a float32 scalar
+   * @returns the loss
+   * @throws ConfigurationError `ERR_AUTOMATIC_OPTIMIZATION` where the Trainer computes the gradients
+   */
+  manualBackward(loss: () => tf.Tensor): tf.Scalar {
+    return this.trainer.manualBackward(loss);
+  }
+
+  /**
+   * From now on only this optimizer's parameters require gradients, of all that have an optimizer.
+   *
+   * @throws ConfigurationError `ERR_TOGGLED` where another one is toggled
+   */
+  toggleOptimizer(optimizer: LightningOptimizer): void {
+    if (this.#toggled !== undefined) {
+      throw new ConfigurationError(
+        "ERR_TOGGLED",
+        "toggleOptimizer was called while an optimizer is toggled. Call untoggleOptimizer() first, or use toggledOptimizer.",
+      );
+    }
+    const own = new Set(parametersOf(optimizer));
+    this.#toggled = new Map();
+    for (const parameter of this.optimizers().flatMap(parametersOf)) {
+      if (this.#toggled.has(parameter)) continue;
+      this.#toggled.set(parameter, parameter.requiresGrad);
+      if (!own.has(parameter)) parameter.requiresGrad = false;
+    }
+  }
+
+  /** Undoes `toggleOptimizer`. */
+  untoggleOptimizer(): void {
+    for (const [parameter, requiresGrad] of this.#toggled ?? []) parameter.requiresGrad = requiresGrad;
+    this.#toggled = undefined;
+  }
+
+  /** Runs a function between `toggleOptimizer` and `untoggleOptimizer`. */
+  toggledOptimizer<Result>(optimizer: LightningOptimizer, run: () => Result): Result {
+    this.toggleOptimizer(optimizer);
+    try {
+      return run();
+    } finally {
+      this.untoggleOptimizer();
+    }
   }
 
   /** Called where validation begins. Every submodule's own mode comes back when it ends. */
@@ -97,13 +225,25 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
 
   /**
    * Logs a value: a number, a tensor with one element, or a metric object, which is read and reset when the epoch ends.
-   * Where both `onStep` and `onEpoch` are set, the names are `name_step` and `name_epoch`. Without a Trainer this does
-   * nothing, so that steps can be tested alone.
+   * Where both `onStep` and `onEpoch` are set, the names are `name_step` and `name_epoch`. Without a Trainer this only
+   * warns, so that steps can be tested alone.
    *
    * @throws ConfigurationError `ERR_LOG_…` where the hook does not allow it or the value is not one number
    */
   log(name: string, value: LogValue, options: LogOptions = {}): void {
-    this.#trainer?.log(name, value, options);
+    if (this.#trainer === undefined) {
+      warnOnce(
+        "WARN_LOG_NO_TRAINER",
+        `${this.constructor.name}.log() was called before the module was given to a Trainer, and logs nothing.`,
+      );
+      return;
+    }
+    this.#trainer.log(name, value, options);
+  }
+
+  /** Writes a line of text above the progress bar, and nothing without one. */
+  print(...values: unknown[]): void {
+    this.#trainer?.print(...values);
   }
 
   /** Logs several values with the same options. */
@@ -125,6 +265,16 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
     );
   }
 
+  /** The Trainer's first logger; undefined without a Trainer or loggers. */
+  get logger(): Logger | undefined {
+    return this.#trainer?.logger;
+  }
+
+  /** The Trainer's loggers. */
+  get loggers(): readonly Logger[] {
+    return this.#trainer?.loggers ?? [];
+  }
+
   /** @internal Called by the Trainer. */
   attachTrainer(trainer: Trainer): void {
     this.#trainer = trainer;
@@ -140,14 +290,49 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
     return this.#trainer?.globalStep ?? 0;
   }
 
-  /** The options this module was made with. They are logged, and saved in checkpoints as JSON. */
-  get hparams(): Readonly<Record<string, unknown>> {
-    return this.#hparams;
+  /** The options this module was made with. They are logged, and saved in checkpoints as JSON. May be changed. */
+  get hparams(): Record<string, unknown> {
+    return this.#hparams.values;
   }
 
-  /** Call it in the constructor with the options object. */
-  saveHyperparameters(hparams: object): void {
-    this.#hparams = { ...hparams };
+  /** The hyperparameters as they were saved first. */
+  get hparamsInitial(): Readonly<Record<string, unknown>> {
+    return this.#hparams.initial;
+  }
+
+  /**
+   * Call it in the constructor with the options object: `loadFromCheckpoint` passes the same to the constructor. A second
+   * call adds to the first. Numbers, strings, booleans, null, arrays and plain objects can be saved; properties that are
+   * undefined are left out.
+   *
+   * @throws ConfigurationError `ERR_HYPERPARAMETERS` naming a value of another kind
+   */
+  saveHyperparameters(hparams: object, options: SaveHyperparametersOptions = {}): void {
+    this.#hparams.save(this.constructor.name, hparams, options);
+  }
+
+  /**
+   * A module as a checkpoint has it: made with the saved hyperparameters, given the saved weights.
+   *
+   * ```ts
+   * const model = await Autoencoder.loadFromCheckpoint("last.safetensors", { lr: 1e-4 });
+   * ```
+   *
+   * @param overrides hyperparameters to change, and those that were not saved
+   * @param options.strict whether every weight must have its counterpart. Default: the module's `strictLoading`
+   * @throws CheckpointError where the file cannot be read or does not fit
+   */
+  static async loadFromCheckpoint<M extends AnyLightningModule, Options>(
+    this: new (options: Options) => M,
+    path: string,
+    overrides: Partial<NonNullable<Options>> = {},
+    { strict }: LoadStateOptions = {},
+  ): Promise<M> {
+    const checkpoint = await readCheckpoint(path);
+    const module = new this({ ...checkpoint.hparams, ...overrides } as Options);
+    await module.onLoadCheckpoint?.(checkpoint);
+    module.loadStateDict(checkpoint.stateDict, { strict: strict ?? module.strictLoading });
+    return module;
   }
 
   /** No parameter trains, and the module is in eval mode. */
@@ -165,13 +350,3 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
 
 /** A LightningModule whatever its forward pass takes and gives. */
 export type AnyLightningModule = LightningModule<never, unknown>;
-
-/** What `Trainer.finetune` asks of a module: it alone knows which of its layers are the backbone. */
-export interface Finetunable {
-  /**
-   * Freezes or frees layers for a strategy. Called before the loaders are requested and the optimizer is made.
-   *
-   * @throws ConfigurationError for a strategy that it does not know or cannot do
-   */
-  configureFinetuning(strategy: string): Awaitable<void>;
-}

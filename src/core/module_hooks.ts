@@ -14,6 +14,8 @@ export abstract class ModuleHooks<Input = tf.Tensor, Output = tf.Tensor> extends
   prepareData?(): Awaitable<void>;
   /** When the data are set up. */
   setup?(stage: Stage): Awaitable<void>;
+  /** Makes layers that need the data's sizes. Called once a run, before weights are loaded: make each layer only once. */
+  configureModel?(): Awaitable<void>;
   /** Last of all, when the run has ended well. */
   teardown?(stage: Stage): Awaitable<void>;
 
@@ -34,28 +36,46 @@ export abstract class ModuleHooks<Input = tf.Tensor, Output = tf.Tensor> extends
   onValidationEnd?(): Awaitable<void>;
   onValidationEpochStart?(): Awaitable<void>;
   onValidationEpochEnd?(): Awaitable<void>;
-  onValidationBatchStart?(batch: unknown, batchIdx: number): Awaitable<void>;
-  onValidationBatchEnd?(outputs: unknown, batch: unknown, batchIdx: number): Awaitable<void>;
+  onValidationBatchStart?(batch: unknown, batchIdx: number, dataloaderIdx: number): Awaitable<void>;
+  onValidationBatchEnd?(
+    outputs: unknown,
+    batch: unknown,
+    batchIdx: number,
+    dataloaderIdx: number,
+  ): Awaitable<void>;
+  /** Instead of giving every submodule the mode it had before. */
+  onValidationModelTrain?(): Awaitable<void>;
+  /** Before validation in a fit, unless gradients wait for more batches. They are freed after each update anyway. */
+  onValidationModelZeroGrad?(): Awaitable<void>;
 
   onTestStart?(): Awaitable<void>;
   onTestEnd?(): Awaitable<void>;
   onTestEpochStart?(): Awaitable<void>;
   onTestEpochEnd?(): Awaitable<void>;
-  onTestBatchStart?(batch: unknown, batchIdx: number): Awaitable<void>;
-  onTestBatchEnd?(outputs: unknown, batch: unknown, batchIdx: number): Awaitable<void>;
+  onTestBatchStart?(batch: unknown, batchIdx: number, dataloaderIdx: number): Awaitable<void>;
+  onTestBatchEnd?(outputs: unknown, batch: unknown, batchIdx: number, dataloaderIdx: number): Awaitable<void>;
+  /** Instead of giving every submodule the mode it had before. */
+  onTestModelTrain?(): Awaitable<void>;
 
   onPredictStart?(): Awaitable<void>;
   onPredictEnd?(): Awaitable<void>;
   onPredictEpochStart?(): Awaitable<void>;
   onPredictEpochEnd?(): Awaitable<void>;
-  onPredictBatchStart?(batch: unknown, batchIdx: number): Awaitable<void>;
+  onPredictBatchStart?(batch: unknown, batchIdx: number, dataloaderIdx: number): Awaitable<void>;
   /** `outputs` is in host memory. */
-  onPredictBatchEnd?(outputs: unknown, batch: unknown, batchIdx: number): Awaitable<void>;
+  onPredictBatchEnd?(
+    outputs: unknown,
+    batch: unknown,
+    batchIdx: number,
+    dataloaderIdx: number,
+  ): Awaitable<void>;
+  /** Instead of giving every submodule the mode it had before. */
+  onPredictModelTrain?(): Awaitable<void>;
 
   /** After the forward pass, before the gradients of the last update are forgotten. */
   onBeforeZeroGrad?(optimizer: Optimizer): void;
   onBeforeBackward?(loss: tf.Scalar): void;
-  /** Each parameter's `grad` is set. */
+  /** Each parameter's `grad` is set, the sum over the window so far. */
   onAfterBackward?(): void;
   /** Before gradients are clipped. They are freed after the step: this is the last place to look at them. */
   onBeforeOptimizerStep?(optimizer: Optimizer): void;

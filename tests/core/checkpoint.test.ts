@@ -18,6 +18,7 @@ import {
 import { writeFileAtomically } from "../../src/core/checkpoint/atomic_write.js";
 import { HostTensor } from "../../src/host_tensor.js";
 import { AdamW, Dropout, WarmupCosine } from "../../src/nn/index.js";
+import { VERSION } from "../../src/version.js";
 import { Generator, getGlobalGenerator, getGlobalSeed, seedEverything } from "../../src/random.js";
 import { boringBatches, BoringModel, type BoringBatch } from "../support/boring_model.js";
 
@@ -30,11 +31,19 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 const checkpoint = (): Checkpoint => ({
+  kindlingVersion: VERSION,
   stateDict: { "layer.weight": new HostTensor(Float32Array.of(1, 2, 3, 4, 5, 6), [2, 3]) },
-  progress: { epoch: 2, batchInEpoch: 3, globalStep: 40, phase: "batches" },
+  progress: { epoch: 2, batchInEpoch: 3, batchesSinceValidation: 3, globalStep: 40, phase: "batches" },
   hparams: { lr: 0.1, layers: [1, 2], name: "ünicode" },
-  optimizer: { tensors: { "0.expAvg": new HostTensor(Float32Array.of(7), [1]) }, steps: { 0: 40 } },
-  callbacks: { EarlyStopping: { waitCount: 1 } },
+  dataModule: { hparams: { batchSize: 4 }, state: { cursor: 7 } },
+  optimizerStates: [{ tensors: { "0.expAvg": new HostTensor(Float32Array.of(7), [1]) }, steps: { 0: 40 } }],
+  lrSchedulers: [{ lastStep: 4, initialLrs: [0.1] }],
+  accumulation: { batches: 2, gradients: { 0: new HostTensor(Float32Array.of(0.5), [1]) } },
+  precision: { scale: 65536 },
+  callbacks: {
+    EarlyStopping: { waitCount: 1, bestScore: -Infinity, last: NaN, zero: -0 },
+    Odd: { $tensor: "a user's own key", __proto__name: [null, true, [], {}] },
+  },
   random: { seed: 5, state: [1, -2, 3, 4] },
   extra: {
     classes: new HostTensor(Int32Array.of(3, 4), [2]),
@@ -60,7 +69,7 @@ describe("a checkpoint file", () => {
     const newer = join(folder, "newer.safetensors");
     writeFileSync(newer, encodeSafetensors({}, { format: "kindling-checkpoint", version: "9", state: "{}" }));
     await expect(readCheckpoint(newer)).rejects.toThrow(
-      "has checkpoint version 9, and this release reads version 1",
+      "has checkpoint version 9, and this release reads versions 1 to 2",
     );
   });
 
@@ -203,7 +212,13 @@ describe("training that goes on from a checkpoint", () => {
     expect(saved.random).toEqual({ seed: 21, state: [...getGlobalGenerator().state] });
     expect(saved.callbacks["EarlyStopping(val_loss, min)"]).toMatchObject({ waitCount: 2 });
     expect(Object.keys(saved.stateDict)).toEqual(["layer.bias", "layer.weight"]);
-    expect(saved.progress).toEqual({ epoch: 3, batchInEpoch: 0, globalStep: 6, phase: "batches" });
+    expect(saved.progress).toEqual({
+      epoch: 3,
+      batchInEpoch: 0,
+      batchesSinceValidation: 0,
+      globalStep: 6,
+      phase: "batches",
+    });
   });
 
   it("is refused where the checkpoint was saved after the fit, with weights only", async () => {

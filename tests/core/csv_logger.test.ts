@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import "../support/backend.js";
-import { CsvLogger, Trainer } from "../../src/core/index.js";
+import { CSVLogger, Trainer } from "../../src/core/index.js";
 import { boringBatches, BoringModel } from "../support/boring_model.js";
 
 let folder: string;
@@ -16,12 +16,12 @@ beforeEach(() => {
 
 afterEach(() => rmSync(folder, { recursive: true }));
 
-const rowsOf = (logger: CsvLogger): unknown =>
+const rowsOf = (logger: CSVLogger): unknown =>
   parse(readFileSync(join(logger.logDir, "metrics.csv"), "utf8"), { columns: true, cast: true });
 
-describe("CsvLogger", () => {
+describe("CSVLogger", () => {
   it("writes each row at once, and grows columns", async () => {
-    const logger = new CsvLogger({ saveDir: folder });
+    const logger = new CSVLogger({ saveDir: folder, name: "" });
     await logger.logMetrics({ epoch: 0, loss: 0.5 }, 0);
     expect(rowsOf(logger)).toEqual([{ epoch: 0, step: 0, loss: 0.5 }]);
     await logger.logMetrics({ epoch: 0, 'a "quoted", name': 1e-9 }, 1);
@@ -41,7 +41,10 @@ describe("CsvLogger", () => {
   it("takes the next version_N, and makes no folder before the first value", () => {
     mkdirSync(join(folder, "version_9"));
     mkdirSync(join(folder, "version_x"));
-    const [first, second] = [new CsvLogger({ saveDir: folder }), new CsvLogger({ saveDir: folder })];
+    const [first, second] = [
+      new CSVLogger({ saveDir: folder, name: "" }),
+      new CSVLogger({ saveDir: folder, name: "" }),
+    ];
     expect(existsSync(join(folder, "version_10"))).toBe(false);
     expect([second.version, first.version]).toEqual([10, 11]);
     expect(first.logDir).toBe(join(folder, "version_11"));
@@ -49,7 +52,7 @@ describe("CsvLogger", () => {
 
   it("writes hyperparameters, naming what JSON cannot hold", async () => {
     class Backbone {}
-    const logger = new CsvLogger({ saveDir: folder });
+    const logger = new CSVLogger({ saveDir: folder, name: "" });
     const options = {
       lr: 0.1,
       backbone: new Backbone(),
@@ -77,7 +80,7 @@ describe("CsvLogger", () => {
     });
     await trainer.fit(new BoringModel(), { train: boringBatches(2), val: boringBatches(1) });
     expect(trainer.logDir).toBe(join(folder, "kindling_logs", "version_0"));
-    const rows = rowsOf(trainer.loggers[0] as CsvLogger) as Record<string, unknown>[];
+    const rows = rowsOf(trainer.loggers[0] as CSVLogger) as Record<string, unknown>[];
     expect(rows.map(({ epoch, step }) => [epoch, step])).toEqual([
       [0, 1],
       [0, 1],

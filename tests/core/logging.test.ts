@@ -5,9 +5,9 @@ import "../support/backend.js";
 import {
   Callback,
   LearningRateMonitor,
+  Logger,
   Trainer,
   type AnyLightningModule,
-  type Logger,
   type LogOptions,
   type LogValue,
   type MetricRecord,
@@ -17,7 +17,7 @@ import { HostTensor } from "../../src/host_tensor.js";
 import { MeanMetric, SGD } from "../../src/nn/index.js";
 import { boringBatches, BoringModel, type BoringBatch } from "../support/boring_model.js";
 
-class MemoryLogger implements Logger {
+class MemoryLogger extends Logger {
   readonly name = "memory";
   readonly version = 0;
   readonly rows: (MetricRecord & { step: number })[] = [];
@@ -31,7 +31,7 @@ class MemoryLogger implements Logger {
     this.calls.push(hparams);
   }
 
-  finalize(status: string): void {
+  override finalize(status: string): void {
     this.calls.push(status);
   }
 }
@@ -292,6 +292,8 @@ describe("log()", () => {
     "setup",
     "configureOptimizers",
     "onFitStart",
+    "onBeforeBatchTransfer",
+    "onAfterBatchTransfer",
     "onValidationModelEval",
     "onValidationEnd",
     "onTrainEnd",
@@ -317,7 +319,7 @@ describe("log()", () => {
       "trainingStep",
       { a: 1, b: 2 },
       {},
-      "not an object with the keys a, b; logDict takes several values at once.",
+      "not an object with the keys a, b; logDict takes several values at once, in one flat object.",
     ],
     ["trainingStep", undefined, {}, "not undefined (undefined)."],
     ["trainingStep", 1, { reduceFx: "median" }, 'Choose one of "mean", "min", "max", "sum".'],

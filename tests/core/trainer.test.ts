@@ -5,6 +5,7 @@ import "../support/backend.js";
 import {
   Callback,
   DataModule,
+  DummyLogger,
   EarlyStopping,
   ModelCheckpoint,
   ProgressBar,
@@ -149,6 +150,7 @@ describe("limits", () => {
     expect(model.counts).toEqual({ train: 2, val: 2, test: 2, predict: 2 });
     expect(trainer.checkpointCallback).toBeUndefined();
     expect(trainer.loggers).toEqual([]);
+    expect(quiet({ fastDevRun: true, logger: true }).logger).toBeInstanceOf(DummyLogger);
   });
 });
 
@@ -268,37 +270,6 @@ describe("errors", () => {
     };
     await expect(quiet({ callbacks: new Clumsy() }).fit(model, { train: boringBatches(1) })).rejects.toThrow(
       "first",
-    );
-  });
-});
-
-describe("finetune", () => {
-  it("asks the module for the strategy, by default no_freeze", async () => {
-    const strategies: string[] = [];
-    const model = Object.assign(new BoringModel(), {
-      configureFinetuning: (strategy: string) => {
-        if (strategy === "melt") throw new ConfigurationError("ERR_STRATEGY", "There is no strategy melt.");
-        strategies.push(strategy);
-        model.layer.weight.requiresGrad = strategy !== "freeze";
-      },
-    });
-    const data = { train: boringBatches(2) };
-    const trainer = quiet({ maxEpochs: 1 });
-    const [before, bias] = [model.layer.weight.dataSync(), model.layer.bias!.dataSync()];
-    await trainer.finetune(model, data, { strategy: "freeze" });
-    expect(model.layer.weight.dataSync()).toEqual(before);
-    expect(model.layer.bias!.dataSync()).not.toEqual(bias);
-    await trainer.finetune(model, data);
-    expect(model.layer.weight.dataSync()).not.toEqual(before);
-    expect(strategies).toEqual(["freeze", "no_freeze"]);
-    await expect(trainer.finetune(model, data, { strategy: "melt" })).rejects.toThrow(
-      "There is no strategy melt.",
-    );
-  });
-
-  it("says so where the module has no backbone", async () => {
-    await expect(quiet().finetune(new BoringModel(), { train: boringBatches(1) })).rejects.toThrow(
-      'BoringModel cannot be finetuned with strategy "no_freeze"',
     );
   });
 });

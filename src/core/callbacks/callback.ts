@@ -59,6 +59,7 @@ export abstract class Callback {
     module: AnyLightningModule,
     batch: unknown,
     batchIdx: number,
+    dataloaderIdx: number,
   ): Awaitable<void>;
   onValidationBatchEnd?(
     trainer: Trainer,
@@ -66,6 +67,7 @@ export abstract class Callback {
     outputs: unknown,
     batch: unknown,
     batchIdx: number,
+    dataloaderIdx: number,
   ): Awaitable<void>;
 
   onTestStart?(trainer: Trainer, module: AnyLightningModule): Awaitable<void>;
@@ -77,6 +79,7 @@ export abstract class Callback {
     module: AnyLightningModule,
     batch: unknown,
     batchIdx: number,
+    dataloaderIdx: number,
   ): Awaitable<void>;
   onTestBatchEnd?(
     trainer: Trainer,
@@ -84,6 +87,7 @@ export abstract class Callback {
     outputs: unknown,
     batch: unknown,
     batchIdx: number,
+    dataloaderIdx: number,
   ): Awaitable<void>;
 
   onPredictStart?(trainer: Trainer, module: AnyLightningModule): Awaitable<void>;
@@ -95,6 +99,7 @@ export abstract class Callback {
     module: AnyLightningModule,
     batch: unknown,
     batchIdx: number,
+    dataloaderIdx: number,
   ): Awaitable<void>;
   onPredictBatchEnd?(
     trainer: Trainer,
@@ -102,6 +107,7 @@ export abstract class Callback {
     outputs: unknown,
     batch: unknown,
     batchIdx: number,
+    dataloaderIdx: number,
   ): Awaitable<void>;
 
   onBeforeZeroGrad?(trainer: Trainer, module: AnyLightningModule, optimizer: Optimizer): void;
@@ -112,7 +118,10 @@ export abstract class Callback {
   /** The run has failed with this error, which is thrown on afterwards. */
   onException?(trainer: Trainer, module: AnyLightningModule, error: unknown): Awaitable<void>;
 
-  /** What a checkpoint keeps of this callback: plain JSON values. */
+  /** The files this callback keeps from which training could go on: `ckptPath: "last"` takes the newest of all. */
+  findLastCheckpoints?(trainer: Trainer): Awaitable<string[]>;
+
+  /** What a checkpoint keeps of this callback: plain values and HostTensors. */
   stateDict?(): Record<string, unknown>;
   loadStateDict?(state: Record<string, unknown>): void;
   onSaveCheckpoint?(trainer: Trainer, module: AnyLightningModule, checkpoint: Checkpoint): Awaitable<void>;

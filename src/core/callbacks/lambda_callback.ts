@@ -42,6 +42,7 @@ const HOOKS: Record<keyof CallbackHooks, true> = {
   onAfterBackward: true,
   onBeforeOptimizerStep: true,
   onException: true,
+  findLastCheckpoints: true,
   stateDict: true,
   loadStateDict: true,
   onSaveCheckpoint: true,

@@ -1,11 +1,11 @@
 /** Saves checkpoints as training goes on, keeps the best, and gives the module the best weights at the end. */
 import { existsSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { isAbsolute, join, relative, resolve } from "node:path";
-import { readCheckpoint } from "../checkpoint/checkpoint.js";
 import type { Stage } from "../data_module.js";
 import { durationMilliseconds } from "../duration.js";
 import type { AnyLightningModule } from "../lightning_module.js";
+import { callLoggers } from "../loggers/call_loggers.js";
 import type { Trainer } from "../trainer.js";
 import type { MetricRecord } from "../types.js";
 import { Callback } from "./callback.js";
@@ -137,7 +137,7 @@ export class ModelCheckpoint extends Callback {
   override async onTrainEnd(trainer: Trainer, module: AnyLightningModule): Promise<void> {
     const best = this.bestModelPath;
     if (!this.restoresBest(trainer) || best === undefined || this.#bestStep === trainer.globalStep) return;
-    const { stateDict } = await readCheckpoint(best);
+    const { stateDict } = await trainer.checkpointIO.loadCheckpoint(best);
     module.loadStateDict(stateDict);
   }
 
@@ -203,7 +203,7 @@ export class ModelCheckpoint extends Callback {
     const kept = new Set(this.#best.all.map(({ path }) => path));
     for (const { path } of before) if (!kept.has(path)) await this.#remove(trainer, path);
     this.#tell(trainer, score, place, saved);
-    for (const logger of trainer.loggers) await logger.afterSaveCheckpoint?.(this);
+    await callLoggers(trainer.loggers, "afterSaveCheckpoint", this);
   }
 
   /** @param saved where this state has just been saved, if it was */
@@ -224,13 +224,20 @@ export class ModelCheckpoint extends Callback {
   }
 
   async #remove(trainer: Trainer, path: string): Promise<void> {
-    if (this.#mayRemove(trainer, path)) await rm(path, { force: true });
+    if (this.#mayRemove(trainer, path)) await trainer.checkpointIO.removeCheckpoint(path);
   }
 
   #mayRemove(trainer: Trainer, path: string): boolean {
     const inside = relative(resolve(this.#folder(trainer)), resolve(path));
     const isOwn = !inside.startsWith("..") && !isAbsolute(inside);
     return isOwn && (trainer.ckptPath === undefined || resolve(trainer.ckptPath) !== resolve(path));
+  }
+
+  /** All checkpoints in the folder. */
+  override async findLastCheckpoints(trainer: Trainer): Promise<string[]> {
+    const folder = this.#folder(trainer);
+    const names = existsSync(folder) ? await readdir(folder) : [];
+    return names.filter((name) => name.endsWith(EXTENSION)).map((name) => join(folder, name));
   }
 
   #folder(trainer: Trainer): string {

@@ -1,7 +1,7 @@
 /** The base of callbacks that write predictions somewhere while they are made. */
 import { ConfigurationError, describeChoices } from "../../errors.js";
 import type { AnyLightningModule } from "../lightning_module.js";
-import { batchSizeOf } from "../logging/batch_size.js";
+import { batchSizesOf } from "../logging/batch_size.js";
 import type { Trainer } from "../trainer.js";
 import type { Awaitable } from "../types.js";
 import { Callback } from "./callback.js";
@@ -69,10 +69,10 @@ export abstract class BasePredictionWriter extends Callback {
     outputs: unknown,
     batch: unknown,
     batchIdx: number,
-    dataloaderIdx = 0,
+    dataloaderIdx: number,
   ): Promise<void> {
     const first = this.#counts[dataloaderIdx] ?? 0;
-    const indices = Array.from({ length: batchSizeOf(batch) ?? 1 }, (_, i) => first + i);
+    const indices = Array.from({ length: batchSizesOf(batch)[0] ?? 1 }, (_, i) => first + i);
     this.#counts[dataloaderIdx] = first + indices.length;
     if (this.#writesBatches) {
       await this.writeOnBatchEnd?.(trainer, module, outputs, indices, batch, batchIdx, dataloaderIdx);

@@ -1,49 +1,73 @@
 /**
  * A checkpoint: everything needed to go on training as if nothing had happened. In a file it is one safetensors file;
  * the weights have the module's own names, so that any reader of the format finds them, other tensors have names with a
- * slash, and the rest is JSON in the metadata. Loading one runs no code.
+ * slash, and the rest is JSON in the metadata, under a checksum of the whole file. Loading one runs no code.
  */
-import { readFile } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { CheckpointError } from "../../errors.js";
 import { HostTensor, type HostDType } from "../../host_tensor.js";
+import { decodeSafetensors, safetensorsChunks, type SafetensorsTensor } from "../../safetensors.js";
+import type { MetricsState } from "../logging/metrics_state.js";
 import type { LoopProgress } from "../loops/fit_loop.js";
-import { isPlainObject, mapNested } from "../to_device.js";
-import { toJson } from "../json.js";
 import { writeFileAtomically } from "./atomic_write.js";
-import { decodeSafetensors, encodeSafetensors, type SafetensorsTensor } from "../../safetensors.js";
+import { CHECKSUM_KEY, hasRightChecksum, NO_CHECKSUM, writeWithChecksum } from "./checksum.js";
+import { FORMAT_VERSION, migrate } from "./migrations.js";
+import { packState, unpackState } from "./packing.js";
 
 export interface Checkpoint {
+  /** The release that wrote it. */
+  kindlingVersion: string;
   /** The module's parameters and buffers. */
   stateDict: Record<string, HostTensor>;
   progress: LoopProgress;
   /** The module's `hparams`. */
-  hparams: Readonly<Record<string, unknown>>;
-  /** Nested state with HostTensors; undefined where only weights are saved. */
-  optimizer?: unknown;
-  scheduler?: unknown;
+  hparams: Record<string, unknown>;
+  /** The data module's `hparams` and what its `stateDict()` gave. */
+  dataModule?: { hparams: Record<string, unknown>; state?: unknown };
+  /** Each optimizer's state, with HostTensors; missing where only weights are saved. */
+  optimizerStates?: unknown[];
+  lrSchedulers?: unknown[];
+  /** Gradients that wait for the optimizer's step, and of how many batches they are. */
+  accumulation?: { batches: number; gradients: Record<string, HostTensor> };
+  /** What was logged in the open epoch, and what monitors see. */
+  metrics?: MetricsState;
+  /** What mixed precision remembers from step to step. */
+  precision?: unknown;
   /** By `stateKey`. */
   callbacks: Record<string, Record<string, unknown>>;
-  /** The seed and the state of the global random generator. */
+  /** The seed and the state of the global random generator, which initialisers and dropout draw from. */
   random: { seed: number; state: readonly number[] };
   /** What hooks add: nested plain values and HostTensors. */
   extra: Record<string, unknown>;
 }
 
 const FORMAT = "kindling-checkpoint";
-const FORMAT_VERSION = 1;
-const TENSOR_KEY = "$tensor";
 const fileTypes = { float32: "F32", int32: "I32", uint8: "U8", bool: "BOOL" } as const;
+/** A single read gives at most 2 GiB. */
+const READ_BYTES = 2 ** 30;
 
-/** Writes a checkpoint, replacing the file only when all of it is on the disk. */
+/**
+ * Writes a checkpoint, replacing the file only when all of it is on the disk. What is written is the state at the time of
+ * the call: later changes of plain values do not reach it.
+ *
+ * @throws CheckpointError `ERR_CHECKPOINT_VALUE` for a value that JSON cannot hold; `ERR_FILE_WRITE`
+ */
 export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
-  await writeFileAtomically(path, encodeCheckpoint(checkpoint));
+  const chunks = encodeCheckpoint(checkpoint);
+  await writeFileAtomically(path, (file) => writeWithChecksum(file, chunks));
 }
 
-/** @throws CheckpointError where the file is missing, damaged, or not a checkpoint */
+/**
+ * Reads a checkpoint of this or an older release.
+ *
+ * @throws CheckpointError `ERR_CHECKPOINT_READ` where the file cannot be read; `ERR_SAFETENSORS_DAMAGED` or
+ *   `ERR_CHECKPOINT_DAMAGED` where it is not whole; `ERR_CHECKPOINT_FORMAT` where it is no checkpoint;
+ *   `ERR_CHECKPOINT_VERSION` where a later release wrote it
+ */
 export async function readCheckpoint(path: string): Promise<Checkpoint> {
   let bytes: Uint8Array;
   try {
-    bytes = await readFile(path);
+    bytes = await readWhole(path);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new CheckpointError("ERR_CHECKPOINT_READ", `The checkpoint ${path} cannot be read: ${reason}.`, {
@@ -53,23 +77,44 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
   return decodeCheckpoint(bytes, path);
 }
 
-export function encodeCheckpoint({ stateDict, ...state }: Checkpoint): Uint8Array {
+async function readWhole(path: string): Promise<Uint8Array> {
+  const file = await open(path, "r");
+  try {
+    const bytes = new Uint8Array((await file.stat()).size);
+    for (let position = 0; position < bytes.length;) {
+      const length = Math.min(READ_BYTES, bytes.length - position);
+      const { bytesRead } = await file.read(bytes, position, length, position);
+      if (bytesRead === 0) return bytes.subarray(0, position);
+      position += bytesRead;
+    }
+    return bytes;
+  } finally {
+    await file.close();
+  }
+}
+
+function encodeCheckpoint({ stateDict, ...state }: Checkpoint): Uint8Array[] {
   const tensors: Record<string, SafetensorsTensor> = {};
   for (const [name, tensor] of Object.entries(stateDict)) tensors[name] = toFileTensor(tensor);
   let count = 0;
-  const packed = mapNested(state, (leaf) => {
-    if (!(leaf instanceof HostTensor)) return leaf;
+  const packed = packState(state, "checkpoint", (tensor) => {
     const name = `state/${count++}`;
-    tensors[name] = toFileTensor(leaf);
-    return { [TENSOR_KEY]: name };
+    tensors[name] = toFileTensor(tensor);
+    return name;
   });
-  const metadata = { format: FORMAT, version: String(FORMAT_VERSION), state: toJson(packed) };
-  return encodeSafetensors(tensors, metadata);
+  return safetensorsChunks(tensors, {
+    [CHECKSUM_KEY]: NO_CHECKSUM,
+    format: FORMAT,
+    version: String(FORMAT_VERSION),
+    state: JSON.stringify(packed),
+  });
 }
 
 /** @param source what to call the file in errors */
 export function decodeCheckpoint(bytes: Uint8Array, source = "The file"): Checkpoint {
   const { tensors, metadata } = decodeSafetensors(bytes, source);
+  const isIntact = hasRightChecksum(bytes);
+  if (isIntact === false) throw damaged(source, "its contents do not match their checksum");
   if (metadata.format !== FORMAT || metadata.state === undefined) {
     throw new CheckpointError(
       "ERR_CHECKPOINT_FORMAT",
@@ -77,28 +122,37 @@ export function decodeCheckpoint(bytes: Uint8Array, source = "The file"): Checkp
         `${JSON.stringify(metadata.format ?? "not given")}). Load its weights with decodeSafetensors instead.`,
     );
   }
-  if (metadata.version !== String(FORMAT_VERSION)) {
-    throw new CheckpointError(
-      "ERR_CHECKPOINT_VERSION",
-      `${source} has checkpoint version ${metadata.version}, and this release reads version ${FORMAT_VERSION}. ` +
-        "Use the release that wrote it, or a newer one.",
-    );
-  }
+  const version = versionOf(metadata, source);
+  const isComplete = version === 1 ? Object.keys(metadata).length === 3 : isIntact;
+  if (isComplete !== true) throw damaged(source, "its checksum is missing");
   const host = new Map(
     Object.entries(tensors).map(([name, tensor]) => [name, toHostTensor(name, tensor, source)]),
   );
-  const packed: unknown = JSON.parse(metadata.state);
-  const state = unpack(packed, host) as Omit<Checkpoint, "stateDict">;
+  const state = migrate(parseState(metadata.state, host, source), version);
   const stateDict = Object.fromEntries([...host].filter(([name]) => !name.includes("/")));
-  return { stateDict, ...state };
+  return { stateDict, ...state } as Checkpoint;
 }
 
-function unpack(value: unknown, tensors: ReadonlyMap<string, HostTensor>): unknown {
-  if (Array.isArray(value)) return value.map((item) => unpack(item, tensors));
-  if (!isPlainObject(value)) return value;
-  const name = value[TENSOR_KEY];
-  if (typeof name === "string") return tensors.get(name);
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, unpack(item, tensors)]));
+function versionOf({ version = "" }: Record<string, string>, source: string): number {
+  const number = Number(version);
+  if (Number.isInteger(number) && number >= 1 && number <= FORMAT_VERSION) return number;
+  throw new CheckpointError(
+    "ERR_CHECKPOINT_VERSION",
+    `${source} has checkpoint version ${version}, and this release reads versions 1 to ${FORMAT_VERSION}. ` +
+      "Use the release that wrote it, or a newer one.",
+  );
+}
+
+function parseState(
+  json: string,
+  tensors: ReadonlyMap<string, HostTensor>,
+  source: string,
+): Record<string, unknown> {
+  try {
+    return unpackState(JSON.parse(json), tensors) as Record<string, unknown>;
+  } catch (cause) {
+    throw damaged(source, "its state is not JSON", cause);
+  }
 }
 
 function toFileTensor({ data, shape, dtype }: HostTensor): SafetensorsTensor {
@@ -111,5 +165,13 @@ function toHostTensor(name: string, { dtype, shape, data }: SafetensorsTensor, s
   throw new CheckpointError(
     "ERR_CHECKPOINT_DTYPE",
     `${source} holds ${JSON.stringify(name)} as ${dtype}; checkpoints hold ${Object.values(fileTypes).join(", ")}.`,
+  );
+}
+
+function damaged(source: string, problem: string, cause?: unknown): CheckpointError {
+  return new CheckpointError(
+    "ERR_CHECKPOINT_DAMAGED",
+    `${source} is a damaged checkpoint: ${problem}. Copy it again, or go on from an earlier one.`,
+    { cause },
   );
 }

@@ -1,38 +1,64 @@
 /** Takes a checkpoint of a running fit, and puts one back. */
-import { getGlobalGenerator, getGlobalSeed, seedEverything } from "../../random.js";
+import * as tf from "@tensorflow/tfjs-core";
 import { CheckpointError } from "../../errors.js";
 import type { HostTensor } from "../../host_tensor.js";
+import { hostToTensor } from "../../nn/parameter.js";
+import { getGlobalGenerator, getGlobalSeed, seedEverything } from "../../random.js";
+import { VERSION } from "../../version.js";
+import type { DataModule } from "../data_module.js";
+import { parametersOf } from "../gradients.js";
 import type { Hooks } from "../hooks.js";
 import type { AnyLightningModule } from "../lightning_module.js";
+import type { MetricsHub } from "../logging/metrics_hub.js";
 import type { FitLoop, LoopProgress } from "../loops/fit_loop.js";
 import { toHost } from "../to_device.js";
 import type { Checkpoint } from "./checkpoint.js";
 
-/** @param loop undefined where only weights are saved */
+/** What a fit consists of while it runs. */
+export interface RunningFit {
+  loop: FitLoop;
+  metrics: MetricsHub;
+  dataModule: DataModule;
+}
+
+/** @param fit undefined where only weights are saved */
 export async function captureCheckpoint(
   hooks: Hooks,
   progress: LoopProgress,
-  loop: FitLoop | undefined,
+  fit: RunningFit | undefined,
 ): Promise<Checkpoint> {
-  const { module, callbacks } = hooks;
+  const { module } = hooks;
   const checkpoint: Checkpoint = {
+    kindlingVersion: VERSION,
     stateDict: await readWeights(module),
     progress,
     hparams: module.hparams,
     callbacks: {},
-    random: { seed: getGlobalSeed(), state: [...getGlobalGenerator().state] },
+    random: { seed: getGlobalSeed(), state: [...(fit?.loop.randomState ?? getGlobalGenerator().state)] },
     extra: {},
   };
-  if (loop !== undefined) {
-    checkpoint.optimizer = await toHost(loop.optimizer.stateDict());
-    checkpoint.scheduler = loop.scheduler?.stateDict();
-    for (const callback of callbacks) {
-      const state = callback.stateDict?.();
-      if (state !== undefined) checkpoint.callbacks[callback.stateKey] = state;
-    }
-  }
+  if (fit !== undefined) await captureFit(checkpoint, hooks, fit);
   await hooks.callAll("onSaveCheckpoint", checkpoint);
   return checkpoint;
+}
+
+async function captureFit(
+  checkpoint: Checkpoint,
+  { callbacks }: Hooks,
+  { loop, metrics, dataModule }: RunningFit,
+): Promise<void> {
+  checkpoint.optimizerStates = [];
+  for (const optimizer of loop.optimizers) {
+    checkpoint.optimizerStates.push(await toHost(optimizer.stateDict()));
+  }
+  checkpoint.lrSchedulers = loop.schedulers.map((scheduler) => scheduler.stateDict());
+  if (loop.accumulatedBatches > 0) checkpoint.accumulation = await readAccumulation(loop);
+  checkpoint.metrics = metrics.stateDict(loop.isEpochOpen);
+  checkpoint.dataModule = { hparams: dataModule.hparams, state: dataModule.stateDict?.() };
+  for (const callback of callbacks) {
+    const state = callback.stateDict?.();
+    if (state !== undefined) checkpoint.callbacks[callback.stateKey] = state;
+  }
 }
 
 /** Copies a module's parameters and buffers to host memory. */
@@ -40,34 +66,78 @@ export async function readWeights(module: AnyLightningModule): Promise<Record<st
   return (await toHost(module.stateDict())) as Record<string, HostTensor>;
 }
 
-/** Weights and callbacks: what is restored before there is an optimizer. The module sees the checkpoint first. */
-export async function restoreModule(hooks: Hooks, checkpoint: Checkpoint): Promise<void> {
-  const { module, callbacks } = hooks;
+/** By the parameter's number in the optimizer. */
+async function readAccumulation(loop: FitLoop): Promise<NonNullable<Checkpoint["accumulation"]>> {
+  const gradients = parametersOf(loop.optimizer).flatMap(({ grad }, i) =>
+    grad === null ? [] : [[String(i), grad] as const],
+  );
+  return {
+    batches: loop.accumulatedBatches,
+    gradients: (await toHost(Object.fromEntries(gradients))) as Record<string, HostTensor>,
+  };
+}
+
+/** The weights. The module sees the checkpoint first. */
+export async function restoreWeights(hooks: Hooks, checkpoint: Checkpoint): Promise<void> {
+  const { module } = hooks;
   await hooks.callHook(module, "onLoadCheckpoint", checkpoint);
-  module.loadStateDict(checkpoint.stateDict);
-  await hooks.callCallbacks(callbacks, "onLoadCheckpoint", checkpoint);
-  for (const callback of callbacks) {
+  module.loadStateDict(checkpoint.stateDict, { strict: module.strictLoading });
+}
+
+/** Weights, data module and callbacks: what is restored before there is an optimizer. */
+export async function restoreModule(
+  hooks: Hooks,
+  dataModule: DataModule,
+  checkpoint: Checkpoint,
+): Promise<void> {
+  await restoreWeights(hooks, checkpoint);
+  const { state } = checkpoint.dataModule ?? {};
+  if (state !== undefined) dataModule.loadStateDict?.(state);
+  await hooks.callCallbacks(hooks.callbacks, "onLoadCheckpoint", checkpoint);
+  for (const callback of hooks.callbacks) {
     const state = checkpoint.callbacks[callback.stateKey];
     if (state !== undefined) callback.loadStateDict?.(state);
   }
 }
 
 /**
- * Optimizer, scheduler, position and random numbers.
+ * Optimizer, scheduler, waiting gradients, position, metrics and random numbers.
  *
- * @throws CheckpointError `ERR_CHECKPOINT_WEIGHTS_ONLY` where the checkpoint lacks them
+ * @throws CheckpointError `ERR_CHECKPOINT_WEIGHTS_ONLY` where the checkpoint lacks them; `ERR_CHECKPOINT_EPOCH` where it
+ *   is of a later epoch than this fit goes to
  */
-export function restoreLoop(loop: FitLoop, checkpoint: Checkpoint): void {
-  if (checkpoint.optimizer === undefined) {
+export function restoreLoop({ loop, metrics }: RunningFit, checkpoint: Checkpoint, maxEpochs: number): void {
+  const { optimizerStates, lrSchedulers = [], accumulation, progress } = checkpoint;
+  if (optimizerStates === undefined) {
     throw new CheckpointError(
       "ERR_CHECKPOINT_WEIGHTS_ONLY",
       "Training cannot go on from this checkpoint: it holds weights only, as it was saved when no fit was running or with weightsOnly. " +
         "Load them with module.loadStateDict and call fit without ckptPath to start anew from them.",
     );
   }
-  loop.optimizer.loadStateDict(checkpoint.optimizer as never);
-  if (checkpoint.scheduler !== undefined) loop.scheduler?.loadStateDict(checkpoint.scheduler as never);
-  Object.assign(loop.progress, checkpoint.progress);
+  if (maxEpochs >= 0 && progress.epoch > maxEpochs) {
+    throw new CheckpointError(
+      "ERR_CHECKPOINT_EPOCH",
+      `The checkpoint was saved after ${progress.epoch} epochs, and this fit ends after ${maxEpochs}. ` +
+        `Give the Trainer maxEpochs of more than ${progress.epoch} to go on from it.`,
+    );
+  }
+  loop.optimizers.forEach((optimizer, i) => optimizer.loadStateDict(optimizerStates[i] as never));
+  loop.schedulers.forEach((scheduler, i) => scheduler.loadStateDict(lrSchedulers[i] as never));
+  if (accumulation !== undefined) restoreAccumulation(loop, accumulation);
+  Object.assign(loop.progress, progress);
+  if (checkpoint.metrics !== undefined) metrics.loadStateDict(checkpoint.metrics);
   seedEverything(checkpoint.random.seed);
   getGlobalGenerator().state = checkpoint.random.state;
+}
+
+function restoreAccumulation(
+  loop: FitLoop,
+  { batches, gradients }: NonNullable<Checkpoint["accumulation"]>,
+): void {
+  parametersOf(loop.optimizer).forEach((parameter, i) => {
+    const gradient = gradients[i];
+    if (gradient !== undefined) parameter.grad = tf.keep(hostToTensor(gradient));
+  });
+  loop.accumulatedBatches = batches;
 }

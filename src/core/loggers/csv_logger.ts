@@ -1,41 +1,73 @@
-/** Writes metrics as they come to `metrics.csv`, and the hyperparameters to `hparams.json`, in a new folder for each run. */
-import { mkdirSync, readdirSync } from "node:fs";
+/** Writes metrics to `metrics.csv` and the hyperparameters to `hparams.json`, in a folder for each run. */
+import { parse } from "csv-parse/sync";
+import { existsSync, mkdirSync } from "node:fs";
 import { appendFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { ConfigurationError } from "../../errors.js";
 import { writeFileAtomically } from "../checkpoint/atomic_write.js";
 import { toJson } from "../json.js";
 import type { MetricRecord } from "../types.js";
-import type { Logger } from "./logger.js";
+import { Logger, withPrefix } from "./logger.js";
+import { claimVersion, inFolder, versionFolder } from "./version_folder.js";
 
-export interface CsvLoggerOptions {
-  /** The folder of all runs. Default: "kindling_logs" in the working directory. */
+export interface CSVLoggerOptions {
+  /** The folder of all experiments. Default: the working directory. */
   saveDir?: string;
+  /** The experiment, a folder in `saveDir`; "" for none. Default: "kindling_logs". */
+  name?: string;
+  /** The run: a number N for the folder `version_N`, or the folder's name. Default: the next number. */
+  version?: number | string;
+  /** Stands before each metric's name, with a "-" between. Default: none. */
+  prefix?: string;
+  /** Rows are held back until this many steps have passed, or the run ends. Default: 1, each is written at once. */
+  flushLogsEveryNSteps?: number;
 }
 
 /**
- * The folder is `saveDir/version_N` with the first N above those that exist, made when the first thing is logged. A row
- * holds `epoch`, `step` and the metrics logged together; columns are added as new names come.
+ * The folder is `saveDir/name/version_N`, made when the first thing is logged. A row holds `epoch`, `step` and the metrics
+ * logged together; columns are added as new names come. A version that exists is continued.
  */
-export class CsvLogger implements Logger {
+export class CSVLogger extends Logger {
+  readonly name: string;
   readonly #saveDir: string;
-  #version: number | undefined;
-  #columns: string[] = [];
+  readonly #prefix: string;
+  readonly #flushEvery: number;
+  #version: number | string | undefined;
+  #columns: string[] | undefined;
+  #rows: MetricRecord[] = [];
 
-  constructor({ saveDir = "kindling_logs" }: CsvLoggerOptions = {}) {
+  /** @throws ConfigurationError `ERR_LOGGER_OPTION` where `flushLogsEveryNSteps` is no count */
+  constructor(options: CSVLoggerOptions = {}) {
+    super();
+    const { saveDir = ".", name = "kindling_logs", version, prefix = "", flushLogsEveryNSteps = 1 } = options;
+    if (!Number.isSafeInteger(flushLogsEveryNSteps) || flushLogsEveryNSteps < 1) {
+      throw new ConfigurationError(
+        "ERR_LOGGER_OPTION",
+        `CSVLogger's flushLogsEveryNSteps must be an integer >= 1, not ${String(flushLogsEveryNSteps)}.`,
+      );
+    }
     this.#saveDir = saveDir;
+    this.name = name;
+    this.#version = version;
+    this.#prefix = prefix;
+    this.#flushEvery = flushLogsEveryNSteps;
   }
 
-  get name(): string {
-    return "csv";
-  }
-
-  get version(): number {
-    this.#version ??= claimVersion(this.#saveDir);
+  get version(): number | string {
+    this.#version ??= claimVersion(this.rootDir);
     return this.#version;
   }
 
-  get logDir(): string {
-    return join(this.#saveDir, `version_${this.version}`);
+  override get saveDir(): string {
+    return this.#saveDir;
+  }
+
+  override get rootDir(): string {
+    return join(this.#saveDir, this.name);
+  }
+
+  override get logDir(): string {
+    return join(this.rootDir, versionFolder(this.version));
   }
 
   get #path(): string {
@@ -43,24 +75,36 @@ export class CsvLogger implements Logger {
   }
 
   async logMetrics(metrics: MetricRecord, step: number): Promise<void> {
-    const row: MetricRecord = { ...metrics, step };
-    await this.#addColumns(Object.keys(row));
-    const cells = this.#columns.map((column) => row[column] ?? "");
-    await appendFile(this.#path, `${cells.join(",")}\n`);
+    this.#rows.push({ ...withPrefix(metrics, this.#prefix), step });
+    if (step - this.#rows[0]!.step! + 1 >= this.#flushEvery) await this.save();
   }
 
   async logHyperparams(hparams: Readonly<Record<string, unknown>>): Promise<void> {
+    this.#makeFolder();
     await writeFile(join(this.logDir, "hparams.json"), `${toJson(hparams, 2)}\n`);
   }
 
-  finalize(): void {}
+  override async save(): Promise<void> {
+    if (this.#rows.length === 0) return;
+    this.#makeFolder();
+    const columns = await this.#growColumns(this.#rows.flatMap((row) => Object.keys(row)));
+    const lines = this.#rows.map((row) => `${columns.map((column) => row[column] ?? "").join(",")}\n`);
+    await appendFile(this.#path, lines.join(""));
+    this.#rows = [];
+  }
+
+  #makeFolder(): void {
+    const { logDir } = this;
+    inFolder(logDir, () => mkdirSync(logDir, { recursive: true }));
+  }
 
   /** Rewrites the file where the header has to grow. Earlier rows get empty cells at their end. */
-  async #addColumns(names: string[]): Promise<void> {
+  async #growColumns(names: string[]): Promise<readonly string[]> {
+    this.#columns ??= existsSync(this.#path) ? await readHeader(this.#path) : [];
     const before = this.#columns;
     const ordered = before.length === 0 ? ["epoch", "step", ...names] : [...before, ...names];
     const columns = [...new Set(ordered)];
-    if (columns.length === before.length) return;
+    if (columns.length === before.length) return columns;
     let rows = "";
     if (before.length > 0) {
       const text = await readFile(this.#path, "utf8");
@@ -69,7 +113,14 @@ export class CsvLogger implements Logger {
     }
     await writeFileAtomically(this.#path, headerOf(columns) + rows);
     this.#columns = columns;
+    return columns;
   }
+}
+
+/** The columns of a file that an earlier run wrote. */
+async function readHeader(path: string): Promise<string[]> {
+  const [header = []] = parse(await readFile(path), { to: 1 });
+  return header;
 }
 
 function headerOf(columns: readonly string[]): string {
@@ -79,18 +130,4 @@ function headerOf(columns: readonly string[]): string {
 /** RFC 4180: a field with a comma, quote or line break stands in quotes, its own quotes doubled. */
 function quote(field: string): string {
   return /[",\r\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field;
-}
-
-/** Makes the next `version_N` folder. Two runs that start together get different ones. */
-function claimVersion(saveDir: string): number {
-  mkdirSync(saveDir, { recursive: true });
-  const versions = readdirSync(saveDir).map((name) => Number(/^version_(\d+)$/.exec(name)?.[1] ?? -1));
-  for (let version = Math.max(-1, ...versions) + 1; ; version++) {
-    try {
-      mkdirSync(join(saveDir, `version_${version}`));
-      return version;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    }
-  }
 }

@@ -44,5 +44,5 @@ function valueError(name: string, value: unknown): ConfigurationError {
 
 function describe(value: unknown): string {
   if (typeof value !== "object" || value === null) return `${String(value)} (${typeof value})`;
-  return `an object with the keys ${Object.keys(value).join(", ")}; logDict takes several values at once`;
+  return `an object with the keys ${Object.keys(value).join(", ")}; logDict takes several values at once, in one flat object`;
 }

@@ -21,7 +21,6 @@ const testEpoch: LogRule = { ...testBatch, perBatch: false };
 
 const rules: Record<string, LogRule> = {
   trainingStep: trainBatch,
-  onAfterBatchTransfer: trainBatch,
   onTrainBatchStart: trainBatch,
   onTrainBatchEnd: trainBatch,
   onBeforeZeroGrad: trainBatch,
@@ -57,9 +56,17 @@ export interface LogOptions {
   onEpoch?: boolean;
   /** How the values of an epoch become one. Means are weighted by batch size. Default: "mean". */
   reduceFx?: "mean" | "min" | "max" | "sum";
-  /** The weight of this value in the epoch's mean. Default: the length of the batch's first array. */
+  /** The weight of this value in the epoch's mean. Default: the first axis of the batch's tensors. */
   batchSize?: number;
+  /**
+   * Where several loaders are evaluated, whether the name ends in `/dataloader_idx_N`. With false, values of one name are
+   * taken together. Default: true.
+   */
+  addDataloaderIdx?: boolean;
 }
+
+/** What the Trainer puts between a name and the number of its loader. */
+export const DATALOADER_SUFFIX = "/dataloader_idx_";
 
 /** How one value is logged, all defaults filled in. */
 export interface ResolvedLog {
@@ -88,7 +95,14 @@ export function resolveLog(
     throw new ConfigurationError(
       "ERR_LOG_NOT_ALLOWED",
       `log(${quoted}) was called ${place}, where no step or epoch is open to add it to. ` +
-        "Log in a step or in an epoch hook, or give the value to `trainer.loggers` directly.",
+        "Log in a step or in an epoch hook, or give the value to a logger directly: this.logger.logMetrics({ name: value }, step).",
+    );
+  }
+  if (name.includes(DATALOADER_SUFFIX)) {
+    throw new ConfigurationError(
+      "ERR_LOG_NAME",
+      `log(${quoted}): names must not contain ${JSON.stringify(DATALOADER_SUFFIX)}, which is added for you where several ` +
+        "loaders are evaluated. Leave it out, or pass { addDataloaderIdx: false } and another name.",
     );
   }
   const { stage, perBatch } = rule;

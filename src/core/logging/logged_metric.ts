@@ -2,6 +2,7 @@
 import type { Awaitable } from "../types.js";
 import type { LazyScalar } from "./lazy_scalar.js";
 import type { ResolvedLog } from "./log_rules.js";
+import type { EpochSums } from "./metrics_state.js";
 
 /** A metric that keeps its own sums, such as `Accuracy`. It is read when the epoch ends, then reset. */
 export interface EpochMetric {
@@ -17,6 +18,7 @@ interface Weighted {
 export class LoggedMetric {
   readonly name: string;
   readonly log: ResolvedLog;
+  readonly #suffix: string;
   #last: LazyScalar | undefined;
   #loggedThisStep = false;
   /** Values of this step, and of the step before, which by now are computed and cost no waiting. */
@@ -26,17 +28,24 @@ export class LoggedMetric {
   #metric: EpochMetric | undefined;
   #computed: number | undefined;
 
-  constructor(name: string, log: ResolvedLog) {
+  /** @param suffix stands at the end of every name */
+  constructor(name: string, suffix: string, log: ResolvedLog) {
     this.name = name;
+    this.#suffix = suffix;
     this.log = log;
   }
 
+  /** The name that neither says step nor epoch. */
+  get key(): string {
+    return this.name + this.#suffix;
+  }
+
   get stepName(): string {
-    return this.log.onEpoch ? `${this.name}_step` : this.name;
+    return (this.log.onEpoch ? `${this.name}_step` : this.name) + this.#suffix;
   }
 
   get epochName(): string {
-    return this.log.onStep ? `${this.name}_epoch` : this.name;
+    return (this.log.onStep ? `${this.name}_epoch` : this.name) + this.#suffix;
   }
 
   /** The value of the step that is running or has just ended. */
@@ -63,6 +72,12 @@ export class LoggedMetric {
     this.#fresh = [];
   }
 
+  /** Forgets what a step that has failed added to the epoch. */
+  dropStep(): void {
+    this.#loggedThisStep = false;
+    for (const { scalar } of this.#fresh.splice(0)) if (scalar !== this.#last) scalar.dispose();
+  }
+
   /** The value over the epoch so far. */
   async epochValue(readMetric: (name: string, value: unknown) => LazyScalar): Promise<number> {
     if (this.#metric !== undefined) {
@@ -72,6 +87,18 @@ export class LoggedMetric {
     this.#addUp(this.#waiting);
     this.#addUp(this.#fresh);
     return reduce(this.#epoch, this.log.reduceFx);
+  }
+
+  /** What the epoch has added up to so far; undefined for a metric object, which keeps that itself. */
+  get epochSums(): EpochSums | undefined {
+    if (this.#metric !== undefined) return undefined;
+    this.#addUp(this.#waiting);
+    this.#addUp(this.#fresh);
+    return { ...this.#epoch };
+  }
+
+  set epochSums(sums: EpochSums) {
+    this.#epoch = { ...sums };
   }
 
   /** Frees what is held and forgets the epoch. */
@@ -88,14 +115,6 @@ export class LoggedMetric {
   #addUp(values: Weighted[]): void {
     for (const { scalar, weight } of values.splice(0)) add(this.#epoch, scalar.value, weight);
   }
-}
-
-interface EpochSums {
-  sum: number;
-  weighted: number;
-  weight: number;
-  min: number;
-  max: number;
 }
 
 function newSums(): EpochSums {

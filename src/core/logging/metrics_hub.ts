@@ -1,12 +1,26 @@
 /** Collects what `log()` is given and offers it to monitors, progress bars and loggers. */
 import { ConfigurationError } from "../../errors.js";
+import { warnOnce } from "../../warn.js";
 import type { MetricRecord } from "../types.js";
-import { batchSizeOf } from "./batch_size.js";
+import type { MetricsState } from "./metrics_state.js";
+import { batchSizesOf } from "./batch_size.js";
 import { LazyScalar } from "./lazy_scalar.js";
 import { LoggedMetric, type EpochMetric } from "./logged_metric.js";
-import { resolveLog, type LoggingStage, type LogOptions, type ResolvedLog } from "./log_rules.js";
+import {
+  DATALOADER_SUFFIX,
+  resolveLog,
+  type LoggingStage,
+  type LogOptions,
+  type ResolvedLog,
+} from "./log_rules.js";
 
 export type LogValue = number | EpochMetric | { readonly shape: readonly number[] };
+
+/** The place of a loader among those of its stage. */
+export interface DataloaderPlace {
+  readonly index: number;
+  readonly count: number;
+}
 
 type Published = Map<string, LazyScalar | number>;
 
@@ -18,8 +32,11 @@ export class MetricsHub {
   };
   readonly #callback: Published = new Map();
   readonly #progressBar: Published = new Map();
+  readonly #logged = new Map<string, number>();
   /** The host batch of the running step, for its size. */
   batch: unknown;
+  /** Which of how many evaluation loaders the running batch is from; undefined in training. */
+  dataloader: DataloaderPlace | undefined;
   /** The sanity check runs the validation code but leaves no numbers. */
   muted = false;
 
@@ -32,17 +49,50 @@ export class MetricsHub {
     return read(this.#progressBar);
   }
 
+  /** The last value of everything that went to the loggers. */
+  get loggedMetrics(): MetricRecord {
+    return Object.fromEntries(this.#logged);
+  }
+
+  /** Remembers what went to the loggers. */
+  noteLogged(metrics: MetricRecord): void {
+    for (const [name, value] of Object.entries(metrics)) this.#logged.set(name, value);
+  }
+
   /** Forgets what earlier runs published. */
   beginRun(): void {
     this.#callback.clear();
+    this.#logged.clear();
     this.#progressBar.clear();
     this.muted = false;
+  }
+
+  /**
+   * What a checkpoint keeps. Reading waits for the device.
+   *
+   * @param isOpen whether the training epoch goes on
+   */
+  stateDict(isOpen: boolean): MetricsState {
+    const openEpoch: MetricsState["openEpoch"] = {};
+    for (const { name, log, epochSums: sums } of isOpen ? this.#stages.train.values() : []) {
+      if (log.onEpoch && sums !== undefined) openEpoch[name] = { log: { ...log }, sums };
+    }
+    const { callbackMetrics, progressBarMetrics } = this;
+    return { callbackMetrics, progressBarMetrics, openEpoch };
+  }
+
+  loadStateDict({ callbackMetrics, progressBarMetrics, openEpoch }: MetricsState): void {
+    for (const [name, value] of Object.entries(callbackMetrics)) this.#callback.set(name, value);
+    for (const [name, value] of Object.entries(progressBarMetrics)) this.#progressBar.set(name, value);
+    for (const [name, { log, sums }] of Object.entries(openEpoch)) {
+      this.#entry(name, log, "").epochSums = sums;
+    }
   }
 
   log(hook: string | undefined, name: string, value: unknown, options: LogOptions): void {
     const metric = isEpochMetric(value) ? value : undefined;
     const log = resolveLog(hook, name, options, metric !== undefined);
-    const entry = this.#entry(name, log);
+    const entry = this.#entry(name, log, this.#suffix(log, options));
     if (metric !== undefined) {
       entry.recordMetric(metric);
       return;
@@ -51,7 +101,7 @@ export class MetricsHub {
     entry.record(scalar, this.#weight(name, log, options.batchSize));
     if (log.onStep) {
       this.#publish(entry, entry.stepName, scalar);
-      if (log.onEpoch && log.stage === "train") this.#callback.set(name, scalar);
+      if (log.onEpoch && log.stage === "train") this.#callback.set(entry.key, scalar);
     }
   }
 
@@ -69,6 +119,11 @@ export class MetricsHub {
     for (const entry of this.#stages[stage].values()) entry.endStep();
   }
 
+  /** Forgets what a step that has failed added to the training epoch. */
+  dropStep(): void {
+    for (const entry of this.#stages.train.values()) entry.dropStep();
+  }
+
   /** Reads the epoch's values so that monitors and bars see them, and returns those for the loggers. */
   async publishEpoch(stage: LoggingStage): Promise<{ all: MetricRecord; logger: MetricRecord }> {
     const all: MetricRecord = {};
@@ -77,7 +132,7 @@ export class MetricsHub {
       if (!entry.log.onEpoch) continue;
       const value = await entry.epochValue((name, result) => new LazyScalar(name, result));
       this.#publish(entry, entry.epochName, value);
-      if (entry.log.onStep && !this.muted) this.#callback.set(entry.name, value);
+      if (entry.log.onStep && !this.muted) this.#callback.set(entry.key, value);
       all[entry.epochName] = value;
       if (entry.log.logger) logger[entry.epochName] = value;
     }
@@ -102,6 +157,7 @@ export class MetricsHub {
       }
     }
     for (const stage of ["train", "validate", "test"] as const) this.#clear(stage);
+    this.dataloader = undefined;
     this.batch = undefined;
   }
 
@@ -110,12 +166,20 @@ export class MetricsHub {
     this.#stages[stage].clear();
   }
 
-  #entry(name: string, log: ResolvedLog): LoggedMetric {
+  /** What tells apart the values of one name that come from several loaders. */
+  #suffix({ perBatch, stage }: ResolvedLog, { addDataloaderIdx = true }: LogOptions): string {
+    const place = this.dataloader;
+    const isOneOfSeveral = perBatch && stage !== "train" && place !== undefined && place.count > 1;
+    return isOneOfSeveral && addDataloaderIdx ? `${DATALOADER_SUFFIX}${place.index}` : "";
+  }
+
+  #entry(name: string, log: ResolvedLog, suffix: string): LoggedMetric {
     const entries = this.#stages[log.stage];
-    const known = entries.get(name);
+    const key = name + suffix;
+    const known = entries.get(key);
     if (known === undefined) {
-      const entry = new LoggedMetric(name, log);
-      entries.set(name, entry);
+      const entry = new LoggedMetric(name, suffix, log);
+      entries.set(key, entry);
       return entry;
     }
     const changed = (Object.keys(log) as (keyof ResolvedLog)[]).filter((key) => log[key] !== known.log[key]);
@@ -132,7 +196,15 @@ export class MetricsHub {
   #weight(name: string, log: ResolvedLog, batchSize: number | undefined): number {
     if (batchSize !== undefined || !log.perBatch || !log.onEpoch || log.reduceFx !== "mean")
       return batchSize ?? 1;
-    const inferred = batchSizeOf(this.batch);
+    const [inferred, ...others] = batchSizesOf(this.batch);
+    if (others.length > 0) {
+      warnOnce(
+        "WARN_LOG_BATCH_SIZE",
+        `log(${JSON.stringify(name)}) weights the epoch's mean by batch size, and the arrays of the batch have different ` +
+          `lengths (${[inferred, ...others].join(", ")}): the first is taken. ` +
+          `Pass the right one: log(${JSON.stringify(name)}, value, { batchSize }).`,
+      );
+    }
     if (inferred !== undefined) return inferred;
     throw new ConfigurationError(
       "ERR_LOG_BATCH_SIZE",

@@ -47,20 +47,28 @@ export function limitBatches(loader: BatchLoader, limit: number | undefined, opt
   return { loader, total };
 }
 
+/** Has the next pass begin at a batch of an epoch, where the loader can do so without reading the ones before. */
+export function seek({ loader }: BatchSource, epoch: number, batch: number): boolean {
+  loader.loadStateDict?.({ epoch, batch });
+  return loader.loadStateDict !== undefined;
+}
+
 /**
  * The batches of one pass. A loader without a length is read one batch ahead, to know which is the last.
  *
  * @param skip how many to leave out at the start
+ * @param isSought whether the loader itself leaves them out
  * @throws DataError `ERR_LOADER_SHORT` where a loader ends before its announced length
  */
 export async function* numberBatches(
   { loader, total }: BatchSource,
   skip = 0,
+  isSought = false,
 ): AsyncGenerator<NumberedBatch, void, void> {
   if (skip >= total) return;
   const sized = loader.length !== undefined;
   let ahead: NumberedBatch | undefined;
-  let index = 0;
+  let index = isSought ? skip : 0;
   for await (const batch of loader) {
     if (ahead !== undefined) yield ahead;
     ahead = undefined;

@@ -1,69 +1,119 @@
-/** Training: epochs of batches, each epoch followed by validation. */
+/** Training: epochs of batches, and validation where it is due. */
+import type * as tf from "@tensorflow/tfjs-core";
+import { ConfigurationError } from "../../errors.js";
 import type { LrScheduler, Optimizer } from "../../nn/index.js";
 import { getGlobalGenerator } from "../../random.js";
 import type { Optimization } from "../configure_optimizers.js";
+import type { DataSources } from "../data_sources.js";
 import type { Hooks } from "../hooks.js";
+import { LightningOptimizer } from "../lightning_optimizer.js";
+import type { SignalListener } from "../signals.js";
 import type { Trainer } from "../trainer.js";
-import { numberBatches, type BatchSource, type NumberedBatch } from "./batches.js";
+import { numberBatches, seek, type BatchSource, type NumberedBatch } from "./batches.js";
 import { EvaluationLoop } from "./evaluation_loop.js";
+import { ManualStep } from "./manual_step.js";
 import { nextTurn } from "./next_turn.js";
 import { lend } from "./outputs.js";
+import { startOfTraining, type LoopProgress } from "./progress.js";
+import { ResumePoint } from "./resume_point.js";
 import { TrainingStep } from "./training_step.js";
+import { prepareHostBatch } from "./transfer.js";
+import { ValidationSchedule } from "./validation_schedule.js";
 
-/** Where training stands. */
-export interface LoopProgress {
-  /** Epochs completed. */
-  epoch: number;
-  /** Batches completed of the epoch that is open. */
-  batchInEpoch: number;
-  /** Optimizer steps. */
-  globalStep: number;
-  /** What comes next in the open epoch: more batches, or validation and the epoch's end. */
-  phase: "batches" | "validation";
-}
+export { startOfTraining, type LoopProgress };
 
-export function startOfTraining(): LoopProgress {
-  return { epoch: 0, batchInEpoch: 0, globalStep: 0, phase: "batches" };
-}
-
-interface FitLoopParts extends Optimization {
-  train: BatchSource;
-  val: BatchSource | undefined;
-  sanity: BatchSource | undefined;
+interface FitLoopParts {
+  hooks: Hooks;
+  sources: DataSources;
+  signals: SignalListener;
+  /** One in automatic optimization. */
+  optimizations: readonly Optimization[];
+  /** Whether there is anything to validate on. */
+  validates: boolean;
+  sanity: readonly BatchSource[];
 }
 
 export class FitLoop {
   readonly #trainer: Trainer;
-  readonly #hooks: Hooks;
   readonly #parts: FitLoopParts;
-  readonly #step: TrainingStep;
+  readonly #hooks: Hooks;
+  readonly #step: TrainingStep | ManualStep;
   readonly #validation: EvaluationLoop;
+  readonly #schedule: ValidationSchedule;
   readonly progress = startOfTraining();
+  readonly lightningOptimizers: LightningOptimizer[];
+  /** Undefined in automatic optimization. */
+  readonly #manual: ManualStep | undefined;
+  #stage: "train" | "validate" | "sanityCheck" = "train";
   /** Whether the open epoch has nothing left to do but to be counted. */
   #isComplete = false;
+  #isLastBatch = false;
+  readonly #resume = new ResumePoint();
   #validatedEpoch: number | undefined;
 
-  constructor(trainer: Trainer, hooks: Hooks, parts: FitLoopParts) {
+  constructor(trainer: Trainer, parts: FitLoopParts) {
+    const { hooks, signals, optimizations, validates } = parts;
     this.#trainer = trainer;
-    this.#hooks = hooks;
     this.#parts = parts;
-    this.#step = new TrainingStep(hooks, parts.optimizer, trainer);
-    this.#validation = new EvaluationLoop(trainer, hooks, "validate");
-    if (parts.val !== undefined && parts.val.total > 0) this.#validatedEpoch = -1;
+    this.#hooks = hooks;
+    this.#validation = new EvaluationLoop(trainer, hooks, signals, "validate");
+    this.#schedule = new ValidationSchedule(trainer.options);
+    if (validates) this.#validatedEpoch = -1;
+    if (!hooks.module.automaticOptimization) {
+      this.#manual = new ManualStep(hooks, () => this.progress.globalStep++);
+    }
+    this.#step = this.#manual ?? new TrainingStep(hooks, optimizations[0]!.optimizer, trainer);
+    this.lightningOptimizers = optimizations.map(
+      ({ optimizer }) => new LightningOptimizer(optimizer, () => this.#manualStep("step").step(optimizer)),
+    );
+  }
+
+  get stage(): "train" | "validate" | "sanityCheck" {
+    return this.#stage;
+  }
+
+  get optimizers(): Optimizer[] {
+    return this.#parts.optimizations.map(({ optimizer }) => optimizer);
   }
 
   get optimizer(): Optimizer {
-    return this.#parts.optimizer;
+    return this.optimizers[0]!;
   }
 
-  get scheduler(): LrScheduler | undefined {
-    return this.#parts.scheduler;
+  get schedulers(): LrScheduler[] {
+    return this.#parts.optimizations.flatMap(({ scheduler }) => scheduler ?? []);
+  }
+
+  get isLastBatch(): boolean {
+    return this.#isLastBatch;
   }
 
   /** Where a run that resumes from a checkpoint taken now has to begin. */
   get resumePoint(): LoopProgress {
-    if (!this.#isComplete) return { ...this.progress };
+    if (!this.#isComplete) {
+      return { ...this.progress, batchInEpoch: this.#resume.batchFrom(this.progress.batchInEpoch) };
+    }
     return { ...this.progress, epoch: this.progress.epoch + 1, batchInEpoch: 0, phase: "batches" };
+  }
+
+  /** The random generator's state at the resume point. */
+  get randomState(): readonly number[] {
+    return this.#isComplete ? getGlobalGenerator().state : this.#resume.random;
+  }
+
+  /** Whether the resume point lies within the open epoch. */
+  get isEpochOpen(): boolean {
+    return !this.#isComplete;
+  }
+
+  /** Batches whose gradients wait for the optimizer. */
+  get accumulatedBatches(): number {
+    return this.#step.accumulated;
+  }
+
+  /** To be set where those gradients come back from a checkpoint. */
+  set accumulatedBatches(batches: number) {
+    this.#step.accumulated = batches;
   }
 
   /** The last epoch with validation, -1 before the first; undefined where there is no validation data. */
@@ -71,94 +121,161 @@ export class FitLoop {
     return this.#validatedEpoch;
   }
 
-  /** Frees the gradients and what the optimizer remembers. */
+  /** What `module.manualBackward()` does. */
+  manualBackward(loss: () => tf.Tensor): tf.Scalar {
+    return this.#manualStep("manualBackward").backward(loss);
+  }
+
+  #manualStep(method: string): ManualStep {
+    if (this.#manual !== undefined) return this.#manual;
+    throw new ConfigurationError(
+      "ERR_AUTOMATIC_OPTIMIZATION",
+      `${method} was called, and the Trainer computes the gradients and steps the optimizer of ` +
+        `${this.#hooks.module.constructor.name} itself. Set automaticOptimization = false in the module to do it yourself.`,
+    );
+  }
+
+  /** Frees the gradients and what the optimizers remember. */
   dispose(): void {
-    this.optimizer.zeroGrad();
-    this.optimizer.dispose();
+    for (const parameter of this.#hooks.module.parameters()) parameter.zeroGrad();
+    for (const optimizer of this.optimizers) {
+      optimizer.zeroGrad();
+      optimizer.dispose();
+    }
   }
 
   async run(): Promise<void> {
     await this.#sanityCheck();
-    if (this.#parts.train.total === 0) return;
+    const [train] = await this.#parts.sources.forEpoch("train", this.progress.epoch);
+    if (train!.total === 0) return;
+    this.#schedule.check(train!);
+    this.#schedule.restart();
     await this.#hooks.callAll("onTrainStart");
     while (!this.#isDone()) await this.#epoch();
     await this.#hooks.callAll("onTrainEnd");
   }
 
   #isDone(): boolean {
-    const { maxEpochs, maxSteps } = this.#trainer.options;
-    return (
-      this.#trainer.shouldStop ||
-      (maxEpochs >= 0 && this.progress.epoch >= maxEpochs) ||
-      this.#hasAllSteps(maxSteps)
-    );
+    const { maxEpochs } = this.#trainer.options;
+    return (maxEpochs >= 0 && this.progress.epoch >= maxEpochs) || this.#isStopping();
   }
 
-  #hasAllSteps(maxSteps: number): boolean {
-    return maxSteps >= 0 && this.progress.globalStep >= maxSteps;
+  /** Whether training ends after the running batch: all steps are done, or somebody asked and the least is done. */
+  #isStopping(): boolean {
+    const { maxSteps, minSteps, minEpochs } = this.#trainer.options;
+    const { epoch, globalStep } = this.progress;
+    if (maxSteps >= 0 && globalStep >= maxSteps) return true;
+    return this.#trainer.shouldStop && epoch >= minEpochs && globalStep >= minSteps;
   }
 
   async #epoch(): Promise<void> {
-    this.#parts.train.loader.setEpoch?.(this.progress.epoch);
+    const [train] = await this.#parts.sources.forEpoch("train", this.progress.epoch);
+    train!.loader.setEpoch?.(this.#loaderEpoch);
     await this.#hooks.callAll("onTrainEpochStart");
-    if (this.progress.phase === "batches") await this.#batches();
+    if (this.progress.phase === "validation") await this.#validate();
+    await this.#batches(train!);
     if (this.#isValidationDue()) await this.#validate();
     await this.#endEpoch();
+    this.#parts.signals.check();
   }
 
-  async #batches(): Promise<void> {
-    const { maxSteps } = this.#trainer.options;
-    for await (const numbered of numberBatches(this.#parts.train, this.progress.batchInEpoch)) {
-      if (!(await this.#batch(numbered))) break;
-      if (this.#trainer.shouldStop || this.#hasAllSteps(maxSteps)) break;
+  /** What the training loader takes for the epoch: always the first where one is learnt by heart. */
+  get #loaderEpoch(): number {
+    return this.#trainer.options.overfits ? 0 : this.progress.epoch;
+  }
+
+  async #batches(train: BatchSource): Promise<void> {
+    const skip = this.progress.batchInEpoch;
+    const isSought = skip > 0 && seek(train, this.#loaderEpoch, skip);
+    for await (const numbered of numberBatches(train, skip, isSought)) {
+      if (!(await this.#batch(numbered, train))) break;
+      if (this.progress.phase === "validation") await this.#validate();
+      if (!this.#step.isAccumulating) this.#parts.signals.check();
+      if (this.#isStopping()) break;
     }
     this.#step.dropGradients();
-    if (this.#parts.interval === "epoch") this.#parts.scheduler?.step();
-    this.progress.phase = "validation";
   }
 
   /** @returns whether the epoch goes on */
-  async #batch({ batch, index, isLast }: NumberedBatch): Promise<boolean> {
+  async #batch({ batch, index, isLast }: NumberedBatch, train: BatchSource): Promise<boolean> {
     const { metrics } = this.#trainer;
-    const hostBatch = await this.#hooks.callHook(this.#hooks.module, "onBeforeBatchTransfer", batch);
+    this.#isLastBatch = isLast;
+    this.#resume.beginBatch(index, this.#step.accumulated);
+    const hostBatch = await prepareHostBatch(this.#hooks, batch, 0);
     metrics.batch = hostBatch;
     const started = await this.#hooks.callAll("onTrainBatchStart", hostBatch, index);
     if (started.includes(-1)) return false;
-    const { outputs, stepped } = this.#step.run(hostBatch, index, isLast);
-    this.progress.batchInEpoch = index + 1;
-    if (stepped) this.#countStep();
+    const { outputs, steps } = this.#runStep(hostBatch, index, isLast);
+    this.#count(index, steps, train);
+    this.#stepSchedulers(steps, isLast);
+    this.#resume.end();
     await lend(outputs, () => this.#hooks.callAll("onTrainBatchEnd", outputs, hostBatch, index));
-    await this.#logStep(stepped);
+    await this.#logStep(steps);
     metrics.endStep("train");
     await nextTurn();
     return true;
   }
 
-  #countStep(): void {
-    this.progress.globalStep++;
-    if (this.#parts.interval === "step") this.#parts.scheduler?.step();
+  #runStep(batch: unknown, index: number, isLast: boolean): { outputs: unknown; steps: number } {
+    try {
+      return this.#step.run(batch, index, isLast);
+    } catch (error) {
+      this.#resume.breakWindow();
+      this.#step.dropGradients();
+      throw error;
+    }
   }
 
-  async #logStep(stepped: boolean): Promise<void> {
+  /** Steps of manual optimization count themselves. */
+  #count(index: number, steps: number, train: BatchSource): void {
+    this.progress.batchInEpoch = index + 1;
+    this.progress.batchesSinceValidation++;
+    if (this.#manual === undefined) this.progress.globalStep += steps;
+    if (this.#schedule.isDue(this.progress, train)) this.progress.phase = "validation";
+  }
+
+  /** In manual optimization the module steps its schedulers. */
+  #stepSchedulers(steps: number, isLast: boolean): void {
+    if (this.#manual !== undefined) return;
+    const { scheduler, interval } = this.#parts.optimizations[0]!;
+    if (interval === "step" ? steps > 0 : isLast) scheduler?.step();
+  }
+
+  async #logStep(steps: number): Promise<void> {
     const { logEveryNSteps } = this.#trainer.options;
-    if (!stepped || logEveryNSteps === 0 || this.progress.globalStep % logEveryNSteps !== 0) return;
-    await this.#trainer.logStep("train");
+    if (logEveryNSteps === 0 || steps === 0) return;
+    if (this.progress.globalStep % logEveryNSteps < steps) await this.#trainer.logStep("train");
   }
 
-  /** Training that ends early is validated once more, so that its last state has a score. */
+  /** Whether an epoch whose batches are done is validated. Training that ends early is, so that its last state has a score. */
   #isValidationDue(): boolean {
-    const { checkValEveryNEpoch, maxSteps } = this.#trainer.options;
-    const isEnd = this.#trainer.shouldStop || this.#hasAllSteps(maxSteps);
-    return isEnd || (this.progress.epoch + 1) % checkValEveryNEpoch === 0;
+    if (this.progress.batchesSinceValidation === 0) return false;
+    const isEpochDue = !this.#schedule.hasInterval && this.#schedule.isEpochDue(this.progress.epoch);
+    return isEpochDue || this.#isStopping();
   }
 
   async #validate(): Promise<void> {
-    const { val } = this.#parts;
-    if (val === undefined || val.total === 0) return;
-    this.#trainer.state.stage = "validate";
-    await this.#validation.run(val);
-    this.#trainer.state.stage = "train";
+    const { progress } = this;
+    if (this.#validatedEpoch !== undefined) {
+      progress.phase = "validation";
+      this.#resume.begin();
+      if (!this.#step.isAccumulating)
+        await this.#hooks.callHook(this.#hooks.module, "onValidationModelZeroGrad");
+      this.#stage = "validate";
+      const sources = await this.#parts.sources.forEpoch("validate", progress.epoch);
+      await this.#validation.run(sources, progress.epoch, () => this.#countValidation());
+      this.#stage = "train";
+    }
+    this.#schedule.restart();
+    progress.phase = "batches";
+  }
+
+  /** Before the hooks at validation's end, so that a checkpoint that one of them saves goes on behind it. */
+  #countValidation(): void {
     this.#validatedEpoch = this.progress.epoch;
+    this.progress.batchesSinceValidation = 0;
+    this.progress.phase = "batches";
+    this.#resume.end();
   }
 
   /** Monitoring callbacks come after the module, to see what it logs here. */
@@ -168,6 +285,7 @@ export class FitLoop {
     const [monitors, others] = [true, false].map((monitors) =>
       callbacks.filter((callback) => callback.monitors === monitors),
     );
+    this.#resume.begin();
     await metrics.publishEpoch("train");
     await this.#hooks.callCallbacks(others!, "onTrainEpochEnd");
     await this.#hooks.callHook(module, "onTrainEpochEnd");
@@ -179,22 +297,24 @@ export class FitLoop {
     metrics.endEpoch("train");
     Object.assign(this.progress, this.resumePoint);
     this.#isComplete = false;
+    this.#resume.end();
   }
 
   /** Runs a few validation batches first, so that a mistake there shows before an epoch is spent. Leaves no trace. */
   async #sanityCheck(): Promise<void> {
     const { sanity } = this.#parts;
-    const isResuming = this.progress.globalStep > 0;
-    if (sanity === undefined || sanity.total === 0 || isResuming) return;
-    const { metrics, state } = this.#trainer;
+    const { epoch, batchInEpoch } = this.progress;
+    const isResuming = epoch > 0 || batchInEpoch > 0;
+    if (sanity.length === 0 || isResuming) return;
+    const { metrics } = this.#trainer;
     const generatorState = getGlobalGenerator().state;
-    state.stage = "sanityCheck";
+    this.#stage = "sanityCheck";
     metrics.muted = true;
     await this.#hooks.callCallbacks(this.#hooks.callbacks, "onSanityCheckStart");
-    await new EvaluationLoop(this.#trainer, this.#hooks, "validate").run(sanity);
+    await new EvaluationLoop(this.#trainer, this.#hooks, this.#parts.signals, "validate").run(sanity, 0);
     await this.#hooks.callCallbacks(this.#hooks.callbacks, "onSanityCheckEnd");
     metrics.muted = false;
-    state.stage = "train";
+    this.#stage = "train";
     getGlobalGenerator().state = generatorState;
   }
 }

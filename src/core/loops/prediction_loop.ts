@@ -1,40 +1,61 @@
-/** Prediction: one pass over a loader, its results brought to host memory and cut into one for each sample. */
+/** Prediction: one pass over each loader, its results brought to host memory and cut into one for each sample. */
 import { HostTensor } from "../../host_tensor.js";
 import type { Hooks } from "../hooks.js";
+import type { SignalListener } from "../signals.js";
 import { isPlainObject, mapNested, toHost } from "../to_device.js";
 import { numberBatches, type BatchSource, type NumberedBatch } from "./batches.js";
 import { evaluating, runForward } from "./evaluation_loop.js";
 import { nextTurn } from "./next_turn.js";
 import { lend } from "./outputs.js";
+import { prepareHostBatch } from "./transfer.js";
 
 export class PredictionLoop {
   readonly #hooks: Hooks;
+  readonly #signals: SignalListener;
+  readonly #keeps: boolean;
 
-  constructor(hooks: Hooks) {
+  /** @param keeps whether the predictions are collected, or only shown to `onPredictBatchEnd` */
+  constructor(hooks: Hooks, signals: SignalListener, keeps: boolean) {
     this.#hooks = hooks;
+    this.#signals = signals;
+    this.#keeps = keeps;
   }
 
-  async run(source: BatchSource): Promise<unknown[]> {
-    return evaluating(this.#hooks, "onPredictModelEval", async () => {
+  /** @returns for each loader, its predictions */
+  async run(sources: readonly BatchSource[], epoch: number): Promise<unknown[][]> {
+    return evaluating(this.#hooks, "Predict", async () => {
       await this.#hooks.callAll("onPredictStart");
       await this.#hooks.callAll("onPredictEpochStart");
-      const predictions: unknown[] = [];
-      for await (const numbered of numberBatches(source)) predictions.push(...(await this.#batch(numbered)));
+      const predictions: unknown[][] = [];
+      for (const [dataloaderIdx, source] of sources.entries()) {
+        source.loader.setEpoch?.(epoch);
+        predictions.push(await this.#loader(source, dataloaderIdx));
+      }
       await this.#hooks.callAll("onPredictEpochEnd");
       await this.#hooks.callAll("onPredictEnd");
       return predictions;
     });
   }
 
-  async #batch({ batch, index }: NumberedBatch): Promise<unknown[]> {
-    const hostBatch = await this.#hooks.callHook(this.#hooks.module, "onBeforeBatchTransfer", batch);
-    await this.#hooks.callAll("onPredictBatchStart", hostBatch, index);
-    const outputs = runForward(this.#hooks, "predictStep", hostBatch, index);
+  async #loader(source: BatchSource, dataloaderIdx: number): Promise<unknown[]> {
+    const predictions: unknown[] = [];
+    for await (const numbered of numberBatches(source)) {
+      const results = await this.#batch(numbered, dataloaderIdx);
+      if (this.#keeps) predictions.push(...splitSamples(results));
+      this.#signals.check();
+    }
+    return predictions;
+  }
+
+  async #batch({ batch, index }: NumberedBatch, dataloaderIdx: number): Promise<unknown> {
+    const hostBatch = await prepareHostBatch(this.#hooks, batch, dataloaderIdx);
+    await this.#hooks.callAll("onPredictBatchStart", hostBatch, index, dataloaderIdx);
+    const outputs = runForward(this.#hooks, "predictStep", hostBatch, index, dataloaderIdx);
     let results: unknown;
     await lend(outputs, async () => (results = await toHost(outputs)));
-    await this.#hooks.callAll("onPredictBatchEnd", results, hostBatch, index);
+    await this.#hooks.callAll("onPredictBatchEnd", results, hostBatch, index, dataloaderIdx);
     await nextTurn();
-    return splitSamples(results);
+    return results;
   }
 }
 

@@ -5,24 +5,31 @@ import { ConfigurationError } from "../../errors.js";
 import { computeGradients, type Optimizer } from "../../nn/index.js";
 import { parametersOf, scaleGradients } from "../gradients.js";
 import { refusePromise, type Hooks } from "../hooks.js";
-import { isTensor, toDevice } from "../to_device.js";
+import { isTensor } from "../to_device.js";
 import { detach, release } from "./outputs.js";
+import { toDeviceBatch } from "./transfer.js";
 
+/** What the step needs to know of the Trainer. */
 interface Settings {
+  readonly currentEpoch: number;
   /** May change from one window to the next. */
   readonly accumulateGradBatches: number;
-  readonly options: { readonly gradientClipVal: number | undefined };
+  readonly options: {
+    readonly gradientClipVal: number | undefined;
+    readonly gradientClipAlgorithm: "norm" | "value";
+  };
 }
 
 /**
  * Gradients of `accumulateGradBatches` batches are averaged before the optimizer steps; a shorter last window of an epoch
- * is averaged over its true size.
+ * is averaged over its true size. Batches that `trainingStep` skips do not count.
  */
 export class TrainingStep {
   readonly #hooks: Hooks;
   readonly #optimizer: Optimizer;
   readonly #settings: Settings;
-  /** Batches whose gradients wait for the optimizer. */
+  /** Batches of the open window, and those of them that gave gradients. */
+  #batches = 0;
   #accumulated = 0;
 
   constructor(hooks: Hooks, optimizer: Optimizer, settings: Settings) {
@@ -31,67 +38,125 @@ export class TrainingStep {
     this.#settings = settings;
   }
 
-  /** @returns what `trainingStep` gave, to be disposed by the caller, and whether the optimizer stepped */
-  run(batch: unknown, batchIdx: number, isLast: boolean): { outputs: unknown; stepped: boolean } {
+  /** Whether gradients wait for more batches. */
+  get isAccumulating(): boolean {
+    return this.#batches > 0;
+  }
+
+  /** @returns what `trainingStep` gave, to be disposed by the caller, and how often the optimizer stepped */
+  run(batch: unknown, batchIdx: number, isLast: boolean): { outputs: unknown; steps: number } {
+    const isUpdate = isLast || this.#batches + 1 >= this.#settings.accumulateGradBatches;
     let outputs: unknown;
+    let steps = 0;
     try {
       tf.tidy(() => {
-        this.#backward(batch, batchIdx, (output) => (outputs = detach(output)));
-        this.#accumulated++;
-        if (isLast || this.#accumulated === this.#settings.accumulateGradBatches) this.#update();
+        const deviceBatch = toDeviceBatch(this.#hooks, batch, 0);
+        const backward = () => this.#backward(deviceBatch, batchIdx, (output) => (outputs = detach(output)));
+        if (isUpdate) steps = this.#update(batchIdx, backward);
+        else backward();
       });
     } catch (error) {
       release(outputs);
       throw error;
     }
     markStep();
-    return { outputs, stepped: this.#accumulated === 0 };
+    return { outputs, steps };
+  }
+
+  /** Batches whose gradients wait for the optimizer. */
+  get accumulated(): number {
+    return this.#accumulated;
+  }
+
+  /** To be set where those gradients come back from a checkpoint. */
+  set accumulated(batches: number) {
+    this.#batches = batches;
+    this.#accumulated = batches;
   }
 
   /** Forgets gradients that no update will use. */
   dropGradients(): void {
+    this.#batches = 0;
     this.#accumulated = 0;
     this.#optimizer.zeroGrad();
   }
 
   /** @param keepOutput is called on the tape, whose own scope frees all but the loss */
-  #backward(batch: unknown, batchIdx: number, keepOutput: (output: unknown) => void): void {
+  #backward(deviceBatch: unknown, batchIdx: number, keepOutput: (output: unknown) => void): void {
     const { module } = this.#hooks;
-    const deviceBatch = this.#hooks.callHook(module, "onAfterBatchTransfer", toDevice(batch));
-    refusePromise("onAfterBatchTransfer", deviceBatch);
-    computeGradients(() => {
-      const output = this.#hooks.callHook(module, "trainingStep", deviceBatch, batchIdx);
-      refusePromise("trainingStep", output);
-      const loss = lossOf(output);
-      keepOutput(output);
-      if (this.#accumulated === 0) {
-        this.#hooks.callAllNow("onBeforeZeroGrad", this.#optimizer);
-        this.#optimizer.zeroGrad();
-      }
-      this.#hooks.callAllNow("onBeforeBackward", loss);
-      const window = this.#settings.accumulateGradBatches;
-      return window === 1 ? loss : tf.div<tf.Scalar>(loss, window);
-    }, parametersOf(this.#optimizer));
+    const isFirst = this.#batches === 0;
+    this.#batches++;
+    const hasLoss = unlessSkipped(() =>
+      computeGradients(() => {
+        const output = this.#hooks.callHook(module, "trainingStep", deviceBatch, batchIdx);
+        refusePromise("trainingStep", output);
+        if (output === null) throw new SkippedBatch();
+        const loss = lossOf(output);
+        keepOutput(output);
+        if (isFirst) this.#zeroGradients(batchIdx);
+        this.#hooks.callAllNow("onBeforeBackward", loss);
+        const window = this.#settings.accumulateGradBatches;
+        return window === 1 ? loss : tf.div<tf.Scalar>(loss, window);
+      }, parametersOf(this.#optimizer)),
+    );
+    if (!hasLoss) return;
+    this.#accumulated++;
     this.#hooks.callAllNow("onAfterBackward");
   }
 
-  #update(): void {
+  #zeroGradients(batchIdx: number): void {
+    this.#hooks.callAllNow("onBeforeZeroGrad", this.#optimizer);
+    this.#hooks.callNow("optimizerZeroGrad", this.#settings.currentEpoch, batchIdx, this.#optimizer);
+  }
+
+  /** @returns how often the optimizer stepped: not at all where every batch of the window was skipped */
+  #update(batchIdx: number, backward: () => void): number {
+    let wasCalled = false;
+    const closure = () => {
+      wasCalled = true;
+      backward();
+      this.#finishGradients();
+    };
+    this.#hooks.callNow("optimizerStep", this.#settings.currentEpoch, batchIdx, this.#optimizer, closure);
+    if (!wasCalled) {
+      throw new ConfigurationError(
+        "ERR_CLOSURE_NOT_CALLED",
+        `${this.#hooks.module.constructor.name}.optimizerStep(epoch, batchIdx, optimizer, closure) did not call closure(), ` +
+          "which runs trainingStep and computes the gradients. Call it before optimizer.step().",
+      );
+    }
+    const steps = this.#accumulated > 0 ? 1 : 0;
+    this.dropGradients();
+    return steps;
+  }
+
+  /** What happens to a window's gradients before the optimizer's step. */
+  #finishGradients(): void {
+    if (this.#accumulated === 0) return;
     const { accumulateGradBatches: window, options } = this.#settings;
     if (this.#accumulated < window) scaleGradients(this.#optimizer, window / this.#accumulated);
     this.#hooks.callAllNow("onBeforeOptimizerStep", this.#optimizer);
-    this.#hooks.callHook(
-      this.#hooks.module,
-      "configureGradientClipping",
-      this.#optimizer,
-      options.gradientClipVal,
-    );
-    this.#optimizer.step();
-    this.dropGradients();
+    const { gradientClipVal, gradientClipAlgorithm } = options;
+    this.#hooks.callNow("configureGradientClipping", this.#optimizer, gradientClipVal, gradientClipAlgorithm);
+  }
+}
+
+/** Leaves the tape when there is nothing to differentiate. */
+class SkippedBatch extends Error {}
+
+/** @returns whether the function ran to its end */
+function unlessSkipped(compute: () => void): boolean {
+  try {
+    compute();
+    return true;
+  } catch (error) {
+    if (error instanceof SkippedBatch) return false;
+    throw error;
   }
 }
 
 function lossOf(output: unknown): tf.Scalar {
-  const loss = isTensor(output) ? output : (output as { loss?: unknown } | null | undefined)?.loss;
+  const loss = isTensor(output) ? output : (output as { loss?: unknown } | undefined)?.loss;
   if (isTensor(loss) && loss.size === 1)
     return loss.rank === 0 ? (loss as tf.Scalar) : tf.reshape<tf.Rank.R0>(loss, []);
   const came = isTensor(loss)
@@ -99,6 +164,7 @@ function lossOf(output: unknown): tf.Scalar {
     : `no tensor (${typeof output})`;
   throw new ConfigurationError(
     "ERR_TRAINING_STEP_LOSS",
-    `trainingStep must return the loss as a tensor with one element, or an object with it as \`loss\`; it returned ${came}.`,
+    "trainingStep must return the loss as a tensor with one element, or an object with it as `loss`; " +
+      `it returned ${came}.`,
   );
 }

@@ -170,7 +170,7 @@ describe("what is kept", () => {
   it("is weights only with saveWeightsOnly", async () => {
     const { callback } = await run([1], { saveWeightsOnly: true });
     const saved = await readCheckpoint(callback.bestModelPath!);
-    expect(saved.optimizer).toBeUndefined();
+    expect(saved.optimizerStates).toBeUndefined();
     expect(saved.callbacks).toEqual({});
     expect(Object.keys(saved.stateDict).sort()).toEqual(["layer.bias", "layer.weight"]);
   });

@@ -8,7 +8,7 @@ import "../../support/backend.js";
 import {
   ProgressBar,
   Trainer,
-  type Logger,
+  Logger,
   type MetricRecord,
   type TrainerOptions,
 } from "../../../src/core/index.js";
@@ -60,18 +60,18 @@ export function listen(): { bar: ProgressBar; text: () => string } {
 }
 
 /** Keeps every row it is given. */
-export class ListLogger implements Logger {
+export class ListLogger extends Logger {
   readonly name = "list";
   readonly version = 7;
   readonly rows: (MetricRecord & { step: number })[] = [];
 
-  logMetrics(metrics: MetricRecord, step: number): void {
+  override logMetrics(metrics: MetricRecord, step: number): void {
     this.rows.push({ ...metrics, step });
   }
 
-  logHyperparams(): void {}
+  override logHyperparams(): void {}
 
-  finalize(): void {}
+  override finalize(): void {}
 
   /** The values of one metric, in order. */
   values(name: string): number[] {

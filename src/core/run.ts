@@ -1,0 +1,142 @@
+/** One call of fit, validate, test or predict: what it works with, how it begins, and how it ends, well or badly. */
+import { ConfigurationError } from "../errors.js";
+import type { CkptPath } from "./checkpoint/ckpt_path.js";
+import type { Checkpoint } from "./checkpoint/checkpoint.js";
+import type { Callback } from "./callbacks/callback.js";
+import { DataModule, type Loaders, type Stage } from "./data_module.js";
+import { DataSources } from "./data_sources.js";
+import { Hooks } from "./hooks.js";
+import type { AnyLightningModule } from "./lightning_module.js";
+import { callLoggers } from "./loggers/call_loggers.js";
+import type { FitLoop } from "./loops/fit_loop.js";
+import { exitAsInterrupted, InterruptedError, SignalListener, StopRequest } from "./signals.js";
+import type { Trainer } from "./trainer.js";
+
+export class Run {
+  readonly fn: Stage;
+  readonly hooks: Hooks;
+  readonly sources: DataSources;
+  readonly signals = new SignalListener();
+  /** While it has its optimizers: until a fit's last hook, `onException` included. */
+  loop: FitLoop | undefined;
+  /** What it begins with. */
+  checkpoint: Checkpoint | undefined;
+  readonly #trainer: Trainer;
+  #status: "running" | "finished" | "interrupted" = "running";
+
+  constructor(
+    trainer: Trainer,
+    fn: Stage,
+    module: AnyLightningModule,
+    data: DataModule | Loaders,
+    callbacks: readonly Callback[],
+  ) {
+    const dataModule = data instanceof DataModule ? data : DataModule.fromLoaders(data);
+    this.#trainer = trainer;
+    this.fn = fn;
+    this.hooks = new Hooks(trainer, module, callbacks, dataModule);
+    this.sources = new DataSources(dataModule, this.hooks, trainer.options);
+  }
+
+  get status(): "running" | "finished" | "interrupted" {
+    return this.#status;
+  }
+
+  /** Sets everything up, runs the body, and takes everything down again. */
+  async execute<T>(ckptPath: CkptPath | undefined, body: (run: Run) => Promise<T>): Promise<T> {
+    this.signals.listen();
+    try {
+      this.checkpoint = await this.#trainer.loadCheckpoint(ckptPath);
+      await this.#setUp();
+      const result = await body(this);
+      await this.#tearDown();
+      this.#status = "finished";
+      return result;
+    } catch (error) {
+      this.#status = "interrupted";
+      throw await this.#fail(error);
+    } finally {
+      this.signals.close();
+      this.loop?.dispose();
+      this.loop = undefined;
+      this.#trainer.metrics.batch = undefined;
+    }
+  }
+
+  async #setUp(): Promise<void> {
+    const { module, dataModule } = this.hooks;
+    await this.hooks.callHook(dataModule, "prepareData");
+    await this.hooks.callHook(module, "prepareData");
+    this.signals.check();
+    await this.hooks.callHook(dataModule, "setup", this.fn);
+    await this.hooks.callAll("setup", this.fn);
+    await this.hooks.callHook(module, "configureModel");
+    this.signals.check();
+  }
+
+  async #tearDown(): Promise<void> {
+    await this.hooks.callHook(this.hooks.dataModule, "teardown", this.fn);
+    await this.hooks.callAll("teardown", this.fn);
+    await this.#trainer.checkpointIO.teardown?.();
+    await callLoggers(this.#trainer.loggers, "finalize", "success");
+  }
+
+  /**
+   * Tells everybody about a failure. What fails while doing so must not hide the first error, and is left out.
+   *
+   * @returns the error to throw
+   */
+  async #fail(reason: unknown): Promise<unknown> {
+    const error = reason instanceof StopRequest ? await this.#interruption(reason) : reason;
+    const { callbacks, dataModule } = this.hooks;
+    const { checkpointIO, metrics } = this.#trainer;
+    metrics.dropStep();
+    const steps = [
+      ...callbacks.map((callback) => () => this.hooks.callCallbacks([callback], "onException", error)),
+      () => this.hooks.callHook(dataModule, "onException", error),
+      () => metrics.discard(),
+      () => checkpointIO.teardown?.(),
+      ...this.#trainer.loggers.map((logger) => () => logger.finalize("failed")),
+    ];
+    for (const step of steps) {
+      try {
+        await step();
+      } catch {
+        continue;
+      }
+    }
+    return error;
+  }
+
+  /** Leaves a checkpoint of a fit that has begun, and says where. */
+  async #interruption({ signal }: StopRequest): Promise<InterruptedError> {
+    exitAsInterrupted();
+    const path = this.#trainer.interruptionPath;
+    if (this.loop === undefined || path === undefined) {
+      return new InterruptedError(signal, `${this.fn}.`);
+    }
+    const place = `fit after ${this.loop.progress.globalStep} steps.`;
+    try {
+      await this.#trainer.saveCheckpoint(path);
+    } catch (cause) {
+      const problem = cause instanceof Error ? cause.message : String(cause);
+      return new InterruptedError(
+        signal,
+        `${place} No checkpoint could be left: ${problem}`,
+        undefined,
+        cause,
+      );
+    }
+    const advice = `To go on from there: fit(module, data, { ckptPath: ${JSON.stringify(path)} }).`;
+    return new InterruptedError(signal, `${place} ${advice}`, path);
+  }
+}
+
+/** @throws ConfigurationError `ERR_TRAINER_BUSY` */
+export function refuseSecond(running: Run | undefined, fn: Stage): void {
+  if (running?.status !== "running") return;
+  throw new ConfigurationError(
+    "ERR_TRAINER_BUSY",
+    `This Trainer is running ${running.fn}. Wait for it before calling ${fn}, or use another Trainer.`,
+  );
+}
