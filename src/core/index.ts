@@ -71,6 +71,18 @@ export {
   TrainingSpikeException,
   type SpikeDetectionOptions,
 } from "./callbacks/spike_detection.js";
+export {
+  StochasticWeightAveraging,
+  type StochasticWeightAveragingOptions,
+} from "./callbacks/stochastic_weight_averaging.js";
+export {
+  EMAWeightAveraging,
+  WeightAveraging,
+  type AveragingMoment,
+  type EMAWeightAveragingOptions,
+  type WeightAveragingOptions,
+} from "./callbacks/weight_averaging.js";
+export type { AverageFunction } from "./callbacks/averaging/averaged_weights.js";
 export { Throughput, type ThroughputMeasurement, type ThroughputOptions } from "./callbacks/throughput.js";
 export { ThroughputMonitor, type ThroughputMonitorOptions } from "./callbacks/throughput_monitor.js";
 export { Timer, type TimedStage, type TimerOptions } from "./callbacks/timer.js";

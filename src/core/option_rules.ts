@@ -46,7 +46,7 @@ const rules: Record<keyof TrainerOptions, Rule> = {
   enableProgressBar: flag,
   enableCheckpointing: flag,
   checkpointIO: {
-    isValid: (value) => isObject(value) && "saveCheckpoint" in (value),
+    isValid: (value) => isObject(value) && "saveCheckpoint" in value,
     expected: "a CheckpointIO",
   },
   enableModelSummary: flag,

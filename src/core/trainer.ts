@@ -21,9 +21,12 @@ import type { LogValue } from "./logging/metrics_hub.js";
 import { callLoggers } from "./loggers/call_loggers.js";
 import { CSVLogger } from "./loggers/csv_logger.js";
 import type { Logger } from "./loggers/logger.js";
-import { EvaluationLoop } from "./loops/evaluation_loop.js";
+import { numberBatches } from "./loops/batches.js";
+import { EvaluationLoop, runForward } from "./loops/evaluation_loop.js";
 import { FitLoop, startOfTraining } from "./loops/fit_loop.js";
+import { release } from "./loops/outputs.js";
 import { PredictionLoop } from "./loops/prediction_loop.js";
+import { prepareHostBatch } from "./loops/transfer.js";
 import { refuseSecond, Run } from "./run.js";
 import {
   resolveTrainerOptions,
@@ -218,6 +221,22 @@ export class Trainer extends TrainerStatus {
   /** @internal What `module.manualBackward()` does. */
   manualBackward(loss: () => tf.Tensor): tf.Scalar {
     return this.#runningLoop("manualBackward").manualBackward(loss);
+  }
+
+  /** @internal One pass of `trainingStep` over the training data, without gradients and logs. */
+  async forwardTrainingData(afterBatch: () => void): Promise<void> {
+    const { hooks, sources } = this.run!;
+    const [train] = await sources.forEpoch("train", this.currentEpoch);
+    this.metrics.muted = true;
+    for await (const { batch, index } of numberBatches(train!)) {
+      const hostBatch = await prepareHostBatch(hooks, batch, 0);
+      this.metrics.batch = hostBatch;
+      release(runForward(hooks, "trainingStep", hostBatch, index, 0));
+      afterBatch();
+      this.metrics.endStep("train");
+    }
+    this.metrics.endEpoch("train");
+    this.metrics.muted = false;
   }
 
   #runningLoop(method: string): FitLoop {
