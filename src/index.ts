@@ -7,10 +7,12 @@ export {
   type AcceleratorInfo,
   availableAccelerators,
   engine,
+  type EngineChoice,
   type EngineOptions,
   fromHost,
   markStep,
   type EngineStats,
+  type EngineTraceEvent,
 } from "./engine/index.js";
 export * from "./nn/index.js";
 export * from "./data/index.js";

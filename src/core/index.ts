@@ -5,9 +5,14 @@ export {
   type AnyLightningModule,
   type LoaderPart,
   type Monitor,
-  type OptimizerConfiguration,
   type TrainingStepOutput,
 } from "./lightning_module.js";
+export type {
+  LrSchedulerConfig,
+  LrSchedulerOptions,
+  OptimizerConfiguration,
+  OptimizerOptions,
+} from "./configure_optimizers.js";
 export type { LogOptions } from "./logging/log_rules.js";
 export type { LogValue } from "./logging/metrics_hub.js";
 export { DataModule, type BatchLoader, type Loaders, type Stage } from "./data_module.js";
@@ -55,6 +60,8 @@ export {
 export { LambdaCallback, type CallbackHooks } from "./callbacks/lambda_callback.js";
 export { LearningRateMonitor, type LearningRateMonitorOptions } from "./callbacks/learning_rate_monitor.js";
 export { ModelCheckpoint, type ModelCheckpointOptions } from "./callbacks/model_checkpoint.js";
+export { ModelSummary, type ModelSummaryOptions } from "./callbacks/model_summary.js";
+export type { LayerSummary, ModuleSummary, ShapeSummary, SummaryOptions } from "./summary/module_summary.js";
 export {
   OnExceptionCheckpoint,
   type OnExceptionCheckpointOptions,
@@ -96,7 +103,60 @@ export {
   TensorBoardLogger,
   type TensorBoardLoggerOptions,
 } from "./loggers/tensorboard/tensorboard_logger.js";
+export { MLFlowLogger, type MLFlowLoggerOptions } from "./loggers/mlflow/mlflow_logger.js";
+export { MLFlowClient } from "./loggers/mlflow/mlflow_client.js";
+export { WandbLogger, type WandbLoggerOptions } from "./loggers/wandb/wandb_logger.js";
+export type { RetryOptions } from "./loggers/remote/request.js";
 export { SummaryWriter } from "./loggers/tensorboard/summary_writer.js";
+
+export { AnomalyError, type Anomaly } from "./anomaly/anomaly_error.js";
+export {
+  EngineProfiler,
+  PassThroughProfiler,
+  Profiler,
+  SimpleProfiler,
+  type ActionTime,
+  type EngineProfilerOptions,
+  type OperatorTime,
+  type ProfiledRun,
+  type ProfilerOptions,
+  type SimpleProfilerOptions,
+} from "./profilers/index.js";
+export {
+  Fabric,
+  FabricDataLoader,
+  FabricOptimizer,
+  randomState,
+  type ClipGradientsOptions,
+  type FabricOptions,
+  type OnDevice,
+  type RandomState,
+  type SetUp,
+  type SetupDataloadersOptions,
+  type SetupOptions,
+  type Stateful,
+  type StateFilter,
+} from "./fabric/index.js";
+export {
+  GradScaler,
+  MixedPrecision,
+  Precision,
+  SingleDeviceStrategy,
+  Strategy,
+  strategyRegistry,
+  type Deterministic,
+  type DeviceOptions,
+  type GradScalerOptions,
+  type GradScalerState,
+  type MixedPrecisionOptions,
+  type PrecisionName,
+  type PrecisionOption,
+  type ReduceOp,
+  type StrategyFactory,
+  type StrategyOptions,
+  type StrategyParts,
+  type StrategyRequest,
+} from "./strategies/index.js";
 
 export { readCheckpoint, writeCheckpoint, type Checkpoint } from "./checkpoint/checkpoint.js";
 export { SafetensorsCheckpointIO, type CheckpointIO } from "./checkpoint/checkpoint_io.js";

@@ -11,7 +11,10 @@ import {
   type Parameter,
 } from "../nn/index.js";
 import type { Callback } from "./callbacks/callback.js";
+import { writeFileAtomically } from "./checkpoint/atomic_write.js";
 import { readCheckpoint } from "./checkpoint/checkpoint.js";
+import type { Fabric } from "./fabric/fabric.js";
+import type { OptimizerConfiguration } from "./configure_optimizers.js";
 import { parametersOf } from "./gradients.js";
 import type { BatchLoader } from "./data_module.js";
 import { Hyperparameters, type SaveHyperparametersOptions } from "./hyperparameters.js";
@@ -21,6 +24,8 @@ import type { LogOptions } from "./logging/log_rules.js";
 import type { LogValue } from "./logging/metrics_hub.js";
 import { ModuleHooks } from "./module_hooks.js";
 import { toDevice } from "./to_device.js";
+import { summarize, type ModuleSummary, type SummaryOptions } from "./summary/module_summary.js";
+import { encodeOnnx } from "./to_onnx.js";
 import type { Trainer } from "./trainer.js";
 import type { GradientClipAlgorithm } from "./trainer_options.js";
 import type { Awaitable } from "./types.js";
@@ -30,12 +35,6 @@ import type { Awaitable } from "./types.js";
  * manual optimization, whatever `onTrainBatchEnd` may want to see.
  */
 export type TrainingStepOutput = tf.Tensor | { loss: tf.Tensor; [name: string]: unknown } | null;
-
-type OneOptimizer =
-  Optimizer | { optimizer: Optimizer; scheduler?: LrScheduler; interval?: "step" | "epoch" };
-
-/** `interval` says after what the scheduler steps. Default: "epoch". Several optimizers need manual optimization. */
-export type OptimizerConfiguration = OneOptimizer | OneOptimizer[];
 
 /** Which logged metric tells how good the module is, and whether less or more of it is better. */
 export interface Monitor {
@@ -64,9 +63,12 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
   #trainer: Trainer | undefined;
   /** What toggling has changed. */
   #toggled: Map<Parameter, boolean> | undefined;
+  /** An input of `forward`, for `summary()` and `toOnnx()`: a tensor or HostTensor, or those in arrays and objects. */
+  exampleInputArray: unknown = undefined;
   /** Whether every weight must be in a checkpoint and have a place in the module. Default: true. */
   strictLoading = true;
   readonly #hparams = new Hyperparameters();
+  #fabric: { fabric: Fabric; optimizers: LightningOptimizer[] } | undefined;
 
   /** The loss of one batch. */
   abstract trainingStep(batch: unknown, batchIdx: number): TrainingStepOutput | void;
@@ -87,6 +89,20 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
    * `trainer.estimatedSteppingBatches` is known.
    */
   abstract configureOptimizers(): OptimizerConfiguration;
+
+  /**
+   * Steps a scheduler where its interval ends. Default: `scheduler.step(metric)`.
+   *
+   * @param metric the monitored value, for schedulers that follow one
+   */
+  lrSchedulerStep(scheduler: LrScheduler, metric: number | undefined): Awaitable<void> {
+    scheduler.step(metric);
+  }
+
+  /** The schedulers of the running fit, in the order of `configureOptimizers`. */
+  lrSchedulers(): LrScheduler[] {
+    return this.trainer.lrSchedulerConfigs.map(({ scheduler }) => scheduler);
+  }
 
   /** Callbacks this module wants in addition to the Trainer's. */
   configureCallbacks(): Callback[] {
@@ -120,7 +136,7 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
    * One update. `closure` runs `trainingStep` and the backward pass, and clips the gradients; call it, then step. Called
    * once for each window of `accumulateGradBatches` batches. Default: `closure(); optimizer.step();`. Synchronous.
    */
-  optimizerStep(_epoch: number, _batchIdx: number, optimizer: Optimizer, closure: () => void): void {
+  optimizerStep(_epoch: number, _batchIdx: number, optimizer: LightningOptimizer, closure: () => void): void {
     closure();
     optimizer.step();
   }
@@ -153,23 +169,25 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
 
   /**
    * The fit's optimizers, in the order of `configureOptimizers`. In manual optimization their steps call
-   * `onBeforeOptimizerStep` and are counted.
+   * `onBeforeOptimizerStep` and are counted. In Fabric, the optimizers that were set up with this module.
    *
    * @throws ConfigurationError `ERR_NO_FIT` where no fit runs
    */
   optimizers(): LightningOptimizer[] {
+    if (this.#trainer === undefined && this.#fabric !== undefined) return this.#fabric.optimizers;
     return this.trainer.lightningOptimizers;
   }
 
   /**
-   * Computes a loss and adds its gradients to those of the parameters that require one, in manual optimization. What the
-   * gradients flow through has to be computed inside the function; tensors from outside are constants.
+   * Computes a loss and adds its gradients to those of the parameters that require one, in manual optimization and in
+   * Fabric. What the gradients flow through has to be computed inside the function; tensors from outside are constants.
    *
    * @param loss synchronous; returns a float32 scalar
    * @returns the loss
    * @throws ConfigurationError `ERR_AUTOMATIC_OPTIMIZATION` where the Trainer computes the gradients
    */
   manualBackward(loss: () => tf.Tensor): tf.Scalar {
+    if (this.#trainer === undefined && this.#fabric !== undefined) return this.fabric.backward(loss, this);
     return this.trainer.manualBackward(loss);
   }
 
@@ -225,12 +243,16 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
 
   /**
    * Logs a value: a number, a tensor with one element, or a metric object, which is read and reset when the epoch ends.
-   * Where both `onStep` and `onEpoch` are set, the names are `name_step` and `name_epoch`. Without a Trainer this only
-   * warns, so that steps can be tested alone.
+   * Where both `onStep` and `onEpoch` are set, the names are `name_step` and `name_epoch`. In Fabric each value goes to the
+   * loggers as it comes. With neither this only warns, so that steps can be tested alone.
    *
    * @throws ConfigurationError `ERR_LOG_…` where the hook does not allow it or the value is not one number
    */
   log(name: string, value: LogValue, options: LogOptions = {}): void {
+    if (this.#trainer === undefined && this.#fabric !== undefined) {
+      if (options.logger !== false) this.#fabric.fabric.logLater({ [name]: value });
+      return;
+    }
     if (this.#trainer === undefined) {
       warnOnce(
         "WARN_LOG_NO_TRAINER",
@@ -241,9 +263,10 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
     this.#trainer.log(name, value, options);
   }
 
-  /** Writes a line of text above the progress bar, and nothing without one. */
+  /** Writes a line of text above the progress bar, and nothing without one. In Fabric, to standard output. */
   print(...values: unknown[]): void {
-    this.#trainer?.print(...values);
+    if (this.#trainer === undefined) this.#fabric?.fabric.print(...values);
+    else this.#trainer.print(...values);
   }
 
   /** Logs several values with the same options. */
@@ -265,19 +288,37 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
     );
   }
 
-  /** The Trainer's first logger; undefined without a Trainer or loggers. */
+  /** The first logger of the Trainer or of Fabric; undefined without them or without loggers. */
   get logger(): Logger | undefined {
-    return this.#trainer?.logger;
+    return this.loggers[0];
   }
 
-  /** The Trainer's loggers. */
+  /** The loggers of the Trainer or of Fabric. */
   get loggers(): readonly Logger[] {
-    return this.#trainer?.loggers ?? [];
+    return this.#trainer?.loggers ?? this.#fabric?.fabric.loggers ?? [];
   }
 
   /** @internal Called by the Trainer. */
   attachTrainer(trainer: Trainer): void {
     this.#trainer = trainer;
+  }
+
+  /**
+   * The Fabric that has set this module up.
+   *
+   * @throws ConfigurationError `ERR_NO_FABRIC` where none has
+   */
+  get fabric(): Fabric {
+    if (this.#fabric !== undefined) return this.#fabric.fabric;
+    throw new ConfigurationError(
+      "ERR_NO_FABRIC",
+      `${this.constructor.name} is not attached to a Fabric. Call fabric.setup(module) first.`,
+    );
+  }
+
+  /** @internal Called by Fabric. */
+  attachFabric(fabric: Fabric, optimizers: LightningOptimizer[]): void {
+    this.#fabric = { fabric, optimizers };
   }
 
   /** Complete passes over the training data so far; 0 without a Trainer. */
@@ -333,6 +374,30 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
     await module.onLoadCheckpoint?.(checkpoint);
     module.loadStateDict(checkpoint.stateDict, { strict: strict ?? module.strictLoading });
     return module;
+  }
+
+  /**
+   * The layers with their parameters, and the totals; with an `exampleInputArray` also what goes through each layer and
+   * what it costs. `String(summary)` is a table.
+   *
+   * @throws ConfigurationError `ERR_SUMMARY` for another maxDepth than an integer from -1
+   */
+  summary(options: SummaryOptions = {}): ModuleSummary {
+    return summarize(this, this.exampleInputArray, options);
+  }
+
+  /**
+   * Writes the forward pass, as it is in eval mode, as one ONNX file with the weights inside, which ONNX Runtime runs
+   * without Kindling. A tensor alone is called `input` or `output`; those in objects have their keys' names, those in arrays
+   * their numbers. All axes, the batch included, have the lengths of the sample. uint8 arrays enter as float32.
+   *
+   * @param inputSample an input of `forward`. Default: `exampleInputArray`
+   * @throws ConfigurationError `ERR_ONNX_SAMPLE` without one
+   * @throws EngineError `ERR_ONNX_EXPORT` where `forward` reads values that depend on its input
+   * @throws CheckpointError `ERR_FILE_WRITE`
+   */
+  async toOnnx(path: string, inputSample: unknown = this.exampleInputArray): Promise<void> {
+    await writeFileAtomically(path, encodeOnnx(this, inputSample));
   }
 
   /** No parameter trains, and the module is in eval mode. */

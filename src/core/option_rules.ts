@@ -1,6 +1,7 @@
 /** Which values the Trainer's options can have, and which of them contradict each other. */
 import { ConfigurationError, describeChoices } from "../errors.js";
 import { durationMilliseconds, type Duration } from "./duration.js";
+import { Profiler } from "./profilers/index.js";
 import type { TrainerOptions } from "./trainer_options.js";
 
 interface Rule {
@@ -26,6 +27,9 @@ const limit: Rule = {
     "a count of batches (an integer >= 0) or a fraction between 0 and 1; leave it out for all batches",
 };
 
+/** `resolveStrategy` has its own errors for these. */
+const checkedByStrategy: Rule = { isValid: () => true, expected: "" };
+
 const rules: Record<keyof TrainerOptions, Rule> = {
   maxEpochs: endless,
   minEpochs: count,
@@ -44,6 +48,10 @@ const rules: Record<keyof TrainerOptions, Rule> = {
     expected: "true, false, a Logger or an array of them",
   },
   enableProgressBar: flag,
+  profiler: {
+    isValid: (value) => value === "simple" || value === "engine" || value instanceof Profiler,
+    expected: '"simple", "engine" or a Profiler',
+  },
   enableCheckpointing: flag,
   checkpointIO: {
     isValid: (value) => isObject(value) && "saveCheckpoint" in value,
@@ -93,6 +101,17 @@ const rules: Record<keyof TrainerOptions, Rule> = {
     expected: "true, false or a count of batches",
   },
   barebones: flag,
+  deterministic: {
+    isValid: (value) => typeof value === "boolean" || value === "warn",
+    expected: 'true, false or "warn"',
+  },
+  detectAnomaly: flag,
+  accelerator: checkedByStrategy,
+  devices: checkedByStrategy,
+  numNodes: checkedByStrategy,
+  strategy: checkedByStrategy,
+  precision: checkedByStrategy,
+  plugins: checkedByStrategy,
 };
 
 /** @throws ConfigurationError `ERR_TRAINER_OPTION` */
@@ -118,6 +137,8 @@ const extras = [
   "enableModelSummary",
   "numSanityValSteps",
   "logEveryNSteps",
+  "detectAnomaly",
+  "profiler",
   "fastDevRun",
 ] as const satisfies (keyof TrainerOptions)[];
 

@@ -4,9 +4,12 @@ import { durationMilliseconds, type Duration } from "./duration.js";
 import type { CheckpointIO } from "./checkpoint/checkpoint_io.js";
 import { DummyLogger } from "./loggers/dummy_logger.js";
 import type { Logger } from "./loggers/logger.js";
+import type { Profiler } from "./profilers/index.js";
 import { checkOptions } from "./option_rules.js";
 
-export interface TrainerOptions {
+import type { Deterministic, StrategyOptions } from "./strategies/index.js";
+
+export interface TrainerOptions extends StrategyOptions {
   /** Passes over the training data; -1 for no end. Default: 10, or no end where `maxSteps` or `maxTime` is given. */
   maxEpochs?: number;
   /** Epochs before `shouldStop` is obeyed; a request that comes earlier waits. Default: 0. */
@@ -77,6 +80,21 @@ export interface TrainerOptions {
    * nothing. Options that ask for one of these contradict it. Default: false.
    */
   barebones?: boolean;
+  /**
+   * What measures the run: "simple" for a table of all hooks and actions, "engine" for one of the engine's operators, or a
+   * Profiler. Default: none.
+   */
+  profiler?: "simple" | "engine" | Profiler;
+  /**
+   * `true` refuses to run where equal runs may differ in the last bits, which is everywhere but on the CPU; "warn" warns.
+   * Equal bits also need one seed: `seedEverything`. Default: false.
+   */
+  deterministic?: Deterministic;
+  /**
+   * Stops at the first number in a training step that is not finite, and names the module that made it. Steps get several
+   * times slower. Default: false.
+   */
+  detectAnomaly?: boolean;
 }
 
 export type GradientClipAlgorithm = "norm" | "value";
@@ -116,6 +134,9 @@ export interface ResolvedTrainerOptions {
   defaultRootDir: string;
   fastDevRun: boolean;
   barebones: boolean;
+  profiler: "simple" | "engine" | Profiler | undefined;
+  deterministic: Deterministic;
+  detectAnomaly: boolean;
 }
 
 const DEFAULT_MAX_EPOCHS = 10;
@@ -161,6 +182,9 @@ export function resolveTrainerOptions(given: TrainerOptions): ResolvedTrainerOpt
     defaultRootDir = process.cwd(),
     fastDevRun = false,
     barebones = false,
+    profiler,
+    deterministic = false,
+    detectAnomaly = false,
   } = given.barebones === true ? { ...given, ...BARE } : given;
   const resolved: ResolvedTrainerOptions = {
     maxEpochs,
@@ -190,6 +214,9 @@ export function resolveTrainerOptions(given: TrainerOptions): ResolvedTrainerOpt
     defaultRootDir,
     fastDevRun: fastDevRun !== false && fastDevRun !== 0,
     barebones,
+    profiler,
+    deterministic,
+    detectAnomaly,
   };
   return resolved.fastDevRun ? forFastDevRun(resolved, Number(fastDevRun)) : resolved;
 }

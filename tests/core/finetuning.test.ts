@@ -18,7 +18,7 @@ import {
   Conv2d,
   crossEntropy,
   Dropout,
-  LambdaLr,
+  LambdaLR,
   Linear,
   Relu,
   Sequential,
@@ -59,7 +59,7 @@ class Pictures extends LightningModule<tf.Tensor, tf.Tensor> {
     return this.parameters().filter(({ requiresGrad }) => requiresGrad);
   }
 
-  override configureOptimizers(): Optimizer | { optimizer: Optimizer; scheduler: LambdaLr } {
+  override configureOptimizers(): Optimizer | { optimizer: Optimizer; lrScheduler: LambdaLR } {
     return new SGD(this.trainable, { lr: 0.1 });
   }
 }
@@ -71,7 +71,7 @@ class Scheduled extends Pictures {
       { params: this.trainable.filter(({ rank }) => rank > 1), lr: 0.08, weightDecay: 0.5 },
       { params: vector, lr: 0.08, weightDecay: 0 },
     ]);
-    return { optimizer, scheduler: new LambdaLr(optimizer, (epoch) => 0.5 ** epoch) };
+    return { optimizer, lrScheduler: new LambdaLR(optimizer, (epoch) => 0.5 ** epoch) };
   }
 }
 
@@ -211,7 +211,9 @@ describe("learning rates of freed layers", () => {
     expect(rates[0]).toEqual([0.08, 0.08]);
     expect(rates[1]).toEqual([0.04, 0.04, 0.02, 0.02]);
     expect(rates[2]).toEqual([0.02, 0.02, 0.01, 0.01]);
-    const decays = trainer.optimizer!.paramGroups.map((group) => (group as { weightDecay?: number }).weightDecay);
+    const decays = trainer.optimizer!.paramGroups.map(
+      (group) => (group as { weightDecay?: number }).weightDecay,
+    );
     expect(decays).toEqual([0.5, 0, 0.5, 0]);
   });
 

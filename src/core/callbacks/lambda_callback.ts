@@ -3,7 +3,7 @@ import { ConfigurationError, describeChoices } from "../../errors.js";
 import { Callback } from "./callback.js";
 
 /** Any of a Callback's hooks by name. */
-export type CallbackHooks = Partial<Omit<Callback, "stateKey" | "monitors">>;
+export type CallbackHooks = Partial<Omit<Callback, "stateKey" | "monitors" | "findLastCheckpoints">>;
 
 /** The names of all hooks, checked against the type. */
 const HOOKS: Record<keyof CallbackHooks, true> = {
@@ -42,7 +42,6 @@ const HOOKS: Record<keyof CallbackHooks, true> = {
   onAfterBackward: true,
   onBeforeOptimizerStep: true,
   onException: true,
-  findLastCheckpoints: true,
   stateDict: true,
   loadStateDict: true,
   onSaveCheckpoint: true,

@@ -7,6 +7,7 @@ import type { Callback } from "./callback.js";
 import { DefaultModelCheckpoint } from "./default_model_checkpoint.js";
 import { EarlyStopping } from "./early_stopping.js";
 import { ModelCheckpoint } from "./model_checkpoint.js";
+import { ModelSummary } from "./model_summary.js";
 import { ProgressBar } from "./progress_bar.js";
 import { Timer } from "./timer.js";
 
@@ -38,6 +39,9 @@ export function runCallbacks(
   checkStateKeys(callbacks);
   if (options.enableProgressBar && !callbacks.some((callback) => callback instanceof ProgressBar)) {
     callbacks.push(new ProgressBar());
+  }
+  if (options.enableModelSummary && !callbacks.some((callback) => callback instanceof ModelSummary)) {
+    callbacks.push(new ModelSummary());
   }
   if (options.maxTime !== undefined && !callbacks.some((callback) => callback instanceof Timer)) {
     callbacks.push(new Timer({ duration: options.maxTime }));

@@ -13,7 +13,7 @@ import {
   type EMAWeightAveragingOptions,
   type StochasticWeightAveragingOptions,
 } from "../../../src/core/index.js";
-import { BatchNorm2d, LambdaLr, SGD } from "../../../src/nn/index.js";
+import { BatchNorm2d, LambdaLR, SGD } from "../../../src/nn/index.js";
 import { boringBatches, BoringModel } from "../../support/boring_model.js";
 import { data, quiet, temporaryFolder, weights } from "./support.js";
 
@@ -165,7 +165,7 @@ describe("StochasticWeightAveraging", () => {
     class Falling extends BoringModel {
       override configureOptimizers() {
         const optimizer = new SGD(this.parameters(), { lr: 0.1 });
-        return { optimizer, scheduler: new LambdaLr(optimizer, (epoch) => 0.5 ** epoch) };
+        return { optimizer, lrScheduler: new LambdaLR(optimizer, (epoch) => 0.5 ** epoch) };
       }
     }
     const rates: number[] = [];
