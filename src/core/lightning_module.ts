@@ -11,6 +11,7 @@ import {
   type Parameter,
 } from "../nn/index.js";
 import type { Callback } from "./callbacks/callback.js";
+import { writeFileAtomically } from "./checkpoint/atomic_write.js";
 import { readCheckpoint } from "./checkpoint/checkpoint.js";
 import type { Fabric } from "./fabric/fabric.js";
 import type { OptimizerConfiguration } from "./configure_optimizers.js";
@@ -23,6 +24,8 @@ import type { LogOptions } from "./logging/log_rules.js";
 import type { LogValue } from "./logging/metrics_hub.js";
 import { ModuleHooks } from "./module_hooks.js";
 import { toDevice } from "./to_device.js";
+import { summarize, type ModuleSummary, type SummaryOptions } from "./summary/module_summary.js";
+import { encodeOnnx } from "./to_onnx.js";
 import type { Trainer } from "./trainer.js";
 import type { GradientClipAlgorithm } from "./trainer_options.js";
 import type { Awaitable } from "./types.js";
@@ -60,10 +63,12 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
   #trainer: Trainer | undefined;
   /** What toggling has changed. */
   #toggled: Map<Parameter, boolean> | undefined;
+  /** An input of `forward`, for `summary()` and `toOnnx()`: a tensor or HostTensor, or those in arrays and objects. */
+  exampleInputArray: unknown = undefined;
   /** Whether every weight must be in a checkpoint and have a place in the module. Default: true. */
   strictLoading = true;
   readonly #hparams = new Hyperparameters();
-  #fabric: Fabric | undefined;
+  #fabric: { fabric: Fabric; optimizers: LightningOptimizer[] } | undefined;
 
   /** The loss of one batch. */
   abstract trainingStep(batch: unknown, batchIdx: number): TrainingStepOutput | void;
@@ -164,25 +169,25 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
 
   /**
    * The fit's optimizers, in the order of `configureOptimizers`. In manual optimization their steps call
-   * `onBeforeOptimizerStep` and are counted.
+   * `onBeforeOptimizerStep` and are counted. In Fabric, the optimizers that were set up with this module.
    *
    * @throws ConfigurationError `ERR_NO_FIT` where no fit runs
    */
   optimizers(): LightningOptimizer[] {
+    if (this.#trainer === undefined && this.#fabric !== undefined) return this.#fabric.optimizers;
     return this.trainer.lightningOptimizers;
   }
 
   /**
    * Computes a loss and adds its gradients to those of the parameters that require one, in manual optimization and in
-   * Fabric. What the
-   * gradients flow through has to be computed inside the function; tensors from outside are constants.
+   * Fabric. What the gradients flow through has to be computed inside the function; tensors from outside are constants.
    *
    * @param loss synchronous; returns a float32 scalar
    * @returns the loss
    * @throws ConfigurationError `ERR_AUTOMATIC_OPTIMIZATION` where the Trainer computes the gradients
    */
   manualBackward(loss: () => tf.Tensor): tf.Scalar {
-    if (this.#trainer === undefined && this.#fabric !== undefined) return this.#fabric.backward(loss, this);
+    if (this.#trainer === undefined && this.#fabric !== undefined) return this.fabric.backward(loss, this);
     return this.trainer.manualBackward(loss);
   }
 
@@ -245,7 +250,7 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
    */
   log(name: string, value: LogValue, options: LogOptions = {}): void {
     if (this.#trainer === undefined && this.#fabric !== undefined) {
-      if (options.logger !== false) this.#fabric.logLater({ [name]: value });
+      if (options.logger !== false) this.#fabric.fabric.logLater({ [name]: value });
       return;
     }
     if (this.#trainer === undefined) {
@@ -258,9 +263,10 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
     this.#trainer.log(name, value, options);
   }
 
-  /** Writes a line of text above the progress bar, and nothing without one. */
+  /** Writes a line of text above the progress bar, and nothing without one. In Fabric, to standard output. */
   print(...values: unknown[]): void {
-    this.#trainer?.print(...values);
+    if (this.#trainer === undefined) this.#fabric?.fabric.print(...values);
+    else this.#trainer.print(...values);
   }
 
   /** Logs several values with the same options. */
@@ -282,14 +288,14 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
     );
   }
 
-  /** The Trainer's first logger; undefined without a Trainer or loggers. */
+  /** The first logger of the Trainer or of Fabric; undefined without them or without loggers. */
   get logger(): Logger | undefined {
-    return this.#trainer?.logger;
+    return this.loggers[0];
   }
 
-  /** The Trainer's loggers. */
+  /** The loggers of the Trainer or of Fabric. */
   get loggers(): readonly Logger[] {
-    return this.#trainer?.loggers ?? [];
+    return this.#trainer?.loggers ?? this.#fabric?.fabric.loggers ?? [];
   }
 
   /** @internal Called by the Trainer. */
@@ -303,7 +309,7 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
    * @throws ConfigurationError `ERR_NO_FABRIC` where none has
    */
   get fabric(): Fabric {
-    if (this.#fabric !== undefined) return this.#fabric;
+    if (this.#fabric !== undefined) return this.#fabric.fabric;
     throw new ConfigurationError(
       "ERR_NO_FABRIC",
       `${this.constructor.name} is not attached to a Fabric. Call fabric.setup(module) first.`,
@@ -311,8 +317,8 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
   }
 
   /** @internal Called by Fabric. */
-  attachFabric(fabric: Fabric): void {
-    this.#fabric = fabric;
+  attachFabric(fabric: Fabric, optimizers: LightningOptimizer[]): void {
+    this.#fabric = { fabric, optimizers };
   }
 
   /** Complete passes over the training data so far; 0 without a Trainer. */
@@ -368,6 +374,30 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
     await module.onLoadCheckpoint?.(checkpoint);
     module.loadStateDict(checkpoint.stateDict, { strict: strict ?? module.strictLoading });
     return module;
+  }
+
+  /**
+   * The layers with their parameters, and the totals; with an `exampleInputArray` also what goes through each layer and
+   * what it costs. `String(summary)` is a table.
+   *
+   * @throws ConfigurationError `ERR_SUMMARY` for another maxDepth than an integer from -1
+   */
+  summary(options: SummaryOptions = {}): ModuleSummary {
+    return summarize(this, this.exampleInputArray, options);
+  }
+
+  /**
+   * Writes the forward pass, as it is in eval mode, as one ONNX file with the weights inside, which ONNX Runtime runs
+   * without Kindling. A tensor alone is called `input` or `output`; those in objects have their keys' names, those in arrays
+   * their numbers. All axes, the batch included, have the lengths of the sample. uint8 arrays enter as float32.
+   *
+   * @param inputSample an input of `forward`. Default: `exampleInputArray`
+   * @throws ConfigurationError `ERR_ONNX_SAMPLE` without one
+   * @throws EngineError `ERR_ONNX_EXPORT` where `forward` reads values that depend on its input
+   * @throws CheckpointError `ERR_FILE_WRITE`
+   */
+  async toOnnx(path: string, inputSample: unknown = this.exampleInputArray): Promise<void> {
+    await writeFileAtomically(path, encodeOnnx(this, inputSample));
   }
 
   /** No parameter trains, and the module is in eval mode. */

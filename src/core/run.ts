@@ -96,7 +96,7 @@ export class Run {
     const error = reason instanceof StopRequest ? await this.#interruption(reason) : reason;
     const { callbacks, dataModule } = this.hooks;
     const { checkpointIO, metrics } = this.#trainer;
-    metrics.dropStep();
+    if (this.loop?.isUnderWay === true) metrics.dropStep();
     const steps = [
       ...callbacks.map((callback) => () => this.hooks.callCallbacks([callback], "onException", error)),
       () => this.hooks.callHook(dataModule, "onException", error),

@@ -76,6 +76,28 @@ export function fromHost({ data, shape, dtype }: HostTensor): tf.Tensor {
   return tf.tensor(data, [...shape], dtype);
 }
 
+/**
+ * The graph of a synchronous function as an ONNX model, with every array it reads inside.
+ *
+ * @param samples what the function is called with, under the names of the model's inputs; only shape and type count
+ * @param f its results have the names of the model's outputs
+ * @param weights tensors that keep their names in the model
+ * @throws EngineError `ERR_ONNX_EXPORT` on other TF.js backends than the engine's, where the function reads a value that
+ *   depends on its inputs, and above 2 GiB
+ */
+export function exportOnnx(
+  samples: Readonly<Record<string, tf.Tensor>>,
+  f: (inputs: Record<string, tf.Tensor>) => Readonly<Record<string, tf.Tensor>>,
+  weights: Readonly<Record<string, tf.Tensor>> = {},
+): Uint8Array {
+  if (tf.getBackend() === BACKEND_NAME) return activeBackend().exportModel(samples, f, weights);
+  throw new EngineError(
+    "ERR_ONNX_EXPORT",
+    `ONNX models are made of the engine's graphs, and TF.js computes on the backend "${tf.getBackend()}" now. ` +
+      'Choose another accelerator: engine.use({ accelerator: "cpu" }).',
+  );
+}
+
 /** Where the engine computes, and numbers about what it does. */
 export const engine = {
   /**

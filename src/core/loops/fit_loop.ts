@@ -51,6 +51,8 @@ export class FitLoop {
   #isComplete = false;
   #isLastBatch = false;
   readonly #resume = new ResumePoint();
+  /** The random generator's state to go on with, until training does. */
+  #resumedRandom: readonly number[] | undefined;
   #validatedEpoch: number | undefined;
 
   constructor(trainer: Trainer, parts: FitLoopParts) {
@@ -62,7 +64,12 @@ export class FitLoop {
     this.#schedule = new ValidationSchedule(trainer.options);
     if (validates) this.#validatedEpoch = -1;
     if (!hooks.module.automaticOptimization) {
-      this.#manual = new ManualStep(hooks, trainer.strategy, () => this.progress.globalStep++);
+      this.#manual = new ManualStep(
+        hooks,
+        trainer.strategy,
+        trainer.options.detectAnomaly,
+        () => this.progress.globalStep++,
+      );
     }
     this.#step = this.#manual ?? new TrainingStep(hooks, trainer.strategy, this.optimizer, trainer);
     this.lightningOptimizers = this.optimizers.map(
@@ -105,9 +112,20 @@ export class FitLoop {
     return { ...this.progress, epoch: this.progress.epoch + 1, batchInEpoch: 0, phase: "batches" };
   }
 
+  /** Makes `run` go on from here instead of beginning. */
+  resume(progress: LoopProgress, random: readonly number[]): void {
+    Object.assign(this.progress, progress);
+    this.#resumedRandom = random;
+  }
+
   /** The random generator's state at the resume point. */
   get randomState(): readonly number[] {
     return this.#isComplete ? getGlobalGenerator().state : this.#resume.random;
+  }
+
+  /** Whether something is under way that a run which resumes now would do again. */
+  get isUnderWay(): boolean {
+    return this.#resume.isUnderWay;
   }
 
   /** Whether the resume point lies within the open epoch. */
@@ -161,6 +179,8 @@ export class FitLoop {
     this.#schedule.restart();
     await this.#hooks.callAll("onTrainStart");
     while (!this.#isDone()) await this.#hooks.profile("runTrainingEpoch", () => this.#epoch());
+    this.#restoreRandom();
+    this.#resume.begin();
     await this.#hooks.callAll("onTrainEnd");
   }
 
@@ -180,12 +200,23 @@ export class FitLoop {
   async #epoch(): Promise<void> {
     const [train] = await this.#parts.sources.forEpoch("train", this.progress.epoch);
     train!.loader.setEpoch?.(this.#loaderEpoch);
+    const { batchInEpoch, phase } = this.progress;
+    const isWithinEpoch = batchInEpoch > 0 || phase === "validation";
+    if (!isWithinEpoch) this.#restoreRandom();
+    this.#resume.begin();
     await this.#hooks.callAll("onTrainEpochStart");
-    if (this.progress.phase === "validation") await this.#validate();
+    if (isWithinEpoch) this.#restoreRandom();
+    if (phase === "validation") await this.#validate();
     await this.#batches(train!);
     if (this.#isValidationDue()) await this.#validate();
     await this.#endEpoch();
     this.#parts.signals.check();
+  }
+
+  /** Hooks that run again because training was resumed must not change the numbers drawn afterwards. */
+  #restoreRandom(): void {
+    if (this.#resumedRandom !== undefined) getGlobalGenerator().state = this.#resumedRandom;
+    this.#resumedRandom = undefined;
   }
 
   /** What the training loader takes for the epoch: always the first where one is learnt by heart. */
@@ -216,13 +247,14 @@ export class FitLoop {
     if (started.includes(-1)) return false;
     const { outputs, steps } = this.#runStep(hostBatch, index, isLast);
     this.#count(index, steps, train);
-    await this.#stepSchedulers(steps, isLast);
-    this.#resume.end();
-    await lend(outputs, () => this.#hooks.callAll("onTrainBatchEnd", outputs, hostBatch, index));
+    await lend(outputs, async () => {
+      await this.#stepSchedulers(steps, isLast);
+      this.#resume.end();
+      await this.#hooks.callAll("onTrainBatchEnd", outputs, hostBatch, index);
+    });
     await this.#logStep(steps);
     metrics.endStep("train");
     if (this.progress.phase === "validation") await this.#validate();
-    if (steps > 0) await this.#schedulers.plateausAfterStep(this.progress.globalStep);
     await nextTurn();
     return true;
   }

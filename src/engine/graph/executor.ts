@@ -8,7 +8,7 @@ import type { Profile } from "./profiling.js";
 import { Value, type GraphNode, type ValueType } from "./value.js";
 
 /** A graph with every value numbered in the order of its first appearance. */
-interface Plan {
+export interface Plan {
   nodes: GraphNode[];
   feeds: Value[];
   constants: Value[];
@@ -214,7 +214,7 @@ function settle(value: Value, array: OrtArray, target: OrtArray | undefined): Va
 }
 
 /** The nodes that the outputs need, inputs first, and a key that two graphs share exactly if one session serves both. */
-function makePlan(outputs: readonly Value[]): Plan {
+export function makePlan(outputs: readonly Value[]): Plan {
   const plan: Plan = { nodes: [], feeds: [], constants: [], names: new Map(), key: "" };
   const key: (number | string)[] = [];
   const visited = new Set<GraphNode>();
@@ -261,7 +261,7 @@ function addNode(plan: Plan, key: (number | string)[], node: GraphNode): void {
   node.outputs.forEach((output, i) => plan.names.set(output, `n${plan.nodes.length}_${i}`));
 }
 
-function modelOf(plan: Plan, outputs: readonly Value[], vectors: readonly Value[]): Model {
+export function modelOf(plan: Plan, outputs: readonly Value[], vectors: readonly Value[]): Model {
   const named = (value: Value): NamedValue => ({
     name: plan.names.get(value)!,
     value: new Value(value.shape, value.type, value.constant),
