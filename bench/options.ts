@@ -4,4 +4,6 @@ export interface BenchOptions {
   models?: readonly string[];
   /** Whether to run PyTorch and ONNX Runtime beside ours, where they are installed. */
   peers: boolean;
+  /** How often `resume` kills its training process. */
+  kills?: number;
 }

@@ -1,5 +1,5 @@
 /**
- * Runs one benchmark: `npm run bench -- NAME [--json] [--models a,b] [--no-peers]`. The last line of its output is one JSON
+ * Runs one benchmark: `npm run bench -- NAME [--json] [--models a,b] [--no-peers] [--kills N]`. The last line of its output is one JSON
  * object.
  */
 import { parseArgs } from "node:util";
@@ -7,36 +7,47 @@ import { finetunePhotos } from "./finetune_photos.js";
 import { forward } from "./forward.js";
 import { MODEL_NAMES } from "./models.js";
 import type { BenchOptions } from "./options.js";
+import { resume } from "./resume.js";
 import { soak } from "./soak.js";
 import { trainCnn } from "./train_cnn.js";
 import { trainStep } from "./train_step.js";
+import { trainerOverhead } from "./trainer_overhead.js";
 
 const benchmarks: Record<string, (options: BenchOptions) => Promise<Record<string, unknown>>> = {
   "finetune-photos": finetunePhotos,
   forward,
+  resume,
   soak,
   "train-cnn": trainCnn,
   "train-step": trainStep,
+  "trainer-overhead": trainerOverhead,
 };
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {
     json: { type: "boolean" },
+    kills: { type: "string" },
     models: { type: "string" },
     "no-peers": { type: "boolean", default: false },
   },
 });
 const benchmark = benchmarks[positionals[0] ?? ""];
 const models = values.models?.split(",");
-if (benchmark === undefined || models?.some((name) => !MODEL_NAMES.includes(name))) {
+const kills = values.kills === undefined ? undefined : Number(values.kills);
+const isCount = kills === undefined || (Number.isInteger(kills) && kills > 0);
+if (benchmark === undefined || !isCount || models?.some((name) => !MODEL_NAMES.includes(name))) {
   console.error(
-    "usage: npm run bench -- NAME [--json] [--models MODEL,MODEL] [--no-peers], with NAME one of " +
+    "usage: npm run bench -- NAME [--json] [--models MODEL,MODEL] [--no-peers] [--kills N], with NAME one of " +
       `${Object.keys(benchmarks).join(", ")} and MODEL one of ${MODEL_NAMES.join(", ")}`,
   );
   process.exitCode = 2;
 } else {
-  const result = await benchmark({ ...(models && { models }), peers: !values["no-peers"] });
+  const result = await benchmark({
+    ...(models && { models }),
+    ...(kills && { kills }),
+    peers: !values["no-peers"],
+  });
   if (values.json !== true) console.table(result.models ?? result);
   console.log(JSON.stringify(result));
 }

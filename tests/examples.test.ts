@@ -53,6 +53,13 @@ describe("the examples", () => {
     expect(loss).toBeLessThan(0.1);
   });
 
+  it("gan.ts trains two networks against each other", { timeout: 3 * MINUTES }, () => {
+    const [, before, after] = /near the ring: ([\d.]+) before, ([\d.]+) after/.exec(run("gan.ts", []))!;
+    // The ring's band covers an eighth of what a circle around it holds.
+    expect(Number(before)).toBeLessThan(0.2);
+    expect(Number(after)).toBeGreaterThan(0.6);
+  });
+
   it(
     "quickstart.ts trains on a folder of one's own and draws its predictions",
     { timeout: 3 * MINUTES },

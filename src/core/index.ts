@@ -42,6 +42,8 @@ export { Callback } from "./callbacks/callback.js";
 export { EarlyStopping, type EarlyStoppingOptions, type StoppingReason } from "./callbacks/early_stopping.js";
 export { LearningRateMonitor, type LearningRateMonitorOptions } from "./callbacks/learning_rate_monitor.js";
 export { ModelCheckpoint, type ModelCheckpointOptions } from "./callbacks/model_checkpoint.js";
+export { ModelSummary, type ModelSummaryOptions } from "./callbacks/model_summary.js";
+export type { LayerSummary, ModuleSummary, ShapeSummary, SummaryOptions } from "./summary/module_summary.js";
 export { ProgressBar, type ProgressBarOptions } from "./callbacks/progress_bar.js";
 export { Timer, type TimedStage, type TimerOptions } from "./callbacks/timer.js";
 
@@ -54,8 +56,24 @@ export {
   TensorBoardLogger,
   type TensorBoardLoggerOptions,
 } from "./loggers/tensorboard/tensorboard_logger.js";
+export { MLFlowLogger, type MLFlowLoggerOptions } from "./loggers/mlflow/mlflow_logger.js";
+export { MLFlowClient } from "./loggers/mlflow/mlflow_client.js";
+export { WandbLogger, type WandbLoggerOptions } from "./loggers/wandb/wandb_logger.js";
+export type { RetryOptions } from "./loggers/remote/request.js";
 export { SummaryWriter } from "./loggers/tensorboard/summary_writer.js";
 
+export {
+  EngineProfiler,
+  PassThroughProfiler,
+  Profiler,
+  SimpleProfiler,
+  type ActionTime,
+  type EngineProfilerOptions,
+  type OperatorTime,
+  type ProfiledRun,
+  type ProfilerOptions,
+  type SimpleProfilerOptions,
+} from "./profilers/index.js";
 export {
   Fabric,
   FabricDataLoader,

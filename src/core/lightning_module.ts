@@ -11,6 +11,7 @@ import {
   type Parameter,
 } from "../nn/index.js";
 import type { Callback } from "./callbacks/callback.js";
+import { writeFileAtomically } from "./checkpoint/atomic_write.js";
 import { readCheckpoint } from "./checkpoint/checkpoint.js";
 import type { Fabric } from "./fabric/fabric.js";
 import type { OptimizerConfiguration } from "./configure_optimizers.js";
@@ -23,6 +24,8 @@ import type { LogOptions } from "./logging/log_rules.js";
 import type { LogValue } from "./logging/metrics_hub.js";
 import { ModuleHooks } from "./module_hooks.js";
 import { toDevice } from "./to_device.js";
+import { summarize, type ModuleSummary, type SummaryOptions } from "./summary/module_summary.js";
+import { encodeOnnx } from "./to_onnx.js";
 import type { Trainer } from "./trainer.js";
 import type { GradientClipAlgorithm } from "./trainer_options.js";
 import type { Awaitable } from "./types.js";
@@ -60,6 +63,8 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
   #trainer: Trainer | undefined;
   /** What toggling has changed. */
   #toggled: Map<Parameter, boolean> | undefined;
+  /** An input of `forward`, for `summary()` and `toOnnx()`: a tensor or HostTensor, or those in arrays and objects. */
+  exampleInputArray: unknown = undefined;
   /** Whether every weight must be in a checkpoint and have a place in the module. Default: true. */
   strictLoading = true;
   readonly #hparams = new Hyperparameters();
@@ -370,6 +375,30 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
     await module.onLoadCheckpoint?.(checkpoint);
     module.loadStateDict(checkpoint.stateDict, { strict: strict ?? module.strictLoading });
     return module;
+  }
+
+  /**
+   * The layers with their parameters, and the totals; with an `exampleInputArray` also what goes through each layer and
+   * what it costs. `String(summary)` is a table.
+   *
+   * @throws ConfigurationError `ERR_SUMMARY` for another maxDepth than an integer from -1
+   */
+  summary(options: SummaryOptions = {}): ModuleSummary {
+    return summarize(this, this.exampleInputArray, options);
+  }
+
+  /**
+   * Writes the forward pass, as it is in eval mode, as one ONNX file with the weights inside, which ONNX Runtime runs
+   * without Kindling. A tensor alone is called `input` or `output`; those in objects have their keys' names, those in arrays
+   * their numbers. All axes, the batch included, have the lengths of the sample. uint8 arrays enter as float32.
+   *
+   * @param inputSample an input of `forward`. Default: `exampleInputArray`
+   * @throws ConfigurationError `ERR_ONNX_SAMPLE` without one
+   * @throws EngineError `ERR_ONNX_EXPORT` where `forward` reads values that depend on its input
+   * @throws CheckpointError `ERR_FILE_WRITE`
+   */
+  async toOnnx(path: string, inputSample: unknown = this.exampleInputArray): Promise<void> {
+    await writeFileAtomically(path, encodeOnnx(this, inputSample));
   }
 
   /** No parameter trains, and the module is in eval mode. */

@@ -45,12 +45,15 @@ export class Run {
   /** Sets everything up, runs the body, and takes everything down again. */
   async execute<T>(ckptPath: CkptPath | undefined, body: (run: Run) => Promise<T>): Promise<T> {
     this.signals.listen();
+    const { profiler } = this.#trainer;
+    profiler.setup({ stage: this.fn, logDir: () => this.#trainer.logDir });
     try {
       await this.#trainer.strategy.setupEnvironment(this.#trainer.options);
       this.checkpoint = await this.#trainer.loadCheckpoint(ckptPath);
       await this.#setUp();
       const result = await body(this);
       await this.#tearDown();
+      await profiler.describe();
       this.#status = "finished";
       return result;
     } catch (error) {
@@ -65,6 +68,7 @@ export class Run {
   #close(): void {
     this.loop?.dispose();
     this.loop = undefined;
+    this.#trainer.profiler.teardown();
     this.#trainer.strategy.teardown();
     this.#trainer.metrics.batch = undefined;
   }
@@ -112,7 +116,7 @@ export class Run {
     const error = reason instanceof StopRequest ? await this.#interruption(reason) : reason;
     const { callbacks, dataModule } = this.hooks;
     const { checkpointIO, metrics } = this.#trainer;
-    metrics.dropStep();
+    if (this.loop?.isUnderWay === true) metrics.dropStep();
     const steps = [
       ...callbacks.map((callback) => () => this.hooks.callCallbacks([callback], "onException", error)),
       () => this.hooks.callHook(dataModule, "onException", error),

@@ -8,6 +8,8 @@ import { Value, type ValueType } from "./graph/value.js";
 import { blockSize } from "./blocked/block_size.js";
 import { unblocked } from "./blocked/layout.js";
 import { Entry } from "./graph/entry.js";
+import { exportGraph } from "./graph/export_graph.js";
+import type { Profile } from "./graph/profiling.js";
 import { Tracer, type EntryStore, type Lowered } from "./graph/tracer.js";
 import { inOrder, simplifyOrder, type Laid, type Order } from "./layout.js";
 import { OrtArray, type Device } from "./runtime/index.js";
@@ -38,6 +40,8 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
   readonly #pending = new Set<Entry>();
   readonly #tracer: Tracer;
   #device: Device | undefined;
+  /** While a function is recorded for an ONNX model, and its inputs have no values. */
+  #isExporting = false;
 
   constructor() {
     super();
@@ -70,6 +74,13 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
     this.#tracer.forget();
     this.#executor.useDevice(device);
     this.#device = device;
+  }
+
+  /** Traces every graph from now on, or with undefined no longer. */
+  setProfile(profile: Profile | undefined): void {
+    this.flush();
+    this.#tracer.forget();
+    this.#executor.setProfile(profile);
   }
 
   /** Makes a kernel call, which `lower` records unless it can be replayed. Undefined if `lower` gives nothing. */
@@ -178,6 +189,44 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
     });
   }
 
+  /**
+   * The graph of a function as an ONNX model that plain ONNX Runtime runs: pictures are in no blocks, and every array that
+   * the function reads is a constant of the model.
+   *
+   * @param samples what the function is called with, under the names of the model's inputs; only shape and type count
+   * @param f synchronous; its results have the names of the model's outputs
+   * @param weights arrays that keep their names in the model
+   * @throws EngineError `ERR_ONNX_EXPORT` where the function reads a value that depends on its inputs
+   */
+  exportModel(
+    samples: Readonly<Record<string, tf.TensorInfo>>,
+    f: (inputs: Record<string, tf.Tensor>) => Readonly<Record<string, tf.Tensor>>,
+    weights: Readonly<Record<string, tf.TensorInfo>>,
+  ): Uint8Array {
+    this.flush();
+    const inputs = Object.entries(samples).map(([name, { shape, dtype }]) => ({
+      name,
+      value: new Value(shape, dtype as ValueType),
+    }));
+    this.#isExporting = true;
+    tf.engine().startScope();
+    try {
+      return this.#tracer.apart(() => {
+        const tensors = inputs.map(({ name, value }) => [
+          name,
+          tf.engine().makeTensorFromTensorInfo(this.output(value, value.shape, value.type)),
+        ]);
+        const outputs = Object.entries(f(Object.fromEntries(tensors) as Record<string, tf.Tensor>));
+        const named = outputs.map(([name, tensor]) => ({ name, value: this.value(tensor) }));
+        const names = Object.entries(weights).map(([name, tensor]) => ({ name, value: this.value(tensor) }));
+        return exportGraph(inputs, named, names);
+      });
+    } finally {
+      tf.engine().endScope();
+      this.#isExporting = false;
+    }
+  }
+
   /** The value behind a tensor, and the order of its axes in memory. */
   laid(tensor: tf.TensorInfo): Laid {
     return unblocked(this.laidMaybeBlocked(tensor));
@@ -193,7 +242,7 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
 
   /** Channels in a block of a blocked picture, 0 where the device has no kernels for them. */
   blockSize(): number {
-    return this.#device === undefined ? blockSize() : 0;
+    return this.#device === undefined && !this.#isExporting ? blockSize() : 0;
   }
 
   /** The value behind a tensor with its axes in the wanted order, row-major unless told. */
@@ -255,6 +304,7 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
       entry.result = undefined;
     }
     if (value.array === undefined) {
+      if (this.#isExporting) throw readsWhileExporting();
       this.#pending.add(entry);
       this.flush();
     }
@@ -358,4 +408,12 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
   override dispose(): void {
     this.#executor.dispose();
   }
+}
+
+function readsWhileExporting(): EngineError {
+  return new EngineError(
+    "ERR_ONNX_EXPORT",
+    "The function that is exported reads a value which depends on its input, and the model would have that value for " +
+      "every input. Compute it with TF.js operators; those listed in kernels/fallbacks.ts have no ONNX form.",
+  );
 }

@@ -6,6 +6,7 @@ import type { Callback } from "./callback.js";
 import { DefaultModelCheckpoint } from "./default_model_checkpoint.js";
 import { EarlyStopping } from "./early_stopping.js";
 import { ModelCheckpoint } from "./model_checkpoint.js";
+import { ModelSummary } from "./model_summary.js";
 import { ProgressBar } from "./progress_bar.js";
 import { Timer } from "./timer.js";
 
@@ -31,6 +32,9 @@ export function runCallbacks(options: ResolvedTrainerOptions, module: AnyLightni
   checkStateKeys(callbacks);
   if (options.enableProgressBar && !callbacks.some((callback) => callback instanceof ProgressBar)) {
     callbacks.push(new ProgressBar());
+  }
+  if (options.enableModelSummary && !callbacks.some((callback) => callback instanceof ModelSummary)) {
+    callbacks.push(new ModelSummary());
   }
   if (options.maxTime !== undefined && !callbacks.some((callback) => callback instanceof Timer)) {
     callbacks.push(new Timer({ duration: options.maxTime }));

@@ -8,9 +8,10 @@ type State = Record<string, unknown>;
 
 /** What each version's state has to become for the next one. */
 const migrations: Readonly<Record<number, (state: State) => State>> = {
-  /** Version 2 has lists of optimizers and schedulers, and numbers that JSON lacks no longer as plain text. */
-  1: ({ optimizer, scheduler, callbacks, ...state }) => ({
+  /** Version 2 has lists of optimizers and schedulers, counts batches since validation, and keeps numbers that JSON lacks. */
+  1: ({ optimizer, scheduler, callbacks, progress, ...state }) => ({
     ...state,
+    progress: { ...(progress as State), batchesSinceValidation: (progress as State).batchInEpoch },
     kindlingVersion: "0.1.0",
     callbacks: mapNested(callbacks, (leaf) =>
       leaf === "NaN" || leaf === "Infinity" || leaf === "-Infinity" ? Number(leaf) : leaf,

@@ -127,11 +127,10 @@ export function restoreLoop({ loop, metrics }: RunningFit, checkpoint: Checkpoin
   loop.optimizers.forEach((optimizer, i) => optimizer.loadStateDict(optimizerStates[i] as never));
   restoreSchedulers(loop, lrSchedulers);
   if (accumulation !== undefined) restoreAccumulation(loop, accumulation);
-  Object.assign(loop.progress, progress);
   if (checkpoint.precision !== undefined) loop.precision.loadStateDict(checkpoint.precision);
   if (checkpoint.metrics !== undefined) metrics.loadStateDict(checkpoint.metrics);
   seedEverything(checkpoint.random.seed);
-  getGlobalGenerator().state = checkpoint.random.state;
+  loop.resume(progress, checkpoint.random.state);
 }
 
 function restoreAccumulation(

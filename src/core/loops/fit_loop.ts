@@ -51,6 +51,8 @@ export class FitLoop {
   #isComplete = false;
   #isLastBatch = false;
   readonly #resume = new ResumePoint();
+  /** The random generator's state to go on with, until training does. */
+  #resumedRandom: readonly number[] | undefined;
   #validatedEpoch: number | undefined;
 
   constructor(trainer: Trainer, parts: FitLoopParts) {
@@ -105,9 +107,20 @@ export class FitLoop {
     return { ...this.progress, epoch: this.progress.epoch + 1, batchInEpoch: 0, phase: "batches" };
   }
 
+  /** Makes `run` go on from here instead of beginning. */
+  resume(progress: LoopProgress, random: readonly number[]): void {
+    Object.assign(this.progress, progress);
+    this.#resumedRandom = random;
+  }
+
   /** The random generator's state at the resume point. */
   get randomState(): readonly number[] {
     return this.#isComplete ? getGlobalGenerator().state : this.#resume.random;
+  }
+
+  /** Whether something is under way that a run which resumes now would do again. */
+  get isUnderWay(): boolean {
+    return this.#resume.isUnderWay;
   }
 
   /** Whether the resume point lies within the open epoch. */
@@ -160,7 +173,9 @@ export class FitLoop {
     this.#schedule.check(train!);
     this.#schedule.restart();
     await this.#hooks.callAll("onTrainStart");
-    while (!this.#isDone()) await this.#epoch();
+    while (!this.#isDone()) await this.#hooks.profile("runTrainingEpoch", () => this.#epoch());
+    this.#restoreRandom();
+    this.#resume.begin();
     await this.#hooks.callAll("onTrainEnd");
   }
 
@@ -180,12 +195,23 @@ export class FitLoop {
   async #epoch(): Promise<void> {
     const [train] = await this.#parts.sources.forEpoch("train", this.progress.epoch);
     train!.loader.setEpoch?.(this.#loaderEpoch);
+    const { batchInEpoch, phase } = this.progress;
+    const isWithinEpoch = batchInEpoch > 0 || phase === "validation";
+    if (!isWithinEpoch) this.#restoreRandom();
+    this.#resume.begin();
     await this.#hooks.callAll("onTrainEpochStart");
-    if (this.progress.phase === "validation") await this.#validate();
+    if (isWithinEpoch) this.#restoreRandom();
+    if (phase === "validation") await this.#validate();
     await this.#batches(train!);
     if (this.#isValidationDue()) await this.#validate();
     await this.#endEpoch();
     this.#parts.signals.check();
+  }
+
+  /** Hooks that run again because training was resumed must not change the numbers drawn afterwards. */
+  #restoreRandom(): void {
+    if (this.#resumedRandom !== undefined) getGlobalGenerator().state = this.#resumedRandom;
+    this.#resumedRandom = undefined;
   }
 
   /** What the training loader takes for the epoch: always the first where one is learnt by heart. */
@@ -196,7 +222,8 @@ export class FitLoop {
   async #batches(train: BatchSource): Promise<void> {
     const skip = this.progress.batchInEpoch;
     const isSought = skip > 0 && seek(train, this.#loaderEpoch, skip);
-    for await (const numbered of numberBatches(train, skip, isSought)) {
+    const batches = numberBatches(train, skip, isSought);
+    for await (const numbered of this.#hooks.profileNext("trainDataloaderNext", batches)) {
       if (!(await this.#batch(numbered, train))) break;
       if (!this.#step.isAccumulating) this.#parts.signals.check();
       if (this.#isStopping()) break;
@@ -215,9 +242,11 @@ export class FitLoop {
     if (started.includes(-1)) return false;
     const { outputs, steps } = this.#runStep(hostBatch, index, isLast);
     this.#count(index, steps, train);
-    await this.#stepSchedulers(steps, isLast);
-    this.#resume.end();
-    await lend(outputs, () => this.#hooks.callAll("onTrainBatchEnd", outputs, hostBatch, index));
+    await lend(outputs, async () => {
+      await this.#stepSchedulers(steps, isLast);
+      this.#resume.end();
+      await this.#hooks.callAll("onTrainBatchEnd", outputs, hostBatch, index);
+    });
     await this.#logStep(steps);
     metrics.endStep("train");
     if (this.progress.phase === "validation") await this.#validate();
@@ -227,7 +256,7 @@ export class FitLoop {
 
   #runStep(batch: unknown, index: number, isLast: boolean): { outputs: unknown; steps: number } {
     try {
-      return this.#step.run(batch, index, isLast);
+      return this.#hooks.profile("runTrainingBatch", () => this.#step.run(batch, index, isLast));
     } catch (error) {
       this.#resume.breakWindow();
       this.#step.dropGradients();

@@ -33,7 +33,7 @@ export class ManualStep {
       refusePromise("trainingStep", output);
       outputs = detach(output);
     });
-    markStep();
+    this.#hooks.profile("markStep", markStep);
     return { outputs, steps: this.#steps };
   }
 
@@ -52,7 +52,7 @@ export class ManualStep {
   step(optimizer: Optimizer): void {
     this.#strategy.unscaleGradients(optimizer);
     this.#hooks.callAllNow("onBeforeOptimizerStep", optimizer);
-    this.#strategy.optimizerStep(optimizer);
+    this.#hooks.profile("optimizerStep", () => this.#strategy.optimizerStep(optimizer));
     this.#steps++;
     this.#onStep();
   }

@@ -36,6 +36,11 @@ export class ResumePoint {
     this.#isBroken = true;
   }
 
+  /** Whether something is under way that would be done again. */
+  get isUnderWay(): boolean {
+    return this.#underWay !== undefined;
+  }
+
   /** The batch to begin with. */
   batchFrom(batchInEpoch: number): number {
     return this.#isBroken ? this.#window!.batchInEpoch : batchInEpoch;

@@ -41,7 +41,9 @@ export class TrainingStep {
     this.#hooks = hooks;
     this.#strategy = strategy;
     this.#optimizer = optimizer;
-    this.#steppable = new LightningOptimizer(optimizer, () => strategy.optimizerStep(optimizer));
+    this.#steppable = new LightningOptimizer(optimizer, () =>
+      hooks.profile("optimizerStep", () => strategy.optimizerStep(optimizer)),
+    );
     this.#settings = settings;
   }
 
@@ -66,7 +68,7 @@ export class TrainingStep {
       release(outputs);
       throw error;
     }
-    markStep();
+    this.#hooks.profile("markStep", markStep);
     return { outputs, steps };
   }
 

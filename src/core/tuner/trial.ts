@@ -17,6 +17,7 @@ export const QUIET = {
   numSanityValSteps: 0,
   fastDevRun: false,
   barebones: false,
+  profiler: undefined,
 } satisfies TrainerOptions;
 
 /**
