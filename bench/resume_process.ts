@@ -75,7 +75,8 @@ class Classifier extends LightningModule {
   override configureOptimizers() {
     const optimizer = new AdamW(this.parameters(), { lr: 3e-3 });
     const totalSteps = this.trainer.estimatedSteppingBatches;
-    return { optimizer, scheduler: new WarmupCosine(optimizer, { totalSteps }), interval: "step" as const };
+    const scheduler = new WarmupCosine(optimizer, { totalSteps });
+    return { optimizer, lrScheduler: { scheduler, interval: "step" as const } };
   }
 }
 

@@ -39,12 +39,35 @@ export { LrFinder, type SuggestionOptions } from "./tuner/lr_finder.js";
 export { BatchSizeFinder } from "./callbacks/batch_size_finder.js";
 export { LearningRateFinder } from "./callbacks/learning_rate_finder.js";
 export { Callback } from "./callbacks/callback.js";
+export { DeviceStatsMonitor, type DeviceStatsMonitorOptions } from "./callbacks/device_stats_monitor.js";
 export { EarlyStopping, type EarlyStoppingOptions, type StoppingReason } from "./callbacks/early_stopping.js";
+export {
+  GradientAccumulationScheduler,
+  type GradientAccumulationSchedulerOptions,
+} from "./callbacks/gradient_accumulation_scheduler.js";
+export { LambdaCallback, type CallbackHooks } from "./callbacks/lambda_callback.js";
 export { LearningRateMonitor, type LearningRateMonitorOptions } from "./callbacks/learning_rate_monitor.js";
 export { ModelCheckpoint, type ModelCheckpointOptions } from "./callbacks/model_checkpoint.js";
 export { ModelSummary, type ModelSummaryOptions } from "./callbacks/model_summary.js";
 export type { LayerSummary, ModuleSummary, ShapeSummary, SummaryOptions } from "./summary/module_summary.js";
+export {
+  OnExceptionCheckpoint,
+  type OnExceptionCheckpointOptions,
+} from "./callbacks/on_exception_checkpoint.js";
+export {
+  BasePredictionWriter,
+  type PredictionWriterOptions,
+  type WriteInterval,
+} from "./callbacks/prediction_writer.js";
+export type { ShownMetrics } from "./callbacks/progress/display.js";
 export { ProgressBar, type ProgressBarOptions } from "./callbacks/progress_bar.js";
+export {
+  SpikeDetection,
+  TrainingSpikeException,
+  type SpikeDetectionOptions,
+} from "./callbacks/spike_detection.js";
+export { Throughput, type ThroughputMeasurement, type ThroughputOptions } from "./callbacks/throughput.js";
+export { ThroughputMonitor, type ThroughputMonitorOptions } from "./callbacks/throughput_monitor.js";
 export { Timer, type TimedStage, type TimerOptions } from "./callbacks/timer.js";
 
 export { ConsoleLogger, type ConsoleLoggerOptions } from "./loggers/console_logger.js";

@@ -37,7 +37,7 @@ export class BoringModel extends LightningModule<tf.Tensor, tf.Tensor> {
     return tf.mean(tf.square(tf.sub(this.forward(input), 1)));
   }
 
-  override trainingStep(batch: DeviceBatch, _batchIdx: number): TrainingStepOutput {
+  override trainingStep(batch: DeviceBatch, _batchIdx: number): TrainingStepOutput | void {
     const loss = this.loss(batch);
     this.log("train_loss", loss, { progBar: true });
     return { loss };
