@@ -8,6 +8,7 @@ import {
 import { HostTensor } from "../../src/host_tensor.js";
 import { Linear, SGD } from "../../src/nn/index.js";
 import { Generator } from "../../src/random.js";
+import "./backend.js";
 
 export interface BoringBatch {
   input: HostTensor;
