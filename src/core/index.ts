@@ -85,6 +85,7 @@ export { WandbLogger, type WandbLoggerOptions } from "./loggers/wandb/wandb_logg
 export type { RetryOptions } from "./loggers/remote/request.js";
 export { SummaryWriter } from "./loggers/tensorboard/summary_writer.js";
 
+export { AnomalyError, type Anomaly } from "./anomaly/anomaly_error.js";
 export {
   EngineProfiler,
   PassThroughProfiler,

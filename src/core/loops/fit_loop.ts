@@ -64,7 +64,12 @@ export class FitLoop {
     this.#schedule = new ValidationSchedule(trainer.options);
     if (validates) this.#validatedEpoch = -1;
     if (!hooks.module.automaticOptimization) {
-      this.#manual = new ManualStep(hooks, trainer.strategy, () => this.progress.globalStep++);
+      this.#manual = new ManualStep(
+        hooks,
+        trainer.strategy,
+        trainer.options.detectAnomaly,
+        () => this.progress.globalStep++,
+      );
     }
     this.#step = this.#manual ?? new TrainingStep(hooks, trainer.strategy, this.optimizer, trainer);
     this.lightningOptimizers = this.optimizers.map(
