@@ -34,6 +34,10 @@ export type { GradientClipAlgorithm, TrainerOptions } from "./trainer_options.js
 export type { Awaitable, MetricRecord } from "./types.js";
 export { toDevice, toHost } from "./to_device.js";
 
+export { Tuner, type LrFindOptions, type ScaleBatchSizeOptions } from "./tuner/tuner.js";
+export { LrFinder, type SuggestionOptions } from "./tuner/lr_finder.js";
+export { BatchSizeFinder } from "./callbacks/batch_size_finder.js";
+export { LearningRateFinder } from "./callbacks/learning_rate_finder.js";
 export { Callback } from "./callbacks/callback.js";
 export { DeviceStatsMonitor, type DeviceStatsMonitorOptions } from "./callbacks/device_stats_monitor.js";
 export { EarlyStopping, type EarlyStoppingOptions, type StoppingReason } from "./callbacks/early_stopping.js";
