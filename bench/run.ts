@@ -15,7 +15,8 @@ import { trainStep } from "./train_step.js";
 const benchmarks: Record<string, (options: BenchOptions) => Promise<Record<string, unknown>>> = {
   "finetune-photos": finetunePhotos,
   forward,
-  resume,
+  resume: (options) =>
+    resume(options, (whileWriting) => console.log(whileWriting ? "killed while saving" : "killed")),
   soak,
   "train-cnn": trainCnn,
   "train-step": trainStep,

@@ -7,6 +7,7 @@ export {
   type AcceleratorInfo,
   availableAccelerators,
   engine,
+  type EngineChoice,
   type EngineOptions,
   fromHost,
   markStep,

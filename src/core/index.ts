@@ -6,9 +6,14 @@ export {
   type Finetunable,
   type LoaderPart,
   type Monitor,
-  type OptimizerConfiguration,
   type TrainingStepOutput,
 } from "./lightning_module.js";
+export type {
+  LrSchedulerConfig,
+  LrSchedulerOptions,
+  OptimizerConfiguration,
+  OptimizerOptions,
+} from "./configure_optimizers.js";
 export type { LogOptions } from "./logging/log_rules.js";
 export type { LogValue } from "./logging/metrics_hub.js";
 export { DataModule, type BatchLoader, type Loaders, type Stage } from "./data_module.js";
@@ -48,6 +53,42 @@ export {
   type TensorBoardLoggerOptions,
 } from "./loggers/tensorboard/tensorboard_logger.js";
 export { SummaryWriter } from "./loggers/tensorboard/summary_writer.js";
+
+export {
+  Fabric,
+  FabricDataLoader,
+  FabricOptimizer,
+  randomState,
+  type ClipGradientsOptions,
+  type FabricOptions,
+  type OnDevice,
+  type RandomState,
+  type SetUp,
+  type SetupDataloadersOptions,
+  type SetupOptions,
+  type Stateful,
+  type StateFilter,
+} from "./fabric/index.js";
+export {
+  GradScaler,
+  MixedPrecision,
+  Precision,
+  SingleDeviceStrategy,
+  Strategy,
+  strategyRegistry,
+  type Deterministic,
+  type DeviceOptions,
+  type GradScalerOptions,
+  type GradScalerState,
+  type MixedPrecisionOptions,
+  type PrecisionName,
+  type PrecisionOption,
+  type ReduceOp,
+  type StrategyFactory,
+  type StrategyOptions,
+  type StrategyParts,
+  type StrategyRequest,
+} from "./strategies/index.js";
 
 export { readCheckpoint, writeCheckpoint, type Checkpoint } from "./checkpoint/checkpoint.js";
 export { SafetensorsCheckpointIO, type CheckpointIO } from "./checkpoint/checkpoint_io.js";

@@ -13,6 +13,8 @@ import {
 import type { Callback } from "./callbacks/callback.js";
 import { writeFileAtomically } from "./checkpoint/atomic_write.js";
 import { readCheckpoint } from "./checkpoint/checkpoint.js";
+import type { Fabric } from "./fabric/fabric.js";
+import type { OptimizerConfiguration } from "./configure_optimizers.js";
 import { parametersOf } from "./gradients.js";
 import type { BatchLoader } from "./data_module.js";
 import { Hyperparameters, type SaveHyperparametersOptions } from "./hyperparameters.js";
@@ -33,12 +35,6 @@ import type { Awaitable } from "./types.js";
  * manual optimization, whatever `onTrainBatchEnd` may want to see.
  */
 export type TrainingStepOutput = tf.Tensor | { loss: tf.Tensor; [name: string]: unknown } | null;
-
-type OneOptimizer =
-  Optimizer | { optimizer: Optimizer; scheduler?: LrScheduler; interval?: "step" | "epoch" };
-
-/** `interval` says after what the scheduler steps. Default: "epoch". Several optimizers need manual optimization. */
-export type OptimizerConfiguration = OneOptimizer | OneOptimizer[];
 
 /** Which logged metric tells how good the module is, and whether less or more of it is better. */
 export interface Monitor {
@@ -72,6 +68,7 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
   /** Whether every weight must be in a checkpoint and have a place in the module. Default: true. */
   strictLoading = true;
   readonly #hparams = new Hyperparameters();
+  #fabric: Fabric | undefined;
 
   /** The loss of one batch. */
   abstract trainingStep(batch: unknown, batchIdx: number): TrainingStepOutput | void;
@@ -92,6 +89,20 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
    * `trainer.estimatedSteppingBatches` is known.
    */
   abstract configureOptimizers(): OptimizerConfiguration;
+
+  /**
+   * Steps a scheduler where its interval ends. Default: `scheduler.step(metric)`.
+   *
+   * @param metric the monitored value, for schedulers that follow one
+   */
+  lrSchedulerStep(scheduler: LrScheduler, metric: number | undefined): Awaitable<void> {
+    scheduler.step(metric);
+  }
+
+  /** The schedulers of the running fit, in the order of `configureOptimizers`. */
+  lrSchedulers(): LrScheduler[] {
+    return this.trainer.lrSchedulerConfigs.map(({ scheduler }) => scheduler);
+  }
 
   /** Callbacks this module wants in addition to the Trainer's. */
   configureCallbacks(): Callback[] {
@@ -125,7 +136,7 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
    * One update. `closure` runs `trainingStep` and the backward pass, and clips the gradients; call it, then step. Called
    * once for each window of `accumulateGradBatches` batches. Default: `closure(); optimizer.step();`. Synchronous.
    */
-  optimizerStep(_epoch: number, _batchIdx: number, optimizer: Optimizer, closure: () => void): void {
+  optimizerStep(_epoch: number, _batchIdx: number, optimizer: LightningOptimizer, closure: () => void): void {
     closure();
     optimizer.step();
   }
@@ -167,7 +178,8 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
   }
 
   /**
-   * Computes a loss and adds its gradients to those of the parameters that require one, in manual optimization. What the
+   * Computes a loss and adds its gradients to those of the parameters that require one, in manual optimization and in
+   * Fabric. What the
    * gradients flow through has to be computed inside the function; tensors from outside are constants.
    *
    * @param loss synchronous; returns a float32 scalar
@@ -175,6 +187,7 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
    * @throws ConfigurationError `ERR_AUTOMATIC_OPTIMIZATION` where the Trainer computes the gradients
    */
   manualBackward(loss: () => tf.Tensor): tf.Scalar {
+    if (this.#trainer === undefined && this.#fabric !== undefined) return this.#fabric.backward(loss, this);
     return this.trainer.manualBackward(loss);
   }
 
@@ -230,12 +243,16 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
 
   /**
    * Logs a value: a number, a tensor with one element, or a metric object, which is read and reset when the epoch ends.
-   * Where both `onStep` and `onEpoch` are set, the names are `name_step` and `name_epoch`. Without a Trainer this only
-   * warns, so that steps can be tested alone.
+   * Where both `onStep` and `onEpoch` are set, the names are `name_step` and `name_epoch`. In Fabric each value goes to the
+   * loggers as it comes. With neither this only warns, so that steps can be tested alone.
    *
    * @throws ConfigurationError `ERR_LOG_…` where the hook does not allow it or the value is not one number
    */
   log(name: string, value: LogValue, options: LogOptions = {}): void {
+    if (this.#trainer === undefined && this.#fabric !== undefined) {
+      if (options.logger !== false) this.#fabric.logLater({ [name]: value });
+      return;
+    }
     if (this.#trainer === undefined) {
       warnOnce(
         "WARN_LOG_NO_TRAINER",
@@ -283,6 +300,24 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
   /** @internal Called by the Trainer. */
   attachTrainer(trainer: Trainer): void {
     this.#trainer = trainer;
+  }
+
+  /**
+   * The Fabric that has set this module up.
+   *
+   * @throws ConfigurationError `ERR_NO_FABRIC` where none has
+   */
+  get fabric(): Fabric {
+    if (this.#fabric !== undefined) return this.#fabric;
+    throw new ConfigurationError(
+      "ERR_NO_FABRIC",
+      `${this.constructor.name} is not attached to a Fabric. Call fabric.setup(module) first.`,
+    );
+  }
+
+  /** @internal Called by Fabric. */
+  attachFabric(fabric: Fabric): void {
+    this.#fabric = fabric;
   }
 
   /** Complete passes over the training data so far; 0 without a Trainer. */

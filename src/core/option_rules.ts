@@ -26,6 +26,9 @@ const limit: Rule = {
     "a count of batches (an integer >= 0) or a fraction between 0 and 1; leave it out for all batches",
 };
 
+/** `resolveStrategy` has its own errors for these. */
+const checkedByStrategy: Rule = { isValid: () => true, expected: "" };
+
 const rules: Record<keyof TrainerOptions, Rule> = {
   maxEpochs: endless,
   minEpochs: count,
@@ -93,6 +96,17 @@ const rules: Record<keyof TrainerOptions, Rule> = {
     expected: "true, false or a count of batches",
   },
   barebones: flag,
+  deterministic: {
+    isValid: (value) => typeof value === "boolean" || value === "warn",
+    expected: 'true, false or "warn"',
+  },
+  detectAnomaly: flag,
+  accelerator: checkedByStrategy,
+  devices: checkedByStrategy,
+  numNodes: checkedByStrategy,
+  strategy: checkedByStrategy,
+  precision: checkedByStrategy,
+  plugins: checkedByStrategy,
 };
 
 /** @throws ConfigurationError `ERR_TRAINER_OPTION` */
@@ -118,6 +132,7 @@ const extras = [
   "enableModelSummary",
   "numSanityValSteps",
   "logEveryNSteps",
+  "detectAnomaly",
   "fastDevRun",
 ] as const satisfies (keyof TrainerOptions)[];
 

@@ -46,6 +46,7 @@ export class Run {
   async execute<T>(ckptPath: CkptPath | undefined, body: (run: Run) => Promise<T>): Promise<T> {
     this.signals.listen();
     try {
+      await this.#trainer.strategy.setupEnvironment(this.#trainer.options);
       this.checkpoint = await this.#trainer.loadCheckpoint(ckptPath);
       await this.#setUp();
       const result = await body(this);
@@ -59,6 +60,7 @@ export class Run {
       this.signals.close();
       this.loop?.dispose();
       this.loop = undefined;
+      this.#trainer.strategy.teardown();
       this.#trainer.metrics.batch = undefined;
     }
   }

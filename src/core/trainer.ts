@@ -23,6 +23,7 @@ import { EvaluationLoop } from "./loops/evaluation_loop.js";
 import { FitLoop, startOfTraining } from "./loops/fit_loop.js";
 import { PredictionLoop } from "./loops/prediction_loop.js";
 import { refuseSecond, Run } from "./run.js";
+import { resolveStrategy, type Strategy } from "./strategies/index.js";
 import {
   resolveTrainerOptions,
   type ResolvedTrainerOptions,
@@ -80,6 +81,8 @@ type Given<D, Method extends string, Key extends string> = D extends DataModule
 export class Trainer extends TrainerStatus {
   readonly options: Readonly<ResolvedTrainerOptions>;
   readonly loggers: readonly Logger[];
+  /** How and where runs compute, as Fabric does. */
+  readonly strategy: Strategy;
   /** Where checkpoints go and come from. */
   readonly checkpointIO: CheckpointIO;
   /** Set it to true to end training after the running batch, once `minEpochs` and `minSteps` are done. */
@@ -91,10 +94,14 @@ export class Trainer extends TrainerStatus {
   /** The checkpoint that the running or last run began with. */
   #ckptPath: string | undefined;
 
-  /** @throws ConfigurationError `ERR_TRAINER_OPTION` for an unknown option, a value it cannot have, or a contradiction */
+  /**
+   * @throws ConfigurationError `ERR_TRAINER_OPTION` for an unknown option, a value it cannot have, or a contradiction;
+   *   `ERR_STRATEGY_OPTION` where the options of devices, strategy and precision do not fit
+   */
   constructor(options: TrainerOptions = {}) {
     super();
     this.options = resolveTrainerOptions(options);
+    this.strategy = resolveStrategy(options);
     this.accumulateGradBatches = this.options.accumulateGradBatches;
     const { logger, defaultRootDir, checkpointIO } = this.options;
     this.checkpointIO = checkpointIO ?? new SafetensorsCheckpointIO();
@@ -194,7 +201,8 @@ export class Trainer extends TrainerStatus {
     const progress = this.loop?.resumePoint ?? startOfTraining();
     const loop = weightsOnly ? undefined : run.loop;
     const fit = loop && { loop, metrics: this.metrics, dataModule: run.hooks.dataModule };
-    await this.checkpointIO.saveCheckpoint(path, await captureCheckpoint(run.hooks, progress, fit));
+    const checkpoint = await captureCheckpoint(run.hooks, progress, fit);
+    await this.strategy.writeOnce(async () => this.checkpointIO.saveCheckpoint(path, checkpoint));
   }
 
   /** The checkpoint that the running or last run began with. */
@@ -280,9 +288,10 @@ export class Trainer extends TrainerStatus {
       .filter(({ total }) => total > 0);
     this.sanityBatches = sanity.reduce((sum, { total }) => sum + total, 0);
     const configuration = hooks.callHook(hooks.module, "configureOptimizers");
-    const optimizations = readOptimizers(hooks.module, configuration);
+    const { constructor, automaticOptimization } = hooks.module;
+    const optimization = readOptimizers(constructor.name, configuration, automaticOptimization);
     const validates = sources.total("validate") > 0;
-    return new FitLoop(this, { hooks, sources, signals, optimizations, validates, sanity });
+    return new FitLoop(this, { hooks, sources, signals, optimization, validates, sanity });
   }
 
   async #loadWeights({ hooks, checkpoint }: Run): Promise<void> {

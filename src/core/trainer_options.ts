@@ -6,7 +6,9 @@ import { DummyLogger } from "./loggers/dummy_logger.js";
 import type { Logger } from "./loggers/logger.js";
 import { checkOptions } from "./option_rules.js";
 
-export interface TrainerOptions {
+import type { Deterministic, StrategyOptions } from "./strategies/index.js";
+
+export interface TrainerOptions extends StrategyOptions {
   /** Passes over the training data; -1 for no end. Default: 10, or no end where `maxSteps` or `maxTime` is given. */
   maxEpochs?: number;
   /** Epochs before `shouldStop` is obeyed; a request that comes earlier waits. Default: 0. */
@@ -77,6 +79,16 @@ export interface TrainerOptions {
    * nothing. Options that ask for one of these contradict it. Default: false.
    */
   barebones?: boolean;
+  /**
+   * `true` refuses to run where equal runs may differ in the last bits, which is everywhere but on the CPU; "warn" warns.
+   * Equal bits also need one seed: `seedEverything`. Default: false.
+   */
+  deterministic?: Deterministic;
+  /**
+   * Stops at the first number in a training step that is not finite, and names the module that made it. Steps get several
+   * times slower. Default: false.
+   */
+  detectAnomaly?: boolean;
 }
 
 export type GradientClipAlgorithm = "norm" | "value";
@@ -116,6 +128,8 @@ export interface ResolvedTrainerOptions {
   defaultRootDir: string;
   fastDevRun: boolean;
   barebones: boolean;
+  deterministic: Deterministic;
+  detectAnomaly: boolean;
 }
 
 const DEFAULT_MAX_EPOCHS = 10;
@@ -161,6 +175,8 @@ export function resolveTrainerOptions(given: TrainerOptions): ResolvedTrainerOpt
     defaultRootDir = process.cwd(),
     fastDevRun = false,
     barebones = false,
+    deterministic = false,
+    detectAnomaly = false,
   } = given.barebones === true ? { ...given, ...BARE } : given;
   const resolved: ResolvedTrainerOptions = {
     maxEpochs,
@@ -190,6 +206,8 @@ export function resolveTrainerOptions(given: TrainerOptions): ResolvedTrainerOpt
     defaultRootDir,
     fastDevRun: fastDevRun !== false && fastDevRun !== 0,
     barebones,
+    deterministic,
+    detectAnomaly,
   };
   return resolved.fastDevRun ? forFastDevRun(resolved, Number(fastDevRun)) : resolved;
 }

@@ -5,6 +5,7 @@ import type { Callback } from "./callbacks/callback.js";
 import { EarlyStopping } from "./callbacks/early_stopping.js";
 import { ModelCheckpoint } from "./callbacks/model_checkpoint.js";
 import { ProgressBar } from "./callbacks/progress_bar.js";
+import type { LrSchedulerConfig } from "./configure_optimizers.js";
 import type { BatchLoader, DataModule, Stage } from "./data_module.js";
 import type { AnyLightningModule } from "./lightning_module.js";
 import { MetricsHub } from "./logging/metrics_hub.js";
@@ -203,6 +204,11 @@ export abstract class TrainerStatus {
   /** The first optimizer of the running fit. */
   get optimizer(): Optimizer | undefined {
     return this.optimizers[0];
+  }
+
+  /** The schedulers of the running fit, and when they are stepped. */
+  get lrSchedulerConfigs(): readonly LrSchedulerConfig[] {
+    return this.loop?.lrSchedulerConfigs ?? [];
   }
 
   /** The loader that training uses, once it has been requested. */

@@ -18,13 +18,29 @@ import "./fused/relu.js"; // after TF.js's gradients, which it replaces
 import { registerAllKernels } from "./kernels/index.js";
 import { newStats, type EngineStats } from "./stats.js";
 
-export { availableAccelerators, type Accelerator, type AcceleratorInfo } from "./accelerators/index.js";
+export {
+  ACCELERATORS,
+  availableAccelerators,
+  type Accelerator,
+  type AcceleratorInfo,
+} from "./accelerators/index.js";
 export type { EngineStats };
 
-/** As `AcceleratorOptions`; graphs compute in float32. */
-export type EngineOptions = Omit<AcceleratorOptions, "precision">;
+export type EngineOptions = AcceleratorOptions;
+
+/** Where the engine computes, and in what. */
+export interface EngineChoice {
+  name: Accelerator;
+  /** Why, for a log. */
+  reason: string;
+  precision: NonNullable<EngineOptions["precision"]>;
+  /** Which of several GPUs, where it was asked for. */
+  deviceId?: number;
+}
 
 const PRIORITY = 10;
+
+let choice: EngineChoice | undefined;
 
 let backend: OnnxRuntimeBackend | undefined;
 
@@ -89,7 +105,7 @@ export const engine = {
    * @throws EngineError `ERR_ENGINE_PRECISION` for another precision than "32-true"
    * @throws ConfigurationError `ERR_ACCELERATOR_OPTION` for an option that has no such value
    */
-  async use(options: EngineOptions = {}): Promise<{ name: Accelerator; reason: string }> {
+  async use(options: EngineOptions = {}): Promise<EngineChoice> {
     const { name, reason, device, precision } = chooseAccelerator(options);
     if (precision !== "32-true") {
       throw new EngineError(
@@ -105,7 +121,14 @@ export const engine = {
       await tf.setBackend(BACKEND_NAME);
       activeBackend().useDevice(device);
     }
-    return { name, reason };
+    const { deviceId } = options;
+    choice = { name, reason, precision, ...(deviceId === undefined ? {} : { deviceId }) };
+    return choice;
+  },
+
+  /** What `use` chose last; undefined before it is called, while everything runs on the CPU. */
+  get current(): EngineChoice | undefined {
+    return choice;
   },
 
   /** Graphs compiled and run, and each kernel that had to run on TF.js's slow cpu kernels. */

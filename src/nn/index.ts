@@ -68,20 +68,8 @@ export {
 } from "./losses/binary_cross_entropy.js";
 export { l1Loss, mseLoss } from "./losses/regression.js";
 
-export {
-  Optimizer,
-  type OptimizerState,
-  type ParamGroup,
-  type ParamGroupOptions,
-  type Slots,
-  type UpdateRule,
-} from "./optim/optimizer.js";
-export { SGD, type SGDOptions } from "./optim/sgd.js";
-export { Adam, AdamW, type AdamOptions } from "./optim/adam.js";
-export { clipGradNorm, clipGradValue } from "./optim/clip_grad.js";
-
-export { LambdaLr, LrScheduler, type LrSchedulerState } from "./schedules/lr_scheduler.js";
-export { WarmupCosine, type WarmupCosineOptions } from "./schedules/warmup_cosine.js";
+export * from "./optim/index.js";
+export * from "./schedules/index.js";
 
 export type { Metric } from "./metrics/metric.js";
 export { Accuracy, type AccuracyOptions } from "./metrics/accuracy.js";

@@ -33,5 +33,5 @@ export function adamWWithWarmup(
     warmupSteps: WARMUP_FRACTION,
     totalSteps: Math.max(1, totalSteps),
   });
-  return { optimizer, scheduler, interval: "step" };
+  return { optimizer, lrScheduler: { scheduler, interval: "step" } };
 }

@@ -113,11 +113,8 @@ class DropoutModel extends BoringModel {
 
   override configureOptimizers(): OptimizerConfiguration {
     const optimizer = new AdamW(this.parameters(), { lr: 0.03 });
-    return {
-      optimizer,
-      scheduler: new WarmupCosine(optimizer, { totalSteps: this.trainer.estimatedSteppingBatches }),
-      interval: "step",
-    };
+    const scheduler = new WarmupCosine(optimizer, { totalSteps: this.trainer.estimatedSteppingBatches });
+    return { optimizer, lrScheduler: { scheduler, interval: "step" } };
   }
 }
 

@@ -177,7 +177,10 @@ class OldModel extends BoringModel {
   override configureOptimizers(): OptimizerConfiguration {
     const optimizer = new AdamW(this.parameters(), { lr: 0.03 });
     const totalSteps = this.trainer.estimatedSteppingBatches;
-    return { optimizer, scheduler: new WarmupCosine(optimizer, { totalSteps }), interval: "step" };
+    return {
+      optimizer,
+      lrScheduler: { scheduler: new WarmupCosine(optimizer, { totalSteps }), interval: "step" },
+    };
   }
 }
 

@@ -119,7 +119,7 @@ describe("the Trainer against a loop written by hand", () => {
           const scheduler = new WarmupCosine(optimizer, {
             totalSteps: this.trainer.estimatedSteppingBatches,
           });
-          return { optimizer, scheduler, interval };
+          return { optimizer, lrScheduler: { scheduler, interval } };
         }
         override onBeforeOptimizerStep(optimizer: Optimizer): void {
           rates[interval]!.push(optimizer.paramGroups[0]!.lr);

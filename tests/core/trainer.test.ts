@@ -11,13 +11,12 @@ import {
   ProgressBar,
   Trainer,
   type BatchLoader,
-  type OptimizerConfiguration,
   type Stage,
   type TrainerOptions,
 } from "../../src/core/index.js";
 import { ConfigurationError, DataError } from "../../src/errors.js";
 import { HostTensor } from "../../src/host_tensor.js";
-import { BatchNorm2d, SGD, WarmupCosine } from "../../src/nn/index.js";
+import { BatchNorm2d } from "../../src/nn/index.js";
 import { boringBatches, BoringModel } from "../support/boring_model.js";
 
 const quiet = (options: TrainerOptions = {}): Trainer =>
@@ -232,30 +231,6 @@ describe("errors", () => {
       "This Trainer is running fit. Wait for it before calling test, or use another Trainer.",
     );
     await first;
-  });
-
-  it.each([
-    [() => undefined, "there is no optimizer"],
-    [(optimizer: SGD) => ({ optimizer, interval: "batch" }), '`interval` is "batch"'],
-    [(optimizer: SGD) => ({ optimizer, schedule: 1 }), "schedule means nothing"],
-    [(optimizer: SGD) => ({ optimizer, scheduler: {} }), "`scheduler` is no LrScheduler"],
-    [
-      (optimizer: SGD) => ({
-        optimizer,
-        scheduler: new WarmupCosine(new SGD(optimizer.paramGroups[0]!.params, { lr: 1 }), { totalSteps: 1 }),
-      }),
-      "the scheduler belongs to another optimizer",
-    ],
-  ])("of what configureOptimizers returns (%#)", async (configure, problem) => {
-    class Model extends BoringModel {
-      override configureOptimizers(): OptimizerConfiguration {
-        return configure(new SGD(this.parameters(), { lr: 1 })) as OptimizerConfiguration;
-      }
-    }
-    await expect(quiet().fit(new Model(), { train: boringBatches(1) })).rejects.toThrow(
-      `Model.configureOptimizers() must return an Optimizer, or { optimizer, scheduler, interval } ` +
-        `with interval "step" or "epoch": ${problem}.`,
-    );
   });
 
   it("in onException do not hide the first one", async () => {

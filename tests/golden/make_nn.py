@@ -1,4 +1,4 @@
-"""Writes the nn*.json beside this file: numbers that PyTorch gives for the layers, losses, optimizers, ... of src/nn.
+"""Writes the nn*.json beside this file: numbers that PyTorch gives for the layers, losses, schedules, ... of src/nn.
 
 Run with a Python that has PyTorch: python3 tests/golden/make_nn.py. Pictures are written channels-last, weights as they are.
 """
@@ -161,38 +161,6 @@ def losses():
     write("losses", cases)
 
 
-def optimizers():
-    recipes = [
-        ("SGD", {"lr": 0.1}, torch.optim.SGD),
-        ("SGD", {"lr": 0.1, "momentum": 0.9}, torch.optim.SGD),
-        ("SGD", {"lr": 0.05, "momentum": 0.9, "nesterov": True, "weightDecay": 0.1}, torch.optim.SGD),
-        ("SGD", {"lr": 0.1, "momentum": 0.8, "dampening": 0.3, "weightDecay": 0.01}, torch.optim.SGD),
-        ("Adam", {"lr": 0.05}, torch.optim.Adam),
-        ("Adam", {"lr": 0.05, "betas": [0.8, 0.95], "eps": 1e-4, "weightDecay": 0.1}, torch.optim.Adam),
-        ("AdamW", {"lr": 0.05}, torch.optim.AdamW),
-        ("AdamW", {"lr": 0.02, "betas": [0.8, 0.95], "weightDecay": 0.3}, torch.optim.AdamW),
-    ]
-    cases = []
-    for name, options, kind in recipes:
-        a = seeded(2, 3).requires_grad_()
-        b = seeded(4).requires_grad_()
-        snake = {{"weightDecay": "weight_decay"}.get(key, key): value for key, value in options.items()}
-        # The second group has a learning rate of its own; its gradient is missing in the second step.
-        optimizer = kind([{"params": [a]}, {"params": [b], "lr": options["lr"] / 2}], **snake)
-        steps = []
-        for step in range(5):
-            optimizer.zero_grad(set_to_none=True)
-            a.grad = torch.cos(a.detach() + step)
-            b.grad = None if step == 1 else torch.sin(3 * b.detach() - step)
-            if step == 3:
-                for group in optimizer.param_groups:
-                    group["lr"] *= 0.5
-            optimizer.step()
-            steps.append([dump(a), dump(b)])
-        cases.append({"name": name, "options": options, "start": [dump(seeded(2, 3)), dump(seeded(4))], "steps": steps})
-    write("optimizers", cases)
-
-
 def clipping():
     cases = []
     for max_norm in (0.5, 100.0):
@@ -282,7 +250,6 @@ if __name__ == "__main__":
     torch.manual_seed(0)
     layers()
     losses()
-    optimizers()
     clipping()
     schedules()
     metrics()

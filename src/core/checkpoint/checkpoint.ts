@@ -32,7 +32,7 @@ export interface Checkpoint {
   /** What was logged in the open epoch, and what monitors see. */
   metrics?: MetricsState;
   /** What mixed precision remembers from step to step. */
-  precision?: unknown;
+  precision?: Record<string, unknown>;
   /** By `stateKey`. */
   callbacks: Record<string, Record<string, unknown>>;
   /** The seed and the state of the global random generator, which initialisers and dropout draw from. */

@@ -7,6 +7,7 @@ import { getGlobalGenerator, getGlobalSeed, seedEverything } from "../../random.
 import { VERSION } from "../../version.js";
 import type { DataModule } from "../data_module.js";
 import { parametersOf } from "../gradients.js";
+import type { LrSchedulerState } from "../../nn/index.js";
 import type { Hooks } from "../hooks.js";
 import type { AnyLightningModule } from "../lightning_module.js";
 import type { MetricsHub } from "../logging/metrics_hub.js";
@@ -51,8 +52,9 @@ async function captureFit(
   for (const optimizer of loop.optimizers) {
     checkpoint.optimizerStates.push(await toHost(optimizer.stateDict()));
   }
-  checkpoint.lrSchedulers = loop.schedulers.map((scheduler) => scheduler.stateDict());
+  checkpoint.lrSchedulers = loop.lrSchedulerConfigs.map(({ scheduler }) => scheduler.stateDict());
   if (loop.accumulatedBatches > 0) checkpoint.accumulation = await readAccumulation(loop);
+  checkpoint.precision = loop.precision.stateDict();
   checkpoint.metrics = metrics.stateDict(loop.isEpochOpen);
   checkpoint.dataModule = { hparams: dataModule.hparams, state: dataModule.stateDict?.() };
   for (const callback of callbacks) {
@@ -123,8 +125,9 @@ export function restoreLoop({ loop, metrics }: RunningFit, checkpoint: Checkpoin
     );
   }
   loop.optimizers.forEach((optimizer, i) => optimizer.loadStateDict(optimizerStates[i] as never));
-  loop.schedulers.forEach((scheduler, i) => scheduler.loadStateDict(lrSchedulers[i] as never));
+  restoreSchedulers(loop, lrSchedulers);
   if (accumulation !== undefined) restoreAccumulation(loop, accumulation);
+  if (checkpoint.precision !== undefined) loop.precision.loadStateDict(checkpoint.precision);
   if (checkpoint.metrics !== undefined) metrics.loadStateDict(checkpoint.metrics);
   seedEverything(checkpoint.random.seed);
   loop.resume(progress, checkpoint.random.state);
@@ -139,4 +142,16 @@ function restoreAccumulation(
     if (gradient !== undefined) parameter.grad = tf.keep(hostToTensor(gradient));
   });
   loop.accumulatedBatches = batches;
+}
+
+function restoreSchedulers(loop: FitLoop, states: readonly unknown[]): void {
+  const configs = loop.lrSchedulerConfigs;
+  if (states.length !== configs.length) {
+    throw new CheckpointError(
+      "ERR_SCHEDULER_STATE",
+      `The checkpoint has the state of ${states.length} schedulers, and configureOptimizers gave ${configs.length}. ` +
+        "Configure them as they were when it was saved.",
+    );
+  }
+  configs.forEach(({ scheduler }, i) => scheduler.loadStateDict(states[i] as LrSchedulerState));
 }

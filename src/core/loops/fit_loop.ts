@@ -1,13 +1,14 @@
 /** Training: epochs of batches, and validation where it is due. */
 import type * as tf from "@tensorflow/tfjs-core";
 import { ConfigurationError } from "../../errors.js";
-import type { LrScheduler, Optimizer } from "../../nn/index.js";
+import type { Optimizer } from "../../nn/index.js";
 import { getGlobalGenerator } from "../../random.js";
-import type { Optimization } from "../configure_optimizers.js";
+import type { LrSchedulerConfig, Optimization } from "../configure_optimizers.js";
 import type { DataSources } from "../data_sources.js";
 import type { Hooks } from "../hooks.js";
 import { LightningOptimizer } from "../lightning_optimizer.js";
 import type { SignalListener } from "../signals.js";
+import type { Precision } from "../strategies/index.js";
 import type { Trainer } from "../trainer.js";
 import { numberBatches, seek, type BatchSource, type NumberedBatch } from "./batches.js";
 import { EvaluationLoop } from "./evaluation_loop.js";
@@ -16,6 +17,7 @@ import { nextTurn } from "./next_turn.js";
 import { lend } from "./outputs.js";
 import { startOfTraining, type LoopProgress } from "./progress.js";
 import { ResumePoint } from "./resume_point.js";
+import { SchedulerStepping } from "./scheduler_stepping.js";
 import { TrainingStep } from "./training_step.js";
 import { prepareHostBatch } from "./transfer.js";
 import { ValidationSchedule } from "./validation_schedule.js";
@@ -26,8 +28,7 @@ interface FitLoopParts {
   hooks: Hooks;
   sources: DataSources;
   signals: SignalListener;
-  /** One in automatic optimization. */
-  optimizations: readonly Optimization[];
+  optimization: Optimization;
   /** Whether there is anything to validate on. */
   validates: boolean;
   sanity: readonly BatchSource[];
@@ -38,6 +39,7 @@ export class FitLoop {
   readonly #parts: FitLoopParts;
   readonly #hooks: Hooks;
   readonly #step: TrainingStep | ManualStep;
+  readonly #schedulers: SchedulerStepping;
   readonly #validation: EvaluationLoop;
   readonly #schedule: ValidationSchedule;
   readonly progress = startOfTraining();
@@ -54,7 +56,7 @@ export class FitLoop {
   #validatedEpoch: number | undefined;
 
   constructor(trainer: Trainer, parts: FitLoopParts) {
-    const { hooks, signals, optimizations, validates } = parts;
+    const { hooks, signals, optimization, validates } = parts;
     this.#trainer = trainer;
     this.#parts = parts;
     this.#hooks = hooks;
@@ -62,28 +64,35 @@ export class FitLoop {
     this.#schedule = new ValidationSchedule(trainer.options);
     if (validates) this.#validatedEpoch = -1;
     if (!hooks.module.automaticOptimization) {
-      this.#manual = new ManualStep(hooks, () => this.progress.globalStep++);
+      this.#manual = new ManualStep(hooks, trainer.strategy, () => this.progress.globalStep++);
     }
-    this.#step = this.#manual ?? new TrainingStep(hooks, optimizations[0]!.optimizer, trainer);
-    this.lightningOptimizers = optimizations.map(
-      ({ optimizer }) => new LightningOptimizer(optimizer, () => this.#manualStep("step").step(optimizer)),
+    this.#step = this.#manual ?? new TrainingStep(hooks, trainer.strategy, this.optimizer, trainer);
+    this.lightningOptimizers = this.optimizers.map(
+      (optimizer) => new LightningOptimizer(optimizer, () => this.#manualStep("step").step(optimizer)),
     );
+    // In manual optimization the module steps its schedulers.
+    const stepped = this.#manual === undefined ? optimization.lrSchedulerConfigs : [];
+    this.#schedulers = new SchedulerStepping(trainer, hooks, stepped);
   }
 
   get stage(): "train" | "validate" | "sanityCheck" {
     return this.#stage;
   }
 
-  get optimizers(): Optimizer[] {
-    return this.#parts.optimizations.map(({ optimizer }) => optimizer);
+  get optimizers(): readonly Optimizer[] {
+    return this.#parts.optimization.optimizers;
   }
 
   get optimizer(): Optimizer {
     return this.optimizers[0]!;
   }
 
-  get schedulers(): LrScheduler[] {
-    return this.#parts.optimizations.flatMap(({ scheduler }) => scheduler ?? []);
+  get lrSchedulerConfigs(): readonly LrSchedulerConfig[] {
+    return this.#parts.optimization.lrSchedulerConfigs;
+  }
+
+  get precision(): Precision {
+    return this.#trainer.strategy.precision;
   }
 
   get isLastBatch(): boolean {
@@ -215,7 +224,6 @@ export class FitLoop {
     const isSought = skip > 0 && seek(train, this.#loaderEpoch, skip);
     for await (const numbered of numberBatches(train, skip, isSought)) {
       if (!(await this.#batch(numbered, train))) break;
-      if (this.progress.phase === "validation") await this.#validate();
       if (!this.#step.isAccumulating) this.#parts.signals.check();
       if (this.#isStopping()) break;
     }
@@ -233,11 +241,13 @@ export class FitLoop {
     if (started.includes(-1)) return false;
     const { outputs, steps } = this.#runStep(hostBatch, index, isLast);
     this.#count(index, steps, train);
-    this.#stepSchedulers(steps, isLast);
+    await this.#stepSchedulers(steps, isLast);
     this.#resume.end();
     await lend(outputs, () => this.#hooks.callAll("onTrainBatchEnd", outputs, hostBatch, index));
     await this.#logStep(steps);
     metrics.endStep("train");
+    if (this.progress.phase === "validation") await this.#validate();
+    if (steps > 0) await this.#schedulers.plateausAfterStep(this.progress.globalStep);
     await nextTurn();
     return true;
   }
@@ -260,11 +270,9 @@ export class FitLoop {
     if (this.#schedule.isDue(this.progress, train)) this.progress.phase = "validation";
   }
 
-  /** In manual optimization the module steps its schedulers. */
-  #stepSchedulers(steps: number, isLast: boolean): void {
-    if (this.#manual !== undefined) return;
-    const { scheduler, interval } = this.#parts.optimizations[0]!;
-    if (interval === "step" ? steps > 0 : isLast) scheduler?.step();
+  async #stepSchedulers(steps: number, isLast: boolean): Promise<void> {
+    if (steps > 0) await this.#schedulers.afterStep(this.progress.globalStep);
+    if (isLast) await this.#schedulers.afterEpoch(this.progress.epoch + 1);
   }
 
   async #logStep(steps: number): Promise<void> {
@@ -304,7 +312,7 @@ export class FitLoop {
     this.#resume.end();
   }
 
-  /** Monitoring callbacks come after the module, to see what it logs here. */
+  /** Monitoring callbacks come after the module and plateaus, to see what it logs here and save what they change. */
   async #endEpoch(): Promise<void> {
     const { metrics } = this.#trainer;
     const { callbacks, module } = this.#hooks;
@@ -316,6 +324,7 @@ export class FitLoop {
     await this.#hooks.callCallbacks(others!, "onTrainEpochEnd");
     await this.#hooks.callHook(module, "onTrainEpochEnd");
     await metrics.publishEpoch("train");
+    await this.#schedulers.plateausAfterEpoch(this.progress.epoch + 1);
     this.#isComplete = true;
     await this.#hooks.callCallbacks(monitors!, "onTrainEpochEnd");
     const { logger } = await metrics.publishEpoch("train");

@@ -1,13 +1,15 @@
 /** One training step of a module that optimizes by itself: it computes gradients and steps its optimizers as it likes. */
 import * as tf from "@tensorflow/tfjs-core";
 import { markStep } from "../../engine/index.js";
-import { computeGradients, type Optimizer } from "../../nn/index.js";
+import type { Optimizer } from "../../nn/index.js";
 import { refusePromise, type Hooks } from "../hooks.js";
+import type { Strategy } from "../strategies/index.js";
 import { detach } from "./outputs.js";
 import { toDeviceBatch } from "./transfer.js";
 
 export class ManualStep {
   readonly #hooks: Hooks;
+  readonly #strategy: Strategy;
   readonly #onStep: () => void;
   /** Gradients wait for as many batches as the module likes; nobody else knows. */
   readonly isAccumulating = false;
@@ -15,8 +17,9 @@ export class ManualStep {
   #steps = 0;
 
   /** @param onStep is called after each optimizer step */
-  constructor(hooks: Hooks, onStep: () => void) {
+  constructor(hooks: Hooks, strategy: Strategy, onStep: () => void) {
     this.#hooks = hooks;
+    this.#strategy = strategy;
     this.#onStep = onStep;
   }
 
@@ -36,18 +39,20 @@ export class ManualStep {
 
   /** Adds the gradients of a loss to those of the parameters that require one. */
   backward(loss: () => tf.Tensor): tf.Scalar {
-    const value = computeGradients(() => {
+    const forward = () => {
       const result = loss();
       this.#hooks.callAllNow("onBeforeBackward", result as tf.Scalar);
       return result;
-    }, this.#hooks.module.parameters());
+    };
+    const value = this.#strategy.backward(forward, this.#hooks.module.parameters());
     this.#hooks.callAllNow("onAfterBackward");
     return value;
   }
 
   step(optimizer: Optimizer): void {
+    this.#strategy.unscaleGradients(optimizer);
     this.#hooks.callAllNow("onBeforeOptimizerStep", optimizer);
-    optimizer.step();
+    this.#strategy.optimizerStep(optimizer);
     this.#steps++;
     this.#onStep();
   }

@@ -2,9 +2,11 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { markStep } from "../../engine/index.js";
 import { ConfigurationError } from "../../errors.js";
-import { computeGradients, type Optimizer } from "../../nn/index.js";
+import type { Optimizer } from "../../nn/index.js";
 import { parametersOf, scaleGradients } from "../gradients.js";
 import { refusePromise, type Hooks } from "../hooks.js";
+import { LightningOptimizer } from "../lightning_optimizer.js";
+import type { Strategy } from "../strategies/index.js";
 import { isTensor } from "../to_device.js";
 import { detach, release } from "./outputs.js";
 import { toDeviceBatch } from "./transfer.js";
@@ -26,15 +28,20 @@ interface Settings {
  */
 export class TrainingStep {
   readonly #hooks: Hooks;
+  readonly #strategy: Strategy;
   readonly #optimizer: Optimizer;
+  /** The same as `optimizerStep` is given it. */
+  readonly #steppable: LightningOptimizer;
   readonly #settings: Settings;
   /** Batches of the open window, and those of them that gave gradients. */
   #batches = 0;
   #accumulated = 0;
 
-  constructor(hooks: Hooks, optimizer: Optimizer, settings: Settings) {
+  constructor(hooks: Hooks, strategy: Strategy, optimizer: Optimizer, settings: Settings) {
     this.#hooks = hooks;
+    this.#strategy = strategy;
     this.#optimizer = optimizer;
+    this.#steppable = new LightningOptimizer(optimizer, () => strategy.optimizerStep(optimizer));
     this.#settings = settings;
   }
 
@@ -86,19 +93,19 @@ export class TrainingStep {
     const { module } = this.#hooks;
     const isFirst = this.#batches === 0;
     this.#batches++;
-    const hasLoss = unlessSkipped(() =>
-      computeGradients(() => {
-        const output = this.#hooks.callHook(module, "trainingStep", deviceBatch, batchIdx);
-        refusePromise("trainingStep", output);
-        if (output === null) throw new SkippedBatch();
-        const loss = lossOf(output);
-        keepOutput(output);
-        if (isFirst) this.#zeroGradients(batchIdx);
-        this.#hooks.callAllNow("onBeforeBackward", loss);
-        const window = this.#settings.accumulateGradBatches;
-        return window === 1 ? loss : tf.div<tf.Scalar>(loss, window);
-      }, parametersOf(this.#optimizer)),
-    );
+    const forward = () => {
+      const output = this.#hooks.callHook(module, "trainingStep", deviceBatch, batchIdx);
+      refusePromise("trainingStep", output);
+      if (output === null) throw new SkippedBatch();
+      const loss = lossOf(output);
+      keepOutput(output);
+      if (isFirst) this.#zeroGradients(batchIdx);
+      this.#hooks.callAllNow("onBeforeBackward", loss);
+      const window = this.#settings.accumulateGradBatches;
+      return window === 1 ? loss : tf.div<tf.Scalar>(loss, window);
+    };
+    const parameters = parametersOf(this.#optimizer);
+    const hasLoss = unlessSkipped(() => this.#strategy.backward(forward, parameters));
     if (!hasLoss) return;
     this.#accumulated++;
     this.#hooks.callAllNow("onAfterBackward");
@@ -117,7 +124,7 @@ export class TrainingStep {
       backward();
       this.#finishGradients();
     };
-    this.#hooks.callNow("optimizerStep", this.#settings.currentEpoch, batchIdx, this.#optimizer, closure);
+    this.#hooks.callNow("optimizerStep", this.#settings.currentEpoch, batchIdx, this.#steppable, closure);
     if (!wasCalled) {
       throw new ConfigurationError(
         "ERR_CLOSURE_NOT_CALLED",
@@ -135,6 +142,7 @@ export class TrainingStep {
     if (this.#accumulated === 0) return;
     const { accumulateGradBatches: window, options } = this.#settings;
     if (this.#accumulated < window) scaleGradients(this.#optimizer, window / this.#accumulated);
+    this.#strategy.unscaleGradients(this.#optimizer);
     this.#hooks.callAllNow("onBeforeOptimizerStep", this.#optimizer);
     const { gradientClipVal, gradientClipAlgorithm } = options;
     this.#hooks.callNow("configureGradientClipping", this.#optimizer, gradientClipVal, gradientClipAlgorithm);

@@ -1,5 +1,5 @@
 /** Where the engine computes: what this machine has, and the choice among it. */
-export { availableAccelerators, type Accelerator, type AcceleratorInfo } from "./available.js";
+export { ACCELERATORS, availableAccelerators, type Accelerator, type AcceleratorInfo } from "./available.js";
 export {
   chooseAccelerator,
   loadTensorFlow,

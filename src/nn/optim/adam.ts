@@ -1,7 +1,8 @@
 /** Adam (Kingma and Ba, 2015) and AdamW (Loshchilov and Hutter, 2019): one update, two places for the weight decay. */
 import * as tf from "@tensorflow/tfjs-core";
-import type { Parameter } from "../parameter.js";
-import { Optimizer, type ParamGroup, type ParamGroupOptions, type UpdateRule } from "./optimizer.js";
+import { atLeastZero, belowOne } from "./group_options.js";
+import { Optimizer, type OptimizerParameters, type ParamGroup, type UpdateRule } from "./optimizer.js";
+import { decoupledDecay, l2Penalty, runningMean } from "./update_terms.js";
 
 export interface AdamOptions {
   /** Learning rate. Default: 1e-3. */
@@ -12,16 +13,22 @@ export interface AdamOptions {
   eps?: number;
   /** Adam: added to the gradient, times the parameter; default 0. AdamW: share lost a step, times lr; default 0.01. */
   weightDecay?: number;
+  /** Whether to divide by the largest mean square so far (Reddi et al., 2018). Default: false. */
+  amsgrad?: boolean;
 }
 
 type Options = Required<AdamOptions>;
-type Slot = "expAvg" | "expAvgSq";
+type Slot = "expAvg" | "expAvgSq" | "maxExpAvgSq";
 
 abstract class AdamBase extends Optimizer<Options, Slot> {
-  protected abstract readonly decoupled: boolean;
+  protected abstract get decoupled(): boolean;
 
-  protected override slotNames(): Slot[] {
-    return ["expAvg", "expAvgSq"];
+  protected override slotNames({ amsgrad }: ParamGroup<Options>): Slot[] {
+    return amsgrad ? ["expAvg", "expAvgSq", "maxExpAvgSq"] : ["expAvg", "expAvgSq"];
+  }
+
+  protected override get ranges() {
+    return { betas: belowOne, eps: atLeastZero, weightDecay: atLeastZero };
   }
 
   protected override get isElementwise(): boolean {
@@ -29,50 +36,49 @@ abstract class AdamBase extends Optimizer<Options, Slot> {
   }
 
   protected override rule(group: ParamGroup<Options>, step: number): UpdateRule<Slot> {
-    const { lr, betas, eps, weightDecay } = group;
-    const { decoupled } = this;
+    const { lr, betas, eps, weightDecay, amsgrad } = group;
+    const penalised = l2Penalty(this.decoupled ? 0 : weightDecay);
+    const decayed = decoupledDecay(lr, this.decoupled ? weightDecay : 0);
     const [beta1, beta2] = [tf.scalar(betas[0]), tf.scalar(betas[1])];
-    const decay = tf.scalar(decoupled ? 1 - lr * weightDecay : weightDecay);
     const stepSize = tf.scalar(lr / (1 - betas[0] ** step));
     const correction = tf.scalar(1 / Math.sqrt(1 - betas[1] ** step));
     const smallest = tf.scalar(eps);
     return (value, grad, slots) => {
-      const penalised = weightDecay === 0 || decoupled ? grad : tf.add(grad, tf.mul(value, decay));
-      const decayed = weightDecay === 0 || !decoupled ? value : tf.mul(value, decay);
-      const expAvg = mix(slots.expAvg, penalised, beta1);
-      const expAvgSq = mix(slots.expAvgSq, tf.square(penalised), beta2);
-      const denominator = tf.add(tf.mul(tf.sqrt(expAvgSq), correction), smallest);
+      const given = penalised(value, grad);
+      const expAvg = runningMean(slots.expAvg, given, beta1);
+      const expAvgSq = runningMean(slots.expAvgSq, tf.square(given), beta2);
+      const maxExpAvgSq = amsgrad ? tf.maximum(slots.maxExpAvgSq, expAvgSq) : expAvgSq;
+      const denominator = tf.add(tf.mul(tf.sqrt(maxExpAvgSq), correction), smallest);
       const update = tf.mul(tf.div(expAvg, denominator), stepSize);
-      return { value: tf.sub(decayed, update), slots: { expAvg, expAvgSq } };
+      return { value: tf.sub(decayed(value), update), slots: { expAvg, expAvgSq, maxExpAvgSq } };
     };
   }
 }
 
-/** kept · old + (1 - kept) · new */
-function mix(old: tf.Tensor, next: tf.Tensor, kept: tf.Scalar): tf.Tensor {
-  return tf.add(next, tf.mul(tf.sub(old, next), kept));
-}
-
 /** Adam with PyTorch's update; weight decay is an L2 penalty in the gradient. */
 export class Adam extends AdamBase {
-  protected readonly decoupled = false;
-
   constructor(
-    params: Iterable<Parameter> | Iterable<ParamGroupOptions<Options>>,
-    { lr = 1e-3, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0 }: AdamOptions = {},
+    params: OptimizerParameters<Options>,
+    { lr = 1e-3, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0, amsgrad = false }: AdamOptions = {},
   ) {
-    super(params, { lr, betas, eps, weightDecay });
+    super(params, { lr, betas, eps, weightDecay, amsgrad });
+  }
+
+  protected override get decoupled(): boolean {
+    return false;
   }
 }
 
 /** Adam whose weight decay shrinks the parameters directly. */
 export class AdamW extends AdamBase {
-  protected readonly decoupled = true;
-
   constructor(
-    params: Iterable<Parameter> | Iterable<ParamGroupOptions<Options>>,
-    { lr = 1e-3, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0.01 }: AdamOptions = {},
+    params: OptimizerParameters<Options>,
+    { lr = 1e-3, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0.01, amsgrad = false }: AdamOptions = {},
   ) {
-    super(params, { lr, betas, eps, weightDecay });
+    super(params, { lr, betas, eps, weightDecay, amsgrad });
+  }
+
+  protected override get decoupled(): boolean {
+    return true;
   }
 }

@@ -4,17 +4,23 @@ import { InPlaceUpdate, updatesInPlace } from "../../engine/in_place_update.js";
 import { CheckpointError, ConfigurationError } from "../../errors.js";
 import type { HostTensor } from "../../host_tensor.js";
 import { hostToTensor, Parameter } from "../parameter.js";
+import { atLeastZero, checkGroupOptions, type OptionRange } from "./group_options.js";
 import { formatShape } from "../shape_checks.js";
 
 /** Parameters that are trained with the same options. The options may be changed between steps. */
 export type ParamGroup<Options> = Options & {
   params: Parameter[];
+  /** What callbacks and logs call the group. */
+  name?: string;
   /** The learning rate that a schedule scales; set by the first schedule. */
   initialLr?: number;
 };
 
 /** A group as it is given: options that are left out are the optimizer's. */
-export type ParamGroupOptions<Options> = Partial<Options> & { params: Iterable<Parameter> };
+export type ParamGroupOptions<Options> = Partial<Options> & { params: Iterable<Parameter>; name?: string };
+
+/** What an optimizer can be made for. */
+export type OptimizerParameters<Options> = Iterable<Parameter> | Iterable<ParamGroupOptions<Options>>;
 
 /** The tensors that an optimizer keeps for each parameter, by name. */
 export type Slots<Slot extends string = string> = Record<Slot, tf.Tensor>;
@@ -48,6 +54,10 @@ interface ParameterState<Slot extends string> {
   slots: Slots<Slot>;
 }
 
+/**
+ * `new AdamW([{ params: backbone.parameters(), lr: 1e-5, name: "backbone" }, { params: head.parameters() }], { lr: 1e-3 })`
+ * trains two groups; what a group leaves out is the optimizer's.
+ */
 export abstract class Optimizer<
   Options extends { lr: number } = { lr: number },
   Slot extends string = string,
@@ -60,15 +70,18 @@ export abstract class Optimizer<
 
   /**
    * @param params parameters, or groups of them with options of their own
-   * @throws ConfigurationError if there are none, or one is in two groups
+   * @throws ConfigurationError `ERR_NO_PARAMETERS` if there are none, `ERR_DUPLICATE_PARAMETER` if one is in two groups,
+   * `ERR_PARAM_GROUP` for a group that is none, `ERR_OPTIMIZER_OPTION` for an option's value that makes no sense
    */
-  constructor(params: Iterable<Parameter> | Iterable<ParamGroupOptions<Options>>, defaults: Options) {
+  constructor(params: OptimizerParameters<Options>, defaults: Options) {
     this.#defaults = defaults;
     const given = [...params] as (Parameter | ParamGroupOptions<Options>)[];
     const loose = given.filter((item) => item instanceof Parameter);
-    const groups = given.filter((item) => !(item instanceof Parameter)) as ParamGroupOptions<Options>[];
-    if (loose.length > 0) this.addParamGroup({ params: loose } as unknown as ParamGroupOptions<Options>);
-    for (const group of groups) this.addParamGroup(group);
+    if (loose.length > 0 && loose.length < given.length) {
+      throw this.#groupError("both parameters and groups of them. Put the loose ones into a group");
+    }
+    const groups = loose.length > 0 ? [{ params: loose }] : given;
+    for (const group of groups) this.addParamGroup(group as ParamGroupOptions<Options>);
     if (this.#parameters().length === 0) {
       throw new ConfigurationError(
         "ERR_NO_PARAMETERS",
@@ -80,12 +93,38 @@ export abstract class Optimizer<
   /** Computes the rule that `step` applies to the parameters of a group at their `step`-th step, counted from 1. */
   protected abstract rule(group: ParamGroup<Options>, step: number): UpdateRule<Slot>;
 
-  /** The slots that a group's parameters have, zero at first. */
-  protected abstract slotNames(group: ParamGroup<Options>): readonly Slot[];
+  /** The slots that a parameter has in a group. */
+  protected abstract slotNames(group: ParamGroup<Options>, parameter: Parameter): readonly Slot[];
 
-  /** Adds parameters, for instance when a frozen part is unfrozen. */
+  /** Default: the parameter's own shape. */
+  protected slotShape(_slot: Slot, parameter: Parameter): number[] {
+    return parameter.shape;
+  }
+
+  /** What every element of a new slot is. Default: 0. */
+  protected slotStart(_group: ParamGroup<Options>): number {
+    return 0;
+  }
+
+  /** The ranges of options beyond the learning rate's, by name. */
+  protected get ranges(): Readonly<Record<string, OptionRange>> {
+    return {};
+  }
+
+  /**
+   * Adds parameters, for instance when a frozen part is unfrozen.
+   *
+   * @throws ConfigurationError as the constructor
+   */
   addParamGroup({ params, ...options }: ParamGroupOptions<Options>): void {
+    if (typeof params?.[Symbol.iterator] !== "function") {
+      throw this.#groupError("a group without params. Give each group { params, … }");
+    }
     const group = { ...this.#defaults, ...options, params: [...params] } as unknown as ParamGroup<Options>;
+    checkGroupOptions(this.constructor.name, group, this.#defaults, { lr: atLeastZero, ...this.ranges });
+    if (!group.params.every((parameter) => parameter instanceof Parameter)) {
+      throw this.#groupError("something that is no Parameter. Pass module.parameters() or groups of them");
+    }
     const known = new Set(this.#parameters());
     if (
       group.params.some((parameter) => known.has(parameter)) ||
@@ -96,7 +135,15 @@ export abstract class Optimizer<
         `${this.constructor.name} was given a parameter twice. Put each into one group, once.`,
       );
     }
+    const { name } = group;
+    if (name !== undefined && this.paramGroups.some((other) => other.name === name)) {
+      throw this.#groupError(`two groups named ${JSON.stringify(name)}. Give each a name of its own`);
+    }
     this.paramGroups.push(group);
+  }
+
+  #groupError(came: string): ConfigurationError {
+    return new ConfigurationError("ERR_PARAM_GROUP", `${this.constructor.name} was given ${came}.`);
   }
 
   /**
@@ -122,7 +169,8 @@ export abstract class Optimizer<
   #update(group: ParamGroup<Options>, rule: UpdateRule<Slot>, items: Due<Slot>[]): void {
     if (this.isElementwise && updatesInPlace()) {
       const [{ parameter }] = items as [Due<Slot>];
-      const update = this.#inPlace.get(parameter) ?? new InPlaceUpdate<Slot>(this.slotNames(group));
+      const update =
+        this.#inPlace.get(parameter) ?? new InPlaceUpdate<Slot>(this.slotNames(group, parameter));
       this.#inPlace.set(parameter, update);
       update.run(
         rule,
@@ -133,7 +181,7 @@ export abstract class Optimizer<
     for (const { parameter, grad, state } of items) {
       const { value, slots } = rule(parameter, grad, state.slots);
       parameter.assign(value);
-      replaceSlots(state, slots);
+      for (const name of this.slotNames(group, parameter)) replaceSlot(state.slots, name, slots[name]);
     }
   }
 
@@ -180,8 +228,11 @@ export abstract class Optimizer<
     const owner = new Map(this.paramGroups.flatMap((group) => group.params.map((params) => [params, group])));
     const loaded = Object.keys(steps).map((number) => {
       const parameter = parameters[Number(number)]!;
-      const names = this.slotNames(owner.get(parameter)!);
-      for (const name of names) checkSlot(`${number}.${name}`, tensors[`${number}.${name}`], parameter);
+      const names = this.slotNames(owner.get(parameter)!, parameter);
+      for (const name of names) {
+        const key = `${number}.${name}`;
+        checkSlot(key, tensors[key], this.slotShape(name, parameter));
+      }
       return { parameter, number, names };
     });
     this.dispose();
@@ -212,13 +263,17 @@ export abstract class Optimizer<
     return this.paramGroups.flatMap((group) => group.params);
   }
 
+  /** The state of a parameter; slots that a change of the group's options has made necessary begin now. */
   #stateOf(parameter: Parameter, group: ParamGroup<Options>): ParameterState<Slot> {
-    let state = this.#states.get(parameter);
-    if (state === undefined) {
-      const slots = this.slotNames(group).map((name) => [name, tf.keep(tf.zeros(parameter.shape))]);
-      state = { step: 0, slots: Object.fromEntries(slots) as Slots<Slot> };
-      this.#states.set(parameter, state);
+    const state = this.#states.get(parameter) ?? { step: 0, slots: {} as Slots<Slot> };
+    this.#states.set(parameter, state);
+    const missing = this.slotNames(group, parameter).filter((name) => state.slots[name] === undefined);
+    for (const name of missing) {
+      const shape = this.slotShape(name, parameter);
+      const values = new Float32Array(tf.util.sizeFromShape(shape)).fill(this.slotStart(group));
+      state.slots[name] = tf.keep(tf.tensor(values, shape));
     }
+    if (missing.length > 0) this.#inPlace.clear();
     return state;
   }
 }
@@ -227,21 +282,21 @@ function slotEntries(slots: Slots): [string, tf.Tensor][] {
   return Object.entries(slots);
 }
 
-function replaceSlots<Slot extends string>(state: ParameterState<Slot>, slots: Slots<Slot>): void {
-  for (const [, tensor] of slotEntries(state.slots)) tensor.dispose();
-  for (const [, tensor] of slotEntries(slots)) tf.keep(tensor);
-  state.slots = slots;
+function replaceSlot<Slot extends string>(slots: Slots<Slot>, name: Slot, next: tf.Tensor): void {
+  if (next === slots[name]) return;
+  slots[name].dispose();
+  slots[name] = tf.keep(next);
 }
 
 function ownCopy(tensor: tf.Tensor | HostTensor): tf.Tensor {
   return tensor instanceof tf.Tensor ? tf.clone(tensor) : hostToTensor(tensor);
 }
 
-function checkSlot(key: string, tensor: tf.Tensor | HostTensor | undefined, parameter: Parameter): void {
-  if (tensor !== undefined && tf.util.arraysEqual([...tensor.shape], parameter.shape)) return;
+function checkSlot(key: string, tensor: tf.Tensor | HostTensor | undefined, shape: number[]): void {
+  if (tensor !== undefined && tf.util.arraysEqual([...tensor.shape], shape)) return;
   throw new CheckpointError(
     "ERR_OPTIMIZER_STATE",
-    `The state's tensor ${key} should be of shape ${formatShape(parameter.shape)}, ` +
+    `The state's tensor ${key} should be of shape ${formatShape(shape)}, ` +
       (tensor === undefined ? "but is missing." : `but is ${formatShape(tensor.shape)}.`) +
       " Build the optimizer as it was when the state was saved.",
   );

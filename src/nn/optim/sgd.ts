@@ -1,8 +1,9 @@
 /** Stochastic gradient descent with momentum. */
 import * as tf from "@tensorflow/tfjs-core";
 import { ConfigurationError } from "../../errors.js";
-import type { Parameter } from "../parameter.js";
-import { Optimizer, type ParamGroup, type ParamGroupOptions, type UpdateRule } from "./optimizer.js";
+import { atLeastZero } from "./group_options.js";
+import { Optimizer, type OptimizerParameters, type ParamGroup, type UpdateRule } from "./optimizer.js";
+import { l2Penalty } from "./update_terms.js";
 
 export interface SGDOptions {
   /** Learning rate. */
@@ -21,7 +22,7 @@ export interface SGDOptions {
 export class SGD extends Optimizer<Required<SGDOptions>, "momentumBuffer"> {
   /** @throws ConfigurationError for Nesterov's momentum without momentum, or with dampening */
   constructor(
-    params: Iterable<Parameter> | Iterable<ParamGroupOptions<Required<SGDOptions>>>,
+    params: OptimizerParameters<Required<SGDOptions>>,
     { lr, momentum = 0, dampening = 0, weightDecay = 0, nesterov = false }: SGDOptions,
   ) {
     if (nesterov && (momentum <= 0 || dampening !== 0)) {
@@ -37,6 +38,10 @@ export class SGD extends Optimizer<Required<SGDOptions>, "momentumBuffer"> {
     return momentum === 0 ? [] : ["momentumBuffer"];
   }
 
+  protected override get ranges() {
+    return { momentum: atLeastZero, weightDecay: atLeastZero };
+  }
+
   protected override get isElementwise(): boolean {
     return true;
   }
@@ -46,11 +51,11 @@ export class SGD extends Optimizer<Required<SGDOptions>, "momentumBuffer"> {
     step: number,
   ): UpdateRule<"momentumBuffer"> {
     const rate = tf.scalar(lr);
-    const decay = tf.scalar(weightDecay);
+    const penalised = l2Penalty(weightDecay);
     const keep = tf.scalar(momentum);
     const take = tf.scalar(step === 1 ? 1 : 1 - dampening);
     return (value, grad, slots) => {
-      let update = weightDecay === 0 ? grad : tf.add(grad, tf.mul(value, decay));
+      let update = penalised(value, grad);
       if (momentum === 0) return { value: tf.sub(value, tf.mul(update, rate)), slots };
       const taken = dampening === 0 ? update : tf.mul(update, take);
       const momentumBuffer = tf.add(tf.mul(slots.momentumBuffer, keep), taken);

@@ -1,7 +1,7 @@
 /** The schedule most fine-tuning uses: a linear start, then half a cosine. */
-import { ConfigurationError } from "../../errors.js";
 import type { Optimizer } from "../optim/optimizer.js";
-import { LrScheduler } from "./lr_scheduler.js";
+import { halfCosine } from "./cosine_annealing.js";
+import { LrCurve, requireSchedule } from "./lr_scheduler.js";
 
 export interface WarmupCosineOptions {
   /** Steps of the linear start; between 0 and 1 a share of `totalSteps`. Default: 0. */
@@ -16,7 +16,7 @@ export interface WarmupCosineOptions {
  * With w warm-up steps, step s < w has (s + 1) / (w + 1) of each group's learning rate; then it follows half a cosine
  * down to `minLr` (Loshchilov and Hutter, "SGDR", 2017, without restarts).
  */
-export class WarmupCosine extends LrScheduler {
+export class WarmupCosine extends LrCurve {
   readonly warmupSteps: number;
   readonly totalSteps: number;
   readonly minLr: number;
@@ -27,21 +27,18 @@ export class WarmupCosine extends LrScheduler {
     this.warmupSteps = warmupSteps < 1 ? Math.round(warmupSteps * totalSteps) : warmupSteps;
     this.totalSteps = totalSteps;
     this.minLr = minLr;
-    if (!(totalSteps >= 1 && warmupSteps >= 0 && this.warmupSteps <= totalSteps)) {
-      throw new ConfigurationError(
-        "ERR_SCHEDULE",
-        `WarmupCosine takes totalSteps of at least 1 and warmupSteps from 0 to totalSteps, ` +
-          `not ${totalSteps} and ${warmupSteps}.`,
-      );
-    }
+    requireSchedule(
+      totalSteps >= 1 && warmupSteps >= 0 && this.warmupSteps <= totalSteps,
+      `WarmupCosine takes totalSteps of at least 1 and warmupSteps from 0 to totalSteps, ` +
+        `not ${totalSteps} and ${warmupSteps}.`,
+    );
     this.apply();
   }
 
-  protected override lrAt(step: number, initialLr: number): number {
+  override lrAt(step: number, initialLr: number): number {
     const { warmupSteps, totalSteps, minLr } = this;
     if (step < warmupSteps) return (initialLr * (step + 1)) / (warmupSteps + 1);
     if (step >= totalSteps) return minLr;
-    const progress = (step - warmupSteps) / (totalSteps - warmupSteps);
-    return minLr + ((initialLr - minLr) * (1 + Math.cos(Math.PI * progress))) / 2;
+    return halfCosine(initialLr, minLr, (step - warmupSteps) / (totalSteps - warmupSteps));
   }
 }

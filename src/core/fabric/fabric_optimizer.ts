@@ -1,0 +1,42 @@
+/** An optimizer whose step goes through Fabric's strategy and precision. */
+import type { Optimizer, OptimizerState } from "../../nn/index.js";
+
+export class FabricOptimizer<O extends Optimizer = Optimizer> {
+  /** The optimizer that was set up: schedules are made for it. */
+  readonly optimizer: O;
+  readonly #step: () => boolean;
+
+  /** @internal Made by `fabric.setup` and `fabric.setupOptimizers`. */
+  constructor(optimizer: O, step: () => boolean) {
+    this.optimizer = optimizer;
+    this.#step = step;
+  }
+
+  get paramGroups(): O["paramGroups"] {
+    return this.optimizer.paramGroups;
+  }
+
+  /** @returns whether the parameters changed: mixed precision leaves a step out whose gradients are not finite */
+  step(): boolean {
+    return this.#step();
+  }
+
+  /** Disposes the gradients of all parameters. */
+  zeroGrad(): void {
+    this.optimizer.zeroGrad();
+  }
+
+  stateDict(): OptimizerState {
+    return this.optimizer.stateDict();
+  }
+
+  /** @throws CheckpointError if the groups, their sizes, or a slot's shape differ; nothing changes then */
+  loadStateDict(state: OptimizerState): void {
+    this.optimizer.loadStateDict(state);
+  }
+
+  /** Frees what the optimizer remembers. */
+  dispose(): void {
+    this.optimizer.dispose();
+  }
+}

@@ -1,0 +1,91 @@
+/** The options that say where and how to compute, shared by the Trainer and Fabric: their checks and defaults. */
+import { ACCELERATORS, type Accelerator } from "../../engine/index.js";
+import { ConfigurationError, describeChoices } from "../../errors.js";
+import { Precision } from "../precision/precision.js";
+import { resolvePrecision, type PrecisionOption } from "../precision/resolve_precision.js";
+import { strategyRegistry } from "./registry.js";
+import { Strategy } from "./strategy.js";
+
+export interface StrategyOptions {
+  /**
+   * Where to compute. Default "auto": where `engine.use` was told to, or else, on the first run of the process, the best
+   * that works here. It is the engine that moves, and it stays there after the run.
+   */
+  accelerator?: Accelerator | "auto";
+  /** How many devices, or which: `[1]` is the second GPU. So far one. Default "auto": one. */
+  devices?: number | readonly number[] | "auto";
+  /** Machines; so far one. Default: 1. */
+  numNodes?: number;
+  /** "auto", "single_device", "ddp" (so far of one process, which is the same), a registered name, or a Strategy. Default: "auto". */
+  strategy?: string | Strategy;
+  /** "32-true", or "16-mixed" on devices that compute in float16. Default: "32-true". */
+  precision?: PrecisionOption;
+  /** A Precision of your own, in place of `precision`. */
+  plugins?: Precision | readonly Precision[];
+}
+
+/** @throws ConfigurationError `ERR_STRATEGY_OPTION` for values that do not exist, are not there yet, or contradict another */
+export function resolveStrategy(options: StrategyOptions): Strategy {
+  const {
+    accelerator = "auto",
+    devices = "auto",
+    numNodes = 1,
+    strategy = "auto",
+    precision,
+    plugins = [],
+  } = options;
+  const accelerators = ["auto", ...ACCELERATORS];
+  if (!accelerators.includes(accelerator)) {
+    fail(
+      `There is no accelerator ${JSON.stringify(accelerator)}. ${describeChoices(accelerator, accelerators)}`,
+    );
+  }
+  const precisions = [plugins].flat() as Precision[];
+  const stray = precisions.find((plugin) => !(plugin instanceof Precision));
+  if (stray !== undefined)
+    fail(
+      "`plugins` takes a Precision, and something else came. Loggers and callbacks have options of their own.",
+    );
+  if (precisions.length > 1) fail(`\`plugins\` takes one Precision, and ${precisions.length} came.`);
+  if (precisions.length === 1 && precision !== undefined) {
+    fail(
+      `A Precision came in \`plugins\` and \`precision: ${JSON.stringify(precision)}\` beside it. Give one of the two.`,
+    );
+  }
+  if (!Number.isSafeInteger(numNodes) || numNodes < 1) {
+    fail(`\`numNodes\` is an integer >= 1, not ${JSON.stringify(numNodes)}.`);
+  }
+  if (strategy instanceof Strategy) {
+    const beside = ["accelerator", "devices", "numNodes", "precision", "plugins"].filter(
+      (name) => options[name as keyof StrategyOptions] !== undefined,
+    );
+    if (beside.length === 0) return strategy;
+    fail(
+      `A Strategy came with ${beside.join(", ")} beside it. Give them to the strategy's constructor instead.`,
+    );
+  }
+  if (typeof strategy !== "string") fail(`\`strategy\` is a name or a Strategy, not ${typeof strategy}.`);
+  return strategyRegistry.create(strategy, {
+    accelerator,
+    ...readDevices(devices),
+    numNodes,
+    precision: precisions[0] ?? resolvePrecision(precision),
+  });
+}
+
+function readDevices(devices: unknown): { devices: number; deviceId?: number } {
+  if (devices === "auto") return { devices: 1 };
+  const isCount = (value: unknown, least: number) =>
+    Number.isSafeInteger(value) && (value as number) >= least;
+  if (isCount(devices, 1)) return { devices: devices as number };
+  if (Array.isArray(devices) && devices.length > 0 && devices.every((id) => isCount(id, 0))) {
+    return { devices: devices.length, ...(devices.length === 1 ? { deviceId: devices[0] as number } : {}) };
+  }
+  return fail(
+    `\`devices\` is a count >= 1, an array of GPUs' numbers such as [0], or "auto", not ${JSON.stringify(devices)}.`,
+  );
+}
+
+function fail(message: string): never {
+  throw new ConfigurationError("ERR_STRATEGY_OPTION", message);
+}

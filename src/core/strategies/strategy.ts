@@ -1,0 +1,117 @@
+/**
+ * A strategy: how the processes of a run work together. The Trainer and Fabric do everything through one that may differ
+ * with the number of processes; a loop that goes through its strategy is a loop for any number.
+ */
+import type * as tf from "@tensorflow/tfjs-core";
+import type { EngineChoice } from "../../engine/index.js";
+import type { Optimizer, Parameter } from "../../nn/index.js";
+import type { BatchLoader } from "../data_module.js";
+import { Precision } from "../precision/precision.js";
+import type { Awaitable } from "../types.js";
+import { checkDeterministic, useDevice, type Deterministic, type DeviceOptions } from "./device.js";
+
+/** How values of all processes become one. */
+export type ReduceOp = "mean" | "sum" | "min" | "max";
+
+export interface StrategyParts extends DeviceOptions {
+  /** Default: "32-true". */
+  precision?: Precision;
+}
+
+export abstract class Strategy {
+  /** Its name among the options. */
+  abstract readonly name: string;
+  readonly precision: Precision;
+  readonly #device: DeviceOptions;
+  #choice: EngineChoice | undefined;
+
+  constructor({ precision = new Precision(), ...device }: StrategyParts = {}) {
+    this.precision = precision;
+    this.#device = device;
+  }
+
+  /** This process among all, from 0. */
+  abstract readonly globalRank: number;
+  /** This process among those of its machine. */
+  abstract readonly localRank: number;
+  /** This machine among all. */
+  abstract readonly nodeRank: number;
+  /** Processes of all machines. */
+  abstract readonly worldSize: number;
+
+  get isGlobalZero(): boolean {
+    return this.globalRank === 0;
+  }
+
+  /** Where this process computes; undefined before `setupEnvironment`. */
+  get device(): EngineChoice | undefined {
+    return this.#choice;
+  }
+
+  /** Starts the other processes, runs `main` in each, and gives the result of rank 0. */
+  abstract launch<T>(main: () => Awaitable<T>): Promise<T>;
+
+  /**
+   * Opens the device, and joins the other processes. Before everything else of a run; again for each run.
+   *
+   * @throws EngineError where the engine cannot compute there or in the precision
+   */
+  async setupEnvironment({ deterministic = false }: { deterministic?: Deterministic } = {}): Promise<void> {
+    this.#choice = await useDevice(this.#device, this.precision.enginePrecision);
+    checkDeterministic(deterministic, this.#choice);
+  }
+
+  /** The loader of what this process has to do of a loader's batches. */
+  abstract processDataloader<Loader extends BatchLoader>(loader: Loader): Loader;
+
+  /**
+   * The forward pass, and the gradients of its loss, which all processes then share.
+   *
+   * @param loss synchronous; gives a float32 scalar
+   * @returns the loss
+   */
+  backward(loss: () => tf.Tensor, parameters: readonly Parameter[]): tf.Scalar {
+    const value = this.precision.backward(loss, parameters);
+    this.reduceGradients(parameters);
+    return value;
+  }
+
+  /** Averages the gradients over all processes, unless `noBackwardSync` holds it back. Inside a step: synchronous. */
+  protected abstract reduceGradients(parameters: readonly Parameter[]): void;
+
+  /** Runs backward passes whose gradients need not be shared yet, as others will be added to them. */
+  abstract noBackwardSync<T>(body: () => T): T;
+
+  /** Brings gradients to their true size before they are looked at. */
+  unscaleGradients(optimizer: Optimizer): void {
+    this.precision.unscaleGradients(optimizer);
+  }
+
+  /** @returns whether the parameters changed: mixed precision leaves a step out whose gradients are not finite */
+  optimizerStep(optimizer: Optimizer): boolean {
+    return this.precision.optimizerStep(optimizer);
+  }
+
+  /** Waits until every process has come here. */
+  abstract barrier(name?: string): Promise<void>;
+
+  /** The value that process `src` has. Plain values, HostTensors and tensors. */
+  abstract broadcast<T>(value: T, src?: number): Promise<T>;
+
+  /** The values of all processes, tensors stacked along a new first axis; of one process, its value. */
+  abstract allGather<T>(value: T): Promise<T>;
+
+  /** One value of all processes'. Numbers, HostTensors and tensors, nested as you like. */
+  abstract allReduce<T>(value: T, op: ReduceOp): Promise<T>;
+
+  /** Whether all processes decided so, or with `all: false` any of them: a stop must be one for all. */
+  abstract reduceBooleanDecision(decision: boolean, options?: { all?: boolean }): Promise<boolean>;
+
+  /** Writes or removes a file once for all processes, which wait for it. */
+  abstract writeOnce(write: () => Promise<void>): Promise<void>;
+
+  /** Leaves the other processes, at the end of a run and after a failure. */
+  teardown(): void {
+    this.precision.teardown();
+  }
+}
