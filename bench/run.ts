@@ -11,6 +11,7 @@ import { resume } from "./resume.js";
 import { soak } from "./soak.js";
 import { trainCnn } from "./train_cnn.js";
 import { trainStep } from "./train_step.js";
+import { trainerOverhead } from "./trainer_overhead.js";
 
 const benchmarks: Record<string, (options: BenchOptions) => Promise<Record<string, unknown>>> = {
   "finetune-photos": finetunePhotos,
@@ -20,6 +21,7 @@ const benchmarks: Record<string, (options: BenchOptions) => Promise<Record<strin
   soak,
   "train-cnn": trainCnn,
   "train-step": trainStep,
+  "trainer-overhead": trainerOverhead,
 };
 
 const { positionals, values } = parseArgs({

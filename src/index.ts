@@ -12,6 +12,7 @@ export {
   fromHost,
   markStep,
   type EngineStats,
+  type EngineTraceEvent,
 } from "./engine/index.js";
 export * from "./nn/index.js";
 export * from "./data/index.js";

@@ -1,6 +1,6 @@
 /** Runs every example in a process of its own, as a user would. */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -52,6 +52,44 @@ describe("the examples", () => {
     // One number cannot tell the ends of the circle apart, yet must do far better than the circle's variance of 0.5.
     expect(loss).toBeLessThan(0.1);
   });
+
+  it("gan.ts trains two networks against each other", { timeout: 3 * MINUTES }, () => {
+    const [, before, after] = /near the ring: ([\d.]+) before, ([\d.]+) after/.exec(run("gan.ts", []))!;
+    // The ring's band covers an eighth of what a circle around it holds.
+    expect(Number(before)).toBeLessThan(0.2);
+    expect(Number(after)).toBeGreaterThan(0.6);
+  });
+
+  it("raw_loop.ts ends with one loss, by hand and in Fabric", { timeout: 2 * MINUTES }, () => {
+    const [, raw, fabric] = /raw +([\d.e-]+)\nfabric +([\d.e-]+)/.exec(run("raw_loop.ts", [])) ?? [];
+    expect(Number(raw)).toBeLessThan(0.05);
+    expect(fabric).toBe(raw);
+  });
+
+  it(
+    "build_your_own_trainer goes on after two epochs as if it had not stopped",
+    { timeout: 3 * MINUTES },
+    () => {
+      const train = (name: string, epochs: number) =>
+        run(join("build_your_own_trainer", "run.ts"), [join(folder, name), String(epochs)])
+          .trim()
+          .split("\n");
+      const whole = train("whole", 4);
+      expect(whole).toHaveLength(4);
+      expect(Number(/val_loss ([\d.e-]+)$/.exec(whole[3]!)?.[1])).toBeLessThan(0.015); // the variance is 7/144
+      expect([...train("parts", 2), ...train("parts", 4)]).toEqual(whole);
+      const rows = readFileSync(join(folder, "whole", "logs", "version_0", "metrics.csv"), "utf8")
+        .trim()
+        .split("\n");
+      expect(rows).toHaveLength(1 + 4 * (16 + 1));
+      expect(existsSync(join(folder, "whole", "best.ckpt"))).toBe(true);
+      const lines = readFileSync(
+        join(root, "examples", "build_your_own_trainer", "trainer.ts"),
+        "utf8",
+      ).split("\n");
+      expect(lines.length).toBeLessThan(120);
+    },
+  );
 
   it(
     "quickstart.ts trains on a folder of one's own and draws its predictions",

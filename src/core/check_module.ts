@@ -42,13 +42,12 @@ export function checkModule(module: AnyLightningModule, fn: Stage, options: Reso
 
 function checkManual(name: string, options: ResolvedTrainerOptions): void {
   const { gradientClipVal, accumulateGradBatches } = options;
-  const problem =
-    gradientClipVal !== undefined
-      ? `gradientClipVal: ${gradientClipVal}. Call this.clipGradients(optimizer, ${gradientClipVal}) in trainingStep`
-      : accumulateGradBatches !== 1
-        ? `accumulateGradBatches: ${accumulateGradBatches}. Step the optimizer in every ${accumulateGradBatches}th ` +
-          "trainingStep only"
-        : undefined;
+  let problem: string | undefined;
+  if (gradientClipVal !== undefined) {
+    problem = `gradientClipVal: ${gradientClipVal}. Call this.clipGradients(optimizer, ${gradientClipVal}) in trainingStep`;
+  } else if (accumulateGradBatches !== 1) {
+    problem = `accumulateGradBatches: ${accumulateGradBatches}. Step the optimizer only when so many batches are done`;
+  }
   if (problem === undefined) return;
   throw new ConfigurationError(
     "ERR_MANUAL_OPTIMIZATION",

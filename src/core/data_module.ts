@@ -199,6 +199,7 @@ class LoadersDataModule extends DataModule {
 }
 
 function describeLoader(loader: BatchLoader): string {
-  const batches = loader.length === undefined ? "batches" : `${loader.length} batches`;
+  const { length } = loader;
+  const batches = length === undefined ? "batches" : `${length} ${length === 1 ? "batch" : "batches"}`;
   return loader instanceof DataLoader ? `${loader.dataset.length} samples in ${batches}` : batches;
 }

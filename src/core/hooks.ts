@@ -7,6 +7,7 @@ import type { Callback } from "./callbacks/callback.js";
 import { DataModule } from "./data_module.js";
 import { LightningModule, type AnyLightningModule } from "./lightning_module.js";
 import type { ModuleHooks } from "./module_hooks.js";
+import { PassThroughProfiler, type Profiler } from "./profilers/profiler.js";
 import type { Trainer } from "./trainer.js";
 
 /** The hooks that callbacks and modules share. A callback's takes `(trainer, module)` before the arguments. */
@@ -22,6 +23,8 @@ export class Hooks {
   readonly module: AnyLightningModule;
   readonly dataModule: DataModule;
   readonly #trainer: Trainer;
+  /** Undefined where nothing is to be profiled, which then costs nothing. */
+  readonly #profiler: Profiler | undefined;
   #running: string | undefined;
 
   constructor(
@@ -34,6 +37,21 @@ export class Hooks {
     this.module = module;
     this.callbacks = callbacks;
     this.dataModule = dataModule;
+    const { profiler } = trainer;
+    this.#profiler = profiler instanceof PassThroughProfiler ? undefined : profiler;
+  }
+
+  /** Runs a part of the Trainer's own work as an action of the profiler. */
+  profile<T>(action: string, body: () => T): T {
+    return this.#profiler === undefined ? body() : this.#profiler.profile(action, body);
+  }
+
+  /** The same items, with the wait for each as an action of the profiler. */
+  profileNext<Item>(action: string, items: AsyncGenerator<Item>): AsyncIterable<Item> {
+    const profiler = this.#profiler;
+    if (profiler === undefined) return items;
+    const next = () => profiler.profile(action, () => items.next());
+    return { [Symbol.asyncIterator]: () => ({ next, return: () => items.return(undefined) }) };
   }
 
   /** The name of the hook or step that runs now. */
@@ -45,11 +63,17 @@ export class Hooks {
   callHook(owner: object, name: string, ...args: unknown[]): unknown {
     const hook = (owner as Record<string, unknown>)[name];
     if (typeof hook !== "function") return undefined;
+    if (this.#profiler === undefined) return this.#call(owner, name, hook as AnyFunction, args);
+    const action = `[${this.#kindOf(owner)}]${owner.constructor.name}.${name}`;
+    return this.#profiler.profile(action, () => this.#call(owner, name, hook as AnyFunction, args));
+  }
+
+  #call(owner: object, name: string, hook: AnyFunction, args: unknown[]): unknown {
     const outer = this.#running;
     this.#running = name;
     let result: unknown;
     try {
-      result = (hook as AnyFunction).apply(owner, args);
+      result = hook.apply(owner, args);
     } catch (error) {
       this.#running = outer;
       throw error;
@@ -59,6 +83,11 @@ export class Hooks {
       return result;
     }
     return result.finally(() => (this.#running = outer));
+  }
+
+  #kindOf(owner: object): string {
+    if (owner === this.module) return "LightningModule";
+    return owner === this.dataModule ? "DataModule" : "Callback";
   }
 
   /**

@@ -35,12 +35,35 @@ export type { Awaitable, MetricRecord } from "./types.js";
 export { toDevice, toHost } from "./to_device.js";
 
 export { Callback } from "./callbacks/callback.js";
+export { DeviceStatsMonitor, type DeviceStatsMonitorOptions } from "./callbacks/device_stats_monitor.js";
 export { EarlyStopping, type EarlyStoppingOptions, type StoppingReason } from "./callbacks/early_stopping.js";
+export {
+  GradientAccumulationScheduler,
+  type GradientAccumulationSchedulerOptions,
+} from "./callbacks/gradient_accumulation_scheduler.js";
+export { LambdaCallback, type CallbackHooks } from "./callbacks/lambda_callback.js";
 export { LearningRateMonitor, type LearningRateMonitorOptions } from "./callbacks/learning_rate_monitor.js";
 export { ModelCheckpoint, type ModelCheckpointOptions } from "./callbacks/model_checkpoint.js";
 export { ModelSummary, type ModelSummaryOptions } from "./callbacks/model_summary.js";
 export type { LayerSummary, ModuleSummary, ShapeSummary, SummaryOptions } from "./summary/module_summary.js";
+export {
+  OnExceptionCheckpoint,
+  type OnExceptionCheckpointOptions,
+} from "./callbacks/on_exception_checkpoint.js";
+export {
+  BasePredictionWriter,
+  type PredictionWriterOptions,
+  type WriteInterval,
+} from "./callbacks/prediction_writer.js";
+export type { ShownMetrics } from "./callbacks/progress/display.js";
 export { ProgressBar, type ProgressBarOptions } from "./callbacks/progress_bar.js";
+export {
+  SpikeDetection,
+  TrainingSpikeException,
+  type SpikeDetectionOptions,
+} from "./callbacks/spike_detection.js";
+export { Throughput, type ThroughputMeasurement, type ThroughputOptions } from "./callbacks/throughput.js";
+export { ThroughputMonitor, type ThroughputMonitorOptions } from "./callbacks/throughput_monitor.js";
 export { Timer, type TimedStage, type TimerOptions } from "./callbacks/timer.js";
 
 export { ConsoleLogger, type ConsoleLoggerOptions } from "./loggers/console_logger.js";
@@ -52,8 +75,25 @@ export {
   TensorBoardLogger,
   type TensorBoardLoggerOptions,
 } from "./loggers/tensorboard/tensorboard_logger.js";
+export { MLFlowLogger, type MLFlowLoggerOptions } from "./loggers/mlflow/mlflow_logger.js";
+export { MLFlowClient } from "./loggers/mlflow/mlflow_client.js";
+export { WandbLogger, type WandbLoggerOptions } from "./loggers/wandb/wandb_logger.js";
+export type { RetryOptions } from "./loggers/remote/request.js";
 export { SummaryWriter } from "./loggers/tensorboard/summary_writer.js";
 
+export { AnomalyError, type Anomaly } from "./anomaly/anomaly_error.js";
+export {
+  EngineProfiler,
+  PassThroughProfiler,
+  Profiler,
+  SimpleProfiler,
+  type ActionTime,
+  type EngineProfilerOptions,
+  type OperatorTime,
+  type ProfiledRun,
+  type ProfilerOptions,
+  type SimpleProfilerOptions,
+} from "./profilers/index.js";
 export {
   Fabric,
   FabricDataLoader,

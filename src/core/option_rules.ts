@@ -1,6 +1,7 @@
 /** Which values the Trainer's options can have, and which of them contradict each other. */
 import { ConfigurationError, describeChoices } from "../errors.js";
 import { durationMilliseconds, type Duration } from "./duration.js";
+import { Profiler } from "./profilers/index.js";
 import type { TrainerOptions } from "./trainer_options.js";
 
 interface Rule {
@@ -47,6 +48,10 @@ const rules: Record<keyof TrainerOptions, Rule> = {
     expected: "true, false, a Logger or an array of them",
   },
   enableProgressBar: flag,
+  profiler: {
+    isValid: (value) => value === "simple" || value === "engine" || value instanceof Profiler,
+    expected: '"simple", "engine" or a Profiler',
+  },
   enableCheckpointing: flag,
   checkpointIO: {
     isValid: (value) => isObject(value) && "saveCheckpoint" in (value as object),
@@ -133,6 +138,7 @@ const extras = [
   "numSanityValSteps",
   "logEveryNSteps",
   "detectAnomaly",
+  "profiler",
   "fastDevRun",
 ] as const satisfies (keyof TrainerOptions)[];
 

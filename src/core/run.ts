@@ -45,12 +45,15 @@ export class Run {
   /** Sets everything up, runs the body, and takes everything down again. */
   async execute<T>(ckptPath: CkptPath | undefined, body: (run: Run) => Promise<T>): Promise<T> {
     this.signals.listen();
+    const { profiler } = this.#trainer;
+    profiler.setup({ stage: this.fn, logDir: () => this.#trainer.logDir });
     try {
       await this.#trainer.strategy.setupEnvironment(this.#trainer.options);
       this.checkpoint = await this.#trainer.loadCheckpoint(ckptPath);
       await this.#setUp();
       const result = await body(this);
       await this.#tearDown();
+      await profiler.describe();
       this.#status = "finished";
       return result;
     } catch (error) {
@@ -60,6 +63,7 @@ export class Run {
       this.signals.close();
       this.loop?.dispose();
       this.loop = undefined;
+      profiler.teardown();
       this.#trainer.strategy.teardown();
       this.#trainer.metrics.batch = undefined;
     }
@@ -120,6 +124,7 @@ export class Run {
     const place = `fit after ${this.loop.progress.globalStep} steps.`;
     try {
       await this.#trainer.saveCheckpoint(path);
+      await this.#trainer.checkpointIO.teardown?.();
     } catch (cause) {
       const problem = cause instanceof Error ? cause.message : String(cause);
       return new InterruptedError(

@@ -23,6 +23,7 @@ import { EvaluationLoop } from "./loops/evaluation_loop.js";
 import { FitLoop, startOfTraining } from "./loops/fit_loop.js";
 import { PredictionLoop } from "./loops/prediction_loop.js";
 import { refuseSecond, Run } from "./run.js";
+import { makeProfiler, type Profiler } from "./profilers/index.js";
 import { resolveStrategy, type Strategy } from "./strategies/index.js";
 import {
   resolveTrainerOptions,
@@ -81,6 +82,8 @@ type Given<D, Method extends string, Key extends string> = D extends DataModule
 export class Trainer extends TrainerStatus {
   readonly options: Readonly<ResolvedTrainerOptions>;
   readonly loggers: readonly Logger[];
+  /** Measures what it does; `trainer.profiler.profile(name, body)` adds an action of your own. */
+  readonly profiler: Profiler;
   /** How and where runs compute, as Fabric does. */
   readonly strategy: Strategy;
   /** Where checkpoints go and come from. */
@@ -102,6 +105,7 @@ export class Trainer extends TrainerStatus {
     super();
     this.options = resolveTrainerOptions(options);
     this.strategy = resolveStrategy(options);
+    this.profiler = makeProfiler(this.options.profiler);
     this.accumulateGradBatches = this.options.accumulateGradBatches;
     const { logger, defaultRootDir, checkpointIO } = this.options;
     this.checkpointIO = checkpointIO ?? new SafetensorsCheckpointIO();

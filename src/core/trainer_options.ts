@@ -4,6 +4,7 @@ import { durationMilliseconds, type Duration } from "./duration.js";
 import type { CheckpointIO } from "./checkpoint/checkpoint_io.js";
 import { DummyLogger } from "./loggers/dummy_logger.js";
 import type { Logger } from "./loggers/logger.js";
+import type { Profiler } from "./profilers/index.js";
 import { checkOptions } from "./option_rules.js";
 
 import type { Deterministic, StrategyOptions } from "./strategies/index.js";
@@ -80,6 +81,11 @@ export interface TrainerOptions extends StrategyOptions {
    */
   barebones?: boolean;
   /**
+   * What measures the run: "simple" for a table of all hooks and actions, "engine" for one of the engine's operators, or a
+   * Profiler. Default: none.
+   */
+  profiler?: "simple" | "engine" | Profiler;
+  /**
    * `true` refuses to run where equal runs may differ in the last bits, which is everywhere but on the CPU; "warn" warns.
    * Equal bits also need one seed: `seedEverything`. Default: false.
    */
@@ -128,6 +134,7 @@ export interface ResolvedTrainerOptions {
   defaultRootDir: string;
   fastDevRun: boolean;
   barebones: boolean;
+  profiler: "simple" | "engine" | Profiler | undefined;
   deterministic: Deterministic;
   detectAnomaly: boolean;
 }
@@ -175,6 +182,7 @@ export function resolveTrainerOptions(given: TrainerOptions): ResolvedTrainerOpt
     defaultRootDir = process.cwd(),
     fastDevRun = false,
     barebones = false,
+    profiler,
     deterministic = false,
     detectAnomaly = false,
   } = given.barebones === true ? { ...given, ...BARE } : given;
@@ -206,6 +214,7 @@ export function resolveTrainerOptions(given: TrainerOptions): ResolvedTrainerOpt
     defaultRootDir,
     fastDevRun: fastDevRun !== false && fastDevRun !== 0,
     barebones,
+    profiler,
     deterministic,
     detectAnomaly,
   };

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Optimizer } from "../nn/index.js";
 import type { Callback } from "./callbacks/callback.js";
 import { EarlyStopping } from "./callbacks/early_stopping.js";
+import { GradientAccumulationScheduler } from "./callbacks/gradient_accumulation_scheduler.js";
 import { ModelCheckpoint } from "./callbacks/model_checkpoint.js";
 import { ProgressBar } from "./callbacks/progress_bar.js";
 import type { LrSchedulerConfig } from "./configure_optimizers.js";
@@ -256,8 +257,10 @@ export abstract class TrainerStatus {
   /** Optimizer steps that the fit will take unless it is stopped; Infinity where that cannot be known. */
   get estimatedSteppingBatches(): number {
     const { maxEpochs, maxSteps, accumulateGradBatches } = this.options;
-    const perEpoch = Math.ceil(this.numTrainingBatches / accumulateGradBatches);
-    const byEpochs = maxEpochs === -1 ? Infinity : perEpoch * maxEpochs;
+    const schedule =
+      this.callbacks.find((callback) => callback instanceof GradientAccumulationScheduler) ??
+      new GradientAccumulationScheduler({ scheduling: { 0: accumulateGradBatches } });
+    const byEpochs = schedule.steppingBatches(this.numTrainingBatches, maxEpochs);
     return maxSteps === -1 ? byEpochs : Math.min(byEpochs, maxSteps);
   }
 }

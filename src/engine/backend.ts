@@ -9,6 +9,7 @@ import { blockSize } from "./blocked/block_size.js";
 import { unblocked } from "./blocked/layout.js";
 import { Entry } from "./graph/entry.js";
 import { exportGraph } from "./graph/export_graph.js";
+import type { Profile } from "./graph/profiling.js";
 import { Tracer, type EntryStore, type Lowered } from "./graph/tracer.js";
 import { inOrder, simplifyOrder, type Laid, type Order } from "./layout.js";
 import { OrtArray, type Device } from "./runtime/index.js";
@@ -73,6 +74,13 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
     this.#tracer.forget();
     this.#executor.useDevice(device);
     this.#device = device;
+  }
+
+  /** Traces every graph from now on, or with undefined no longer. */
+  setProfile(profile: Profile | undefined): void {
+    this.flush();
+    this.#tracer.forget();
+    this.#executor.setProfile(profile);
   }
 
   /** Makes a kernel call, which `lower` records unless it can be replayed. Undefined if `lower` gives nothing. */

@@ -13,6 +13,7 @@ import {
 } from "./accelerators/index.js";
 import { EngineError } from "../errors.js";
 import { HostTensor } from "../host_tensor.js";
+import { Profile, type EngineTraceEvent } from "./graph/profiling.js";
 import { castTo } from "./kernels/elementwise.js";
 import "./fused/relu.js"; // after TF.js's gradients, which it replaces
 import { registerAllKernels } from "./kernels/index.js";
@@ -24,7 +25,7 @@ export {
   type Accelerator,
   type AcceleratorInfo,
 } from "./accelerators/index.js";
-export type { EngineStats };
+export type { EngineStats, EngineTraceEvent };
 
 export type EngineOptions = AcceleratorOptions;
 
@@ -43,6 +44,7 @@ const PRIORITY = 10;
 let choice: EngineChoice | undefined;
 
 let backend: OnnxRuntimeBackend | undefined;
+let profile: Profile | undefined;
 
 if (tf.engine().registryFactory[BACKEND_NAME] === undefined) {
   registerAllKernels();
@@ -129,6 +131,42 @@ export const engine = {
   /** What `use` chose last; undefined before it is called, while everything runs on the CPU. */
   get current(): EngineChoice | undefined {
     return choice;
+  },
+
+  /**
+   * Has ONNX Runtime measure every operator from now on. Graphs are compiled anew, and each operator that runs is kept in
+   * memory: profile a few steps.
+   * @throws EngineError `ERR_ENGINE_PROFILING` while a profile is being taken, and on other TF.js backends
+   */
+  startProfiling(): void {
+    if (profile !== undefined || tf.getBackend() !== BACKEND_NAME) {
+      const problem =
+        profile === undefined ? `TF.js computes with "${tf.getBackend()}"` : "a profile is being taken";
+      throw new EngineError(
+        "ERR_ENGINE_PROFILING",
+        `engine.startProfiling() was called while ${problem}. Call engine.stopProfiling() or engine.use() first.`,
+      );
+    }
+    profile = new Profile();
+    activeBackend().setProfile(profile);
+  },
+
+  /**
+   * Ends what `startProfiling` began.
+   * @returns the trace: a Chrome trace file is `JSON.stringify({ traceEvents })`
+   * @throws EngineError `ERR_ENGINE_PROFILING` where no profile is being taken
+   */
+  stopProfiling(): EngineTraceEvent[] {
+    if (profile === undefined || backend === undefined) {
+      throw new EngineError(
+        "ERR_ENGINE_PROFILING",
+        "engine.stopProfiling() was called before engine.startProfiling().",
+      );
+    }
+    backend.setProfile(undefined);
+    const events = profile.collect();
+    profile = undefined;
+    return events;
   },
 
   /** Graphs compiled and run, and each kernel that had to run on TF.js's slow cpu kernels. */

@@ -25,9 +25,9 @@ export function observeForward<T>(root: AnyModule, observer: ForwardObserver, bo
 
 function observe(name: string, module: AnyModule, observer: ForwardObserver): () => void {
   const own = Object.getOwnPropertyDescriptor(module, "forward");
-  const forward = module.forward as Forward;
+  const forward = (module.forward as Forward).bind(module);
   const observed: Forward = (input, ...others) => {
-    const output = forward.call(module, observer.onInput(name, module, input), ...others);
+    const output = forward(observer.onInput(name, module, input), ...others);
     return observer.onOutput(name, module, output);
   };
   Object.defineProperty(module, "forward", { value: observed, configurable: true, writable: true });

@@ -111,7 +111,10 @@ const update = [
   'M.clipGradients(_, undefined, "norm")',
 ];
 
-const batchStart = (batch: number) => ["M.onBeforeBatchTransfer(_, 0)", ...both(`onTrainBatchStart(_, ${batch})`)];
+const batchStart = (batch: number) => [
+  "M.onBeforeBatchTransfer(_, 0)",
+  ...both(`onTrainBatchStart(_, ${batch})`),
+];
 
 const trainingBatch = (epoch: number, batch: number) => [
   ...batchStart(batch),
@@ -376,7 +379,10 @@ describe("the order of hooks", () => {
       ...both(`onValidationBatchEnd(undefined, _, 0, ${loader})`),
     ];
     const from = events.indexOf("M.onValidationEpochStart()") + 1;
-    expect(events.slice(from, events.indexOf("C.onValidationEpochEnd()"))).toEqual([...batch(0), ...batch(1)]);
+    expect(events.slice(from, events.indexOf("C.onValidationEpochEnd()"))).toEqual([
+      ...batch(0),
+      ...batch(1),
+    ]);
   });
 
   it("after an exception: onException, and neither teardown nor onFitEnd", async () => {

@@ -1,20 +1,23 @@
 /** Memory and the event loop are the Trainer's business: no tensor is left behind, and timers run. */
 import * as tf from "@tensorflow/tfjs-core";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { setImmediate } from "node:timers/promises";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import "../support/backend.js";
 import {
   Callback,
+  DataModule,
   ModelCheckpoint,
   Trainer,
   type AnyLightningModule,
   type OptimizerConfiguration,
   type TrainerOptions,
 } from "../../src/core/index.js";
-import { Accuracy, AdamW } from "../../src/nn/index.js";
+import { Accuracy, AdamW, LambdaLR } from "../../src/nn/index.js";
 import { boringBatches, BoringModel } from "../support/boring_model.js";
+import { callbackHooks, dataHooks, moduleHooks } from "../support/recorded_hooks.js";
 
 class AdamModel extends BoringModel {
   readonly accuracy = new Accuracy({ numClasses: 2 });
@@ -34,7 +37,8 @@ class AdamModel extends BoringModel {
   }
 
   override configureOptimizers(): OptimizerConfiguration {
-    return new AdamW(this.parameters());
+    const optimizer = new AdamW(this.parameters());
+    return { optimizer, lrScheduler: { scheduler: new LambdaLR(optimizer, () => 1), interval: "step" } };
   }
 }
 
@@ -91,53 +95,162 @@ describe("tensors", () => {
       expect(tf.memory().numTensors, fn).toBe(before);
     }
   });
+});
 
-  const failing = [
-    "setup",
-    "onFitStart",
-    "onTrainStart",
-    "onTrainEpochStart",
-    "onTrainBatchStart",
-    "onAfterBatchTransfer",
-    "trainingStep",
-    "onBeforeZeroGrad",
-    "onBeforeBackward",
-    "onAfterBackward",
-    "onBeforeOptimizerStep",
-    "configureGradientClipping",
-    "onTrainBatchEnd",
-    "onValidationStart",
-    "validationStep",
-    "onValidationBatchEnd",
-    "onValidationEpochEnd",
-    "onValidationEnd",
-    "onTrainEpochEnd",
-    "onSaveCheckpoint",
-    "onTrainEnd",
-    "onFitEnd",
-    "teardown",
+/** What keeps a process alive, and what listens in it. The test runner has timers and requests of its own. */
+function handles(): unknown {
+  const descriptors = existsSync("/proc/self/fd") ? readdirSync("/proc/self/fd").length : 0;
+  const listeners = process.eventNames().map((name) => `${String(name)}: ${process.listenerCount(name)}`);
+  const resources = process.getActiveResourcesInfo().filter((name) => !/Timeout|Immediate|Req/.test(name));
+  return { resources: resources.sort(), listeners, descriptors };
+}
+
+/** The timers that are set and neither cleared nor over. */
+function watchTimers(): Set<unknown> {
+  const timers = new Set<unknown>();
+  const { setTimeout, setInterval, clearTimeout, clearInterval } = globalThis;
+  vi.spyOn(globalThis, "setTimeout").mockImplementation(((run: () => void, delay?: number) => {
+    const timer = setTimeout(() => {
+      timers.delete(timer);
+      run();
+    }, delay);
+    timers.add(timer);
+    return timer;
+  }) as typeof setTimeout);
+  vi.spyOn(globalThis, "setInterval").mockImplementation(((run: () => void, delay?: number) => {
+    const timer = setInterval(run, delay);
+    timers.add(timer);
+    return timer;
+  }) as typeof setInterval);
+  for (const [name, clear] of [
+    ["clearTimeout", clearTimeout],
+    ["clearInterval", clearInterval],
+  ] as const) {
+    vi.spyOn(globalThis, name).mockImplementation((timer) => {
+      timers.delete(timer);
+      clear(timer);
+    });
+  }
+  return timers;
+}
+
+class Watching extends Callback {}
+
+/** Every hook that a run calls, with what has to run for it to be called. */
+function allHooks(): [string, "module" | "callback" | "data", string][] {
+  const never = ["onException", "configureFinetuning"];
+  const named = (owner: "module" | "callback" | "data", names: readonly string[]) =>
+    names
+      .filter((name) => !never.includes(name))
+      .map((name): [string, typeof owner, string] => [`${owner}.${name}`, owner, name]);
+  return [
+    ...named("module", [...moduleHooks, "onValidationModelTrain", "onTestModelTrain", "onPredictModelTrain"]),
+    ...named("callback", callbackHooks),
+    ...named("data", dataHooks),
   ];
+}
 
-  it.each(failing)("are freed, and no scope is open, after an exception in %s", async (name) => {
-    const module = new AdamModel();
-    const before = tf.memory().numTensors;
-    const methods = module as unknown as Record<string, ((...args: unknown[]) => unknown) | undefined>;
-    const original = methods[name];
-    let calls = 0;
-    methods[name] = (...args) => {
-      const result = original?.apply(module, args);
-      if (++calls === 2 || !/Batch|Step|Backward|Grad/.test(name)) throw new Error("on purpose");
-      return result;
-    };
-    const trainer = new Trainer(
-      options({ numSanityValSteps: 0, callbacks: new ModelCheckpoint({ monitor: "val_loss" }) }),
+describe("nothing is left", () => {
+  let resumable: string;
+  let elsewhere: string;
+
+  const trainer = (watching: Callback) =>
+    new Trainer(
+      options({
+        maxEpochs: 1,
+        numSanityValSteps: 1,
+        enableModelSummary: false,
+        callbacks: [watching, new ModelCheckpoint({ monitor: "val_loss" })],
+      }),
     );
-    await expect(trainer.fit(module, data())).rejects.toThrow("on purpose");
+
+  beforeAll(async () => {
+    elsewhere = mkdtempSync(join(tmpdir(), "kindling-memory-"));
+    resumable = join(elsewhere, "resumable.safetensors");
+    const module = new AdamModel();
+    module.onTrainBatchEnd = async () => {
+      await module.trainer.saveCheckpoint(resumable);
+      throw new Error("dies");
+    };
+    const [watching, data] = [new Watching(), hookedData()];
+    watching.stateDict = () => ({ kept: 1 });
+    const fit = new Trainer({ logger: false, enableProgressBar: false, callbacks: watching }).fit(
+      module,
+      data,
+    );
+    await expect(fit).rejects.toThrow("dies");
+  });
+
+  afterAll(() => rmSync(elsewhere, { recursive: true }));
+
+  const hookedData = () => {
+    const module = DataModule.fromLoaders({
+      train: boringBatches(2),
+      val: boringBatches(1),
+      test: boringBatches(1),
+      predict: boringBatches(1),
+    });
+    return Object.assign(module, { stateDict: () => ({ kept: 1 }) });
+  };
+
+  let timers: Set<unknown>;
+  beforeEach(() => {
+    timers = watchTimers();
+  });
+  afterEach(() => {
+    vi.restoreAllMocks();
+    expect(timers.size).toBe(0);
+  });
+
+  it.each(allHooks())("after an exception in %s", async (_, ownerName, name) => {
+    const [module, callback, data] = [new AdamModel(), new Watching(), hookedData()];
+    const owner = { module, callback, data }[ownerName] as unknown as Record<
+      string,
+      ((...args: unknown[]) => unknown) | undefined
+    >;
+    const original = owner[name];
+    owner[name] = (...args) => {
+      original?.apply(owner, args);
+      throw new Error("on purpose");
+    };
+    const fn = /Test|test/.test(name) ? "test" : /redict/.test(name) ? "predict" : "fit";
+    const loads = /onLoadCheckpoint|loadStateDict/.test(name);
+    const before = tf.memory().numTensors;
+    const handlesBefore = handles();
+    const run = trainer(callback);
+    const ending = loads ? run.fit(module, data, { ckptPath: resumable }) : run[fn](module, data);
+    await expect(ending).rejects.toThrow("on purpose");
     expect(tf.engine().state.scopeStack).toEqual([]);
     expect(tf.memory().numTensors).toBe(before);
-    methods[name] = original;
-    await trainer.fit(module, data());
-    expect(trainer.state.status).toBe("finished");
+    await setImmediate();
+    expect(handles()).toEqual(handlesBefore);
+  });
+
+  it.each(["fit", "validate", "test", "predict"] as const)("after %s", async (fn) => {
+    const module = new AdamModel();
+    const before = tf.memory().numTensors;
+    const handlesBefore = handles();
+    await trainer(new Watching())[fn](module, hookedData());
+    await setImmediate();
+    expect(handles()).toEqual(handlesBefore);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it("after a fit that was cancelled, and the Trainer trains again", async () => {
+    const module = new AdamModel();
+    const watching = new Watching();
+    watching.onTrainBatchEnd = (trainer) => void (trainer.shouldStop = true);
+    const before = tf.memory().numTensors;
+    const handlesBefore = handles();
+    const run = trainer(watching);
+    await run.fit(module, hookedData());
+    expect(run.globalStep).toBe(1);
+    await setImmediate();
+    expect(handles()).toEqual(handlesBefore);
+    expect(tf.memory().numTensors).toBe(before);
+    watching.onTrainBatchEnd = () => undefined;
+    await run.fit(module, hookedData());
+    expect([run.globalStep, run.state.status]).toEqual([2, "finished"]);
   });
 });
 

@@ -173,6 +173,24 @@ def clipping():
     write("clipping", cases)
 
 
+def clipping_norms():
+    grads = [[[1.5, -2.0], [0.25, 4.0]], [-3.0, 0.5, 0.0]]
+    cases = []
+    for norm_type in (1.0, 3.0, float("inf")):
+        parameters = [nn.Parameter(torch.tensor(grad)) for grad in grads]
+        for parameter in parameters:
+            parameter.grad = parameter.detach().clone()
+        norm = nn.utils.clip_grad_norm_(parameters, 2.0, norm_type)
+        cases.append(
+            {
+                "normType": "Infinity" if norm_type == float("inf") else norm_type,
+                "norm": norm.item(),
+                "clipped": [dump(p.grad) for p in parameters],
+            }
+        )
+    write("clipping_norms", cases)
+
+
 def schedules():
     cases = []
     for warmup, total, min_lr in ((0, 8, 0.0), (3, 12, 0.001), (5, 6, 0.0)):
@@ -251,5 +269,6 @@ if __name__ == "__main__":
     layers()
     losses()
     clipping()
+    clipping_norms()
     schedules()
     metrics()

@@ -137,6 +137,32 @@ describe("clipping", () => {
     parameters.forEach((parameter, i) => expectClose(parameter.grad!, clipped[i]!));
   });
 
+  it.each(
+    readGolden<{ normType: number | "Infinity"; norm: number; clipped: GoldenTensor[] }[]>("clipping_norms"),
+  )("to the norm of type $normType as in PyTorch", ({ normType, norm, clipped }) => {
+    const grads = [tf.tensor([1.5, -2, 0.25, 4], [2, 2]), tf.tensor1d([-3, 0.5, 0])];
+    const parameters = grads.map((grad) => {
+      const parameter = new nn.Parameter(tf.zeros(grad.shape));
+      parameter.grad = tf.keep(grad);
+      return parameter;
+    });
+    const total = nn.clipGradNorm(parameters, 2, { normType: Number(normType) });
+    expectClose(total, { shape: [], data: [norm] });
+    parameters.forEach((parameter, i) => expectClose(parameter.grad!, clipped[i]!));
+  });
+
+  it("refuses a norm that is not finite where it is told to, and one that is none", () => {
+    const parameter = new nn.Parameter(tf.zeros([2]));
+    parameter.grad = tf.keep(tf.tensor1d([1, NaN]));
+    expect(() => nn.clipGradNorm([parameter], 1, { errorIfNonfinite: true })).toThrow(
+      "The gradients cannot be clipped: their common norm of type 2 is NaN.",
+    );
+    expect(parameter.grad.dataSync()[0]).toBe(1);
+    expect(() => nn.clipGradNorm([parameter], 1, { normType: 0 })).toThrow(
+      "A norm's type is a number >= 1, not 0.",
+    );
+  });
+
   it("gives 0 where there is no gradient", () => {
     expect(nn.clipGradNorm([new nn.Parameter(tf.zeros([2]))], 1).dataSync()[0]).toBe(0);
   });

@@ -8,6 +8,7 @@ import {
 import { HostTensor } from "../../src/host_tensor.js";
 import { Linear, SGD } from "../../src/nn/index.js";
 import { Generator } from "../../src/random.js";
+import "./backend.js";
 
 export interface BoringBatch {
   input: HostTensor;
@@ -37,7 +38,7 @@ export class BoringModel extends LightningModule<tf.Tensor, tf.Tensor> {
     return tf.mean(tf.square(tf.sub(this.forward(input), 1)));
   }
 
-  override trainingStep(batch: DeviceBatch, _batchIdx: number): TrainingStepOutput {
+  override trainingStep(batch: DeviceBatch, _batchIdx: number): TrainingStepOutput | void {
     const loss = this.loss(batch);
     this.log("train_loss", loss, { progBar: true });
     return { loss };

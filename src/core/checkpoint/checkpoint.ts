@@ -3,13 +3,13 @@
  * the weights have the module's own names, so that any reader of the format finds them, other tensors have names with a
  * slash, and the rest is JSON in the metadata, under a checksum of the whole file. Loading one runs no code.
  */
-import { open } from "node:fs/promises";
 import { CheckpointError } from "../../errors.js";
 import { HostTensor, type HostDType } from "../../host_tensor.js";
 import { decodeSafetensors, safetensorsChunks, type SafetensorsTensor } from "../../safetensors.js";
 import type { MetricsState } from "../logging/metrics_state.js";
 import type { LoopProgress } from "../loops/fit_loop.js";
 import { writeFileAtomically } from "./atomic_write.js";
+import { readCheckpointFile } from "./read_file.js";
 import { CHECKSUM_KEY, hasRightChecksum, NO_CHECKSUM, writeWithChecksum } from "./checksum.js";
 import { FORMAT_VERSION, migrate } from "./migrations.js";
 import { packState, unpackState } from "./packing.js";
@@ -43,8 +43,6 @@ export interface Checkpoint {
 
 const FORMAT = "kindling-checkpoint";
 const fileTypes = { float32: "F32", int32: "I32", uint8: "U8", bool: "BOOL" } as const;
-/** A single read gives at most 2 GiB. */
-const READ_BYTES = 2 ** 30;
 
 /**
  * Writes a checkpoint, replacing the file only when all of it is on the disk. What is written is the state at the time of
@@ -65,32 +63,7 @@ export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Pro
  *   `ERR_CHECKPOINT_VERSION` where a later release wrote it
  */
 export async function readCheckpoint(path: string): Promise<Checkpoint> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readWhole(path);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new CheckpointError("ERR_CHECKPOINT_READ", `The checkpoint ${path} cannot be read: ${reason}.`, {
-      cause: error,
-    });
-  }
-  return decodeCheckpoint(bytes, path);
-}
-
-async function readWhole(path: string): Promise<Uint8Array> {
-  const file = await open(path, "r");
-  try {
-    const bytes = new Uint8Array((await file.stat()).size);
-    for (let position = 0; position < bytes.length;) {
-      const length = Math.min(READ_BYTES, bytes.length - position);
-      const { bytesRead } = await file.read(bytes, position, length, position);
-      if (bytesRead === 0) return bytes.subarray(0, position);
-      position += bytesRead;
-    }
-    return bytes;
-  } finally {
-    await file.close();
-  }
+  return decodeCheckpoint(await readCheckpointFile(path), path);
 }
 
 function encodeCheckpoint({ stateDict, ...state }: Checkpoint): Uint8Array[] {
@@ -155,11 +128,15 @@ function parseState(
   }
 }
 
-function toFileTensor({ data, shape, dtype }: HostTensor): SafetensorsTensor {
+export function toFileTensor({ data, shape, dtype }: HostTensor): SafetensorsTensor {
   return { dtype: fileTypes[dtype], shape, data };
 }
 
-function toHostTensor(name: string, { dtype, shape, data }: SafetensorsTensor, source: string): HostTensor {
+export function toHostTensor(
+  name: string,
+  { dtype, shape, data }: SafetensorsTensor,
+  source: string,
+): HostTensor {
   const type = (Object.keys(fileTypes) as HostDType[]).find((key) => fileTypes[key] === dtype);
   if (type !== undefined) return new HostTensor(data as Float32Array, shape, type);
   throw new CheckpointError(
@@ -168,7 +145,7 @@ function toHostTensor(name: string, { dtype, shape, data }: SafetensorsTensor, s
   );
 }
 
-function damaged(source: string, problem: string, cause?: unknown): CheckpointError {
+export function damaged(source: string, problem: string, cause?: unknown): CheckpointError {
   return new CheckpointError(
     "ERR_CHECKPOINT_DAMAGED",
     `${source} is a damaged checkpoint: ${problem}. Copy it again, or go on from an earlier one.`,

@@ -8,29 +8,31 @@ const NUMBER = "$number";
 /** Stands around an object whose own keys could be taken for the marks above. */
 const OBJECT = "$object";
 
+type AddTensor = (tensor: HostTensor, path: string) => string;
+
 /**
  * Plain objects, arrays, strings, booleans, null and every number come back as they were. Properties that are undefined
  * are left out.
  *
  * @param path what to call the value in errors
- * @param addTensor keeps an array and gives the name to find it by; without it there may be none
+ * @param addTensor keeps an array, found at a path, and gives the name to find it by; without it there may be none
  * @throws CheckpointError `ERR_CHECKPOINT_VALUE` naming the first value that cannot be saved
  */
-export function packState(value: unknown, path: string, addTensor?: (tensor: HostTensor) => string): unknown {
+export function packState(value: unknown, path: string, addTensor?: AddTensor): unknown {
   return pack(value, path, addTensor, []);
 }
 
 function pack(
   value: unknown,
   path: string,
-  addTensor: ((tensor: HostTensor) => string) | undefined,
+  addTensor: AddTensor | undefined,
   parents: readonly unknown[],
 ): unknown {
   if (typeof value === "number") {
     return Number.isFinite(value) && !Object.is(value, -0) ? value : { [NUMBER]: nameOf(value) };
   }
   if (value === null || typeof value === "string" || typeof value === "boolean") return value;
-  if (value instanceof HostTensor && addTensor !== undefined) return { [TENSOR]: addTensor(value) };
+  if (value instanceof HostTensor && addTensor !== undefined) return { [TENSOR]: addTensor(value, path) };
   if (parents.includes(value)) throw refused(path, "an object that contains itself");
   const inside = [...parents, value];
   if (Array.isArray(value)) return value.map((item, i) => pack(item, `${path}[${i}]`, addTensor, inside));

@@ -8,7 +8,6 @@ import { markStep, type Accelerator } from "../../engine/index.js";
 import { ConfigurationError } from "../../errors.js";
 import { Optimizer, type AnyModule, type LrScheduler } from "../../nn/index.js";
 import { seedEverything } from "../../random.js";
-import { writeFileAtomically } from "../checkpoint/atomic_write.js";
 import type { BatchLoader } from "../data_module.js";
 import { parametersOf } from "../gradients.js";
 import { LightningModule } from "../lightning_module.js";
@@ -26,7 +25,7 @@ import { Iterations } from "./iterations.js";
 import { LogQueue } from "./log_queue.js";
 import { SetUpObjects } from "./set_up.js";
 import { collectState, distributeState, type StateFilter, type Stateful } from "./state.js";
-import { encodeState, readState } from "./state_file.js";
+import { readState, writeState } from "./state_file.js";
 
 /** What `setup` gives back for what it was given. */
 export type SetUp<T> = T extends Optimizer
@@ -124,8 +123,9 @@ export class Fabric {
     const last = rest.at(-1);
     const options = last !== undefined && isSetupOptions(last) ? last : undefined;
     const optimizers = (options === undefined ? rest : rest.slice(0, -1)) as Optimizer[];
-    this.#addModule("setup", module);
+    this.#setUp.addModule("setup", module);
     const wrapped = optimizers.map((optimizer) => this.#addOptimizer("setup", optimizer));
+    if (module instanceof LightningModule) module.attachFabric(this, wrapped);
     if (options !== undefined) this.#setUp.addScheduler("setup", options.scheduler, optimizers);
     const given = options === undefined ? wrapped : [...wrapped, options.scheduler];
     return given.length === 0 ? module : [module, ...given];
@@ -134,7 +134,8 @@ export class Fabric {
   /** As `setup`, of a module alone. */
   setupModule<M extends AnyModule>(module: M): M {
     this.#requireLaunch("setupModule");
-    this.#addModule("setupModule", module);
+    this.#setUp.addModule("setupModule", module);
+    if (module instanceof LightningModule) module.attachFabric(this, []);
     return module;
   }
 
@@ -303,8 +304,9 @@ export class Fabric {
    *     await fabric.save("last.ckpt", { model, optimizer, train, random: randomState, epoch });
    *
    * @param options.filter for a name in the state, which entries of its state dict to save
-   * @throws ConfigurationError `ERR_STATE_VALUE` for what a file cannot hold, `ERR_STATE_FILTER` for a filter of nothing
-   * @throws CheckpointError `ERR_FILE_WRITE` where the file cannot be written; what was there before is intact
+   * @throws ConfigurationError `ERR_STATE_FILTER` for a filter of nothing
+   * @throws CheckpointError `ERR_CHECKPOINT_VALUE` for what a file cannot hold, `ERR_FILE_WRITE` where the file cannot be
+   *   written; what was there before is intact
    */
   async save(
     path: string,
@@ -314,7 +316,7 @@ export class Fabric {
     this.#requireLaunch("save");
     await this.#log.flush();
     const file = { state: await collectState(state, filter), precision: this.precision.stateDict() };
-    await this.strategy.writeOnce(() => writeFileAtomically(path, encodeState(file)));
+    await this.strategy.writeOnce(() => writeState(path, file));
   }
 
   /**
@@ -431,11 +433,6 @@ export class Fabric {
   get #device() {
     this.#requireLaunch("device");
     return this.strategy.device!;
-  }
-
-  #addModule(method: string, module: AnyModule): void {
-    this.#setUp.addModule(method, module);
-    if (module instanceof LightningModule) module.attachFabric(this);
   }
 
   #addOptimizer(method: string, given: Optimizer): FabricOptimizer {

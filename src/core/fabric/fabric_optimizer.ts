@@ -1,29 +1,25 @@
 /** An optimizer whose step goes through Fabric's strategy and precision. */
 import type { Optimizer, OptimizerState } from "../../nn/index.js";
+import { LightningOptimizer } from "../lightning_optimizer.js";
 
-export class FabricOptimizer<O extends Optimizer = Optimizer> {
+export class FabricOptimizer<O extends Optimizer = Optimizer> extends LightningOptimizer {
   /** The optimizer that was set up: schedules are made for it. */
-  readonly optimizer: O;
+  declare readonly optimizer: O;
   readonly #step: () => boolean;
 
   /** @internal Made by `fabric.setup` and `fabric.setupOptimizers`. */
   constructor(optimizer: O, step: () => boolean) {
-    this.optimizer = optimizer;
+    super(optimizer, step);
     this.#step = step;
   }
 
-  get paramGroups(): O["paramGroups"] {
+  override get paramGroups(): O["paramGroups"] {
     return this.optimizer.paramGroups;
   }
 
   /** @returns whether the parameters changed: mixed precision leaves a step out whose gradients are not finite */
-  step(): boolean {
+  override step(): boolean {
     return this.#step();
-  }
-
-  /** Disposes the gradients of all parameters. */
-  zeroGrad(): void {
-    this.optimizer.zeroGrad();
   }
 
   stateDict(): OptimizerState {

@@ -1,4 +1,5 @@
 /** Writes metrics to loggers, one row after the other and in order, reading tensors only when their row's turn comes. */
+import { callLoggers } from "../loggers/call_loggers.js";
 import { LazyScalar } from "../logging/lazy_scalar.js";
 import type { Logger } from "../loggers/logger.js";
 
@@ -15,7 +16,7 @@ export class LogQueue {
   /**
    * The tensors may be freed when this returns.
    *
-   * @throws what a logger threw, also for a row before that nobody waited for
+   * @throws LoggerError of the first that failed, also for a row before that nobody waited for
    */
   write(metrics: Readonly<Record<string, unknown>>, step: number): Promise<void> {
     const scalars = Object.entries(metrics).map(([name, value]) => ({
@@ -25,7 +26,7 @@ export class LogQueue {
     const written = this.#tail.then(async () => {
       if (this.#loggers.length === 0) return scalars.forEach(({ scalar }) => scalar.dispose());
       const row = Object.fromEntries(scalars.map(({ name, scalar }) => [name, scalar.value]));
-      for (const logger of this.#loggers) await logger.logMetrics(row, step);
+      await callLoggers(this.#loggers, "logMetrics", row, step);
       this.#throwFailure();
     });
     this.#tail = written.catch(() => undefined);

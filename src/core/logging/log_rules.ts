@@ -27,6 +27,8 @@ const rules: Record<string, LogRule> = {
   onBeforeBackward: trainBatch,
   onAfterBackward: trainBatch,
   onBeforeOptimizerStep: trainBatch,
+  optimizerStep: trainBatch,
+  optimizerZeroGrad: trainBatch,
   configureGradientClipping: trainBatch,
   onTrainStart: trainEpoch,
   onTrainEpochStart: trainEpoch,

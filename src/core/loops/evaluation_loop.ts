@@ -35,10 +35,18 @@ export class EvaluationLoop {
    * @param onEvaluated is called when all is evaluated, before the end's hooks
    * @returns for each loader, every metric logged over the epoch
    */
-  async run(
+  run(
     sources: readonly BatchSource[],
     epoch: number,
     onEvaluated: () => void = () => undefined,
+  ): Promise<MetricRecord[]> {
+    return this.#hooks.profile(`run${names[this.#stage].hook}`, () => this.#run(sources, epoch, onEvaluated));
+  }
+
+  async #run(
+    sources: readonly BatchSource[],
+    epoch: number,
+    onEvaluated: () => void,
   ): Promise<MetricRecord[]> {
     const { hook } = names[this.#stage];
     return evaluating(this.#hooks, hook, async () => {
@@ -58,7 +66,8 @@ export class EvaluationLoop {
 
   async #loader(source: BatchSource, dataloaderIdx: number, epoch: number): Promise<void> {
     source.loader.setEpoch?.(epoch);
-    for await (const numbered of numberBatches(source)) {
+    const batches = this.#hooks.profileNext(`${this.#stage}DataloaderNext`, numberBatches(source));
+    for await (const numbered of batches) {
       await this.#batch(numbered, dataloaderIdx);
       this.#signals.check();
     }
@@ -70,7 +79,9 @@ export class EvaluationLoop {
     const hostBatch = await prepareHostBatch(this.#hooks, batch, dataloaderIdx);
     metrics.batch = hostBatch;
     await this.#hooks.callAll(`on${hook}BatchStart`, hostBatch, index, dataloaderIdx);
-    const outputs = runForward(this.#hooks, step, hostBatch, index, dataloaderIdx);
+    const outputs = this.#hooks.profile(`run${hook}Batch`, () =>
+      runForward(this.#hooks, step, hostBatch, index, dataloaderIdx),
+    );
     await lend(outputs, () =>
       this.#hooks.callAll(`on${hook}BatchEnd`, outputs, hostBatch, index, dataloaderIdx),
     );
@@ -114,7 +125,7 @@ export function runForward(
     refusePromise(step, output);
     outputs = detach(output);
   });
-  markStep();
+  hooks.profile("markStep", markStep);
   return outputs;
 }
 

@@ -64,7 +64,12 @@ export class FitLoop {
     this.#schedule = new ValidationSchedule(trainer.options);
     if (validates) this.#validatedEpoch = -1;
     if (!hooks.module.automaticOptimization) {
-      this.#manual = new ManualStep(hooks, trainer.strategy, () => this.progress.globalStep++);
+      this.#manual = new ManualStep(
+        hooks,
+        trainer.strategy,
+        trainer.options.detectAnomaly,
+        () => this.progress.globalStep++,
+      );
     }
     this.#step = this.#manual ?? new TrainingStep(hooks, trainer.strategy, this.optimizer, trainer);
     this.lightningOptimizers = this.optimizers.map(
@@ -173,7 +178,7 @@ export class FitLoop {
     this.#schedule.check(train!);
     this.#schedule.restart();
     await this.#hooks.callAll("onTrainStart");
-    while (!this.#isDone()) await this.#epoch();
+    while (!this.#isDone()) await this.#hooks.profile("runTrainingEpoch", () => this.#epoch());
     this.#restoreRandom();
     this.#resume.begin();
     await this.#hooks.callAll("onTrainEnd");
@@ -222,7 +227,8 @@ export class FitLoop {
   async #batches(train: BatchSource): Promise<void> {
     const skip = this.progress.batchInEpoch;
     const isSought = skip > 0 && seek(train, this.#loaderEpoch, skip);
-    for await (const numbered of numberBatches(train, skip, isSought)) {
+    const batches = numberBatches(train, skip, isSought);
+    for await (const numbered of this.#hooks.profileNext("trainDataloaderNext", batches)) {
       if (!(await this.#batch(numbered, train))) break;
       if (!this.#step.isAccumulating) this.#parts.signals.check();
       if (this.#isStopping()) break;
@@ -241,20 +247,21 @@ export class FitLoop {
     if (started.includes(-1)) return false;
     const { outputs, steps } = this.#runStep(hostBatch, index, isLast);
     this.#count(index, steps, train);
-    await this.#stepSchedulers(steps, isLast);
-    this.#resume.end();
-    await lend(outputs, () => this.#hooks.callAll("onTrainBatchEnd", outputs, hostBatch, index));
+    await lend(outputs, async () => {
+      await this.#stepSchedulers(steps, isLast);
+      this.#resume.end();
+      await this.#hooks.callAll("onTrainBatchEnd", outputs, hostBatch, index);
+    });
     await this.#logStep(steps);
     metrics.endStep("train");
     if (this.progress.phase === "validation") await this.#validate();
-    if (steps > 0) await this.#schedulers.plateausAfterStep(this.progress.globalStep);
     await nextTurn();
     return true;
   }
 
   #runStep(batch: unknown, index: number, isLast: boolean): { outputs: unknown; steps: number } {
     try {
-      return this.#step.run(batch, index, isLast);
+      return this.#hooks.profile("runTrainingBatch", () => this.#step.run(batch, index, isLast));
     } catch (error) {
       this.#resume.breakWindow();
       this.#step.dropGradients();

@@ -2,6 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { markStep } from "../../engine/index.js";
 import type { Optimizer } from "../../nn/index.js";
+import { AnomalyDetector } from "../anomaly/anomaly_detector.js";
 import { refusePromise, type Hooks } from "../hooks.js";
 import type { Strategy } from "../strategies/index.js";
 import { detach } from "./outputs.js";
@@ -10,16 +11,19 @@ import { toDeviceBatch } from "./transfer.js";
 export class ManualStep {
   readonly #hooks: Hooks;
   readonly #strategy: Strategy;
+  readonly #detector: AnomalyDetector | undefined;
   readonly #onStep: () => void;
   /** Gradients wait for as many batches as the module likes; nobody else knows. */
   readonly isAccumulating = false;
   accumulated = 0;
   #steps = 0;
+  #batchIdx = 0;
 
   /** @param onStep is called after each optimizer step */
-  constructor(hooks: Hooks, strategy: Strategy, onStep: () => void) {
+  constructor(hooks: Hooks, strategy: Strategy, detectAnomaly: boolean, onStep: () => void) {
     this.#hooks = hooks;
     this.#strategy = strategy;
+    if (detectAnomaly) this.#detector = new AnomalyDetector(hooks.module, strategy.precision);
     this.#onStep = onStep;
   }
 
@@ -27,13 +31,14 @@ export class ManualStep {
   run(batch: unknown, batchIdx: number): { outputs: unknown; steps: number } {
     let outputs: unknown;
     this.#steps = 0;
+    this.#batchIdx = batchIdx;
     tf.tidy(() => {
       const deviceBatch = toDeviceBatch(this.#hooks, batch, 0);
       const output = this.#hooks.callHook(this.#hooks.module, "trainingStep", deviceBatch, batchIdx);
       refusePromise("trainingStep", output);
       outputs = detach(output);
     });
-    markStep();
+    this.#hooks.profile("markStep", markStep);
     return { outputs, steps: this.#steps };
   }
 
@@ -44,7 +49,9 @@ export class ManualStep {
       this.#hooks.callAllNow("onBeforeBackward", result as tf.Scalar);
       return result;
     };
-    const value = this.#strategy.backward(forward, this.#hooks.module.parameters());
+    const parameters = this.#hooks.module.parameters();
+    const compute = () => this.#strategy.backward(forward, parameters);
+    const value = this.#detector?.watch(this.#batchIdx, compute) ?? compute();
     this.#hooks.callAllNow("onAfterBackward");
     return value;
   }
@@ -52,7 +59,7 @@ export class ManualStep {
   step(optimizer: Optimizer): void {
     this.#strategy.unscaleGradients(optimizer);
     this.#hooks.callAllNow("onBeforeOptimizerStep", optimizer);
-    this.#strategy.optimizerStep(optimizer);
+    this.#hooks.profile("optimizerStep", () => this.#strategy.optimizerStep(optimizer));
     this.#steps++;
     this.#onStep();
   }

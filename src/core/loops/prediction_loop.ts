@@ -39,7 +39,8 @@ export class PredictionLoop {
 
   async #loader(source: BatchSource, dataloaderIdx: number): Promise<unknown[]> {
     const predictions: unknown[] = [];
-    for await (const numbered of numberBatches(source)) {
+    const batches = this.#hooks.profileNext("predictDataloaderNext", numberBatches(source));
+    for await (const numbered of batches) {
       const results = await this.#batch(numbered, dataloaderIdx);
       if (this.#keeps) predictions.push(...splitSamples(results));
       this.#signals.check();
@@ -50,7 +51,9 @@ export class PredictionLoop {
   async #batch({ batch, index }: NumberedBatch, dataloaderIdx: number): Promise<unknown> {
     const hostBatch = await prepareHostBatch(this.#hooks, batch, dataloaderIdx);
     await this.#hooks.callAll("onPredictBatchStart", hostBatch, index, dataloaderIdx);
-    const outputs = runForward(this.#hooks, "predictStep", hostBatch, index, dataloaderIdx);
+    const outputs = this.#hooks.profile("runPredictBatch", () =>
+      runForward(this.#hooks, "predictStep", hostBatch, index, dataloaderIdx),
+    );
     let results: unknown;
     await lend(outputs, async () => (results = await toHost(outputs)));
     await this.#hooks.callAll("onPredictBatchEnd", results, hostBatch, index, dataloaderIdx);

@@ -15,34 +15,38 @@ export class SchedulerStepping {
     this.#configs = configs;
   }
 
-  /** Right after the optimizer's step. @param count optimizer steps, this one included */
+  /**
+   * Right after the optimizer's step, with what the step logged; before hooks that may save a checkpoint.
+   *
+   * @param count optimizer steps, this one included
+   */
   async afterStep(count: number): Promise<void> {
-    await this.#step("step", false, count);
-  }
-
-  /** When everything of the batch is logged, validation included. @param count optimizer steps, this one included */
-  async plateausAfterStep(count: number): Promise<void> {
-    await this.#step("step", true, count);
+    for (const config of this.#configs) if (config.interval === "step") await this.#step(config, count);
   }
 
   /** After an epoch's last batch. @param count epochs, this one included */
   async afterEpoch(count: number): Promise<void> {
-    await this.#step("epoch", false, count);
+    await this.#afterEpoch(count, false);
   }
 
   /** When everything of the epoch is logged. @param count epochs, this one included */
   async plateausAfterEpoch(count: number): Promise<void> {
-    await this.#step("epoch", true, count);
+    await this.#afterEpoch(count, true);
   }
 
-  async #step(interval: "step" | "epoch", reduceOnPlateau: boolean, count: number): Promise<void> {
+  async #afterEpoch(count: number, reduceOnPlateau: boolean): Promise<void> {
     for (const config of this.#configs) {
-      if (config.interval !== interval || config.reduceOnPlateau !== reduceOnPlateau) continue;
-      if (count % config.frequency !== 0) continue;
-      const metric = reduceOnPlateau ? this.#metricOf(config) : undefined;
-      if (reduceOnPlateau && metric === undefined) continue;
-      await this.#hooks.callHook(this.#hooks.module, "lrSchedulerStep", config.scheduler, metric);
+      if (config.interval !== "epoch" || config.reduceOnPlateau !== reduceOnPlateau) continue;
+      await this.#step(config, count);
     }
+  }
+
+  async #step(config: LrSchedulerConfig, count: number): Promise<void> {
+    const { scheduler, frequency, reduceOnPlateau } = config;
+    if (count % frequency !== 0) return;
+    const metric = reduceOnPlateau ? this.#metricOf(config) : undefined;
+    if (reduceOnPlateau && metric === undefined) return;
+    await this.#hooks.callHook(this.#hooks.module, "lrSchedulerStep", scheduler, metric);
   }
 
   /** @throws ConfigurationError `ERR_MONITOR_MISSING` where a strict scheduler's metric was not logged */

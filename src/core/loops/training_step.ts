@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { markStep } from "../../engine/index.js";
 import { ConfigurationError } from "../../errors.js";
 import type { Optimizer } from "../../nn/index.js";
+import { AnomalyDetector } from "../anomaly/anomaly_detector.js";
 import { parametersOf, scaleGradients } from "../gradients.js";
 import { refusePromise, type Hooks } from "../hooks.js";
 import { LightningOptimizer } from "../lightning_optimizer.js";
@@ -19,6 +20,7 @@ interface Settings {
   readonly options: {
     readonly gradientClipVal: number | undefined;
     readonly gradientClipAlgorithm: "norm" | "value";
+    readonly detectAnomaly: boolean;
   };
 }
 
@@ -33,6 +35,7 @@ export class TrainingStep {
   /** The same as `optimizerStep` is given it. */
   readonly #steppable: LightningOptimizer;
   readonly #settings: Settings;
+  readonly #detector: AnomalyDetector | undefined;
   /** Batches of the open window, and those of them that gave gradients. */
   #batches = 0;
   #accumulated = 0;
@@ -41,8 +44,12 @@ export class TrainingStep {
     this.#hooks = hooks;
     this.#strategy = strategy;
     this.#optimizer = optimizer;
-    this.#steppable = new LightningOptimizer(optimizer, () => strategy.optimizerStep(optimizer));
+    this.#steppable = new LightningOptimizer(optimizer, () =>
+      hooks.profile("optimizerStep", () => strategy.optimizerStep(optimizer)),
+    );
     this.#settings = settings;
+    if (settings.options.detectAnomaly)
+      this.#detector = new AnomalyDetector(hooks.module, strategy.precision);
   }
 
   /** Whether gradients wait for more batches. */
@@ -66,7 +73,7 @@ export class TrainingStep {
       release(outputs);
       throw error;
     }
-    markStep();
+    this.#hooks.profile("markStep", markStep);
     return { outputs, steps };
   }
 
@@ -105,7 +112,9 @@ export class TrainingStep {
       return window === 1 ? loss : tf.div<tf.Scalar>(loss, window);
     };
     const parameters = parametersOf(this.#optimizer);
-    const hasLoss = unlessSkipped(() => this.#strategy.backward(forward, parameters));
+    const compute = () => this.#strategy.backward(forward, parameters);
+    const detector = this.#detector;
+    const hasLoss = unlessSkipped(detector === undefined ? compute : () => detector.watch(batchIdx, compute));
     if (!hasLoss) return;
     this.#accumulated++;
     this.#hooks.callAllNow("onAfterBackward");

@@ -1,6 +1,7 @@
 /** The device that a run computes on: the engine's, which is one for the whole process. */
 import { engine, type Accelerator, type EngineChoice } from "../../engine/index.js";
 import { EngineError } from "../../errors.js";
+import { warnOnce } from "../../warn.js";
 import type { PrecisionName } from "../precision/precision.js";
 
 /** Whether a run may compute where equal runs can differ in the last bits. */
@@ -46,5 +47,5 @@ export function checkDeterministic(deterministic: Deterministic, { name }: Engin
     `deterministic: ${JSON.stringify(deterministic)} was asked for, and the engine computes on ${name}, where equal runs ` +
     'may differ in the last bits. Use accelerator: "cpu", whose kernels give the same bits each time, or leave deterministic out.';
   if (deterministic === true) throw new EngineError("ERR_NOT_DETERMINISTIC", message);
-  process.emitWarning(message, { type: "KindlingWarning", code: "WARN_NOT_DETERMINISTIC" });
+  warnOnce("WARN_NOT_DETERMINISTIC", message);
 }

@@ -40,7 +40,7 @@ export function resolveStrategy(options: StrategyOptions): Strategy {
       `There is no accelerator ${JSON.stringify(accelerator)}. ${describeChoices(accelerator, accelerators)}`,
     );
   }
-  const precisions = [plugins].flat() as Precision[];
+  const precisions: readonly Precision[] = isList(plugins) ? plugins : [plugins];
   const stray = precisions.find((plugin) => !(plugin instanceof Precision));
   if (stray !== undefined)
     fail(
@@ -71,6 +71,11 @@ export function resolveStrategy(options: StrategyOptions): Strategy {
     numNodes,
     precision: precisions[0] ?? resolvePrecision(precision),
   });
+}
+
+/** As `Array.isArray`, for lists that are read only. */
+function isList<T>(value: T | readonly T[]): value is readonly T[] {
+  return Array.isArray(value);
 }
 
 function readDevices(devices: unknown): { devices: number; deviceId?: number } {

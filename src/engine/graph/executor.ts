@@ -4,6 +4,7 @@ import type { EngineStats } from "../stats.js";
 import { encodeModel, type ModelNode, type NamedValue } from "./onnx_model.js";
 import { FrozenGraph, type Model } from "./frozen_graph.js";
 import { ArrayPool } from "./array_pool.js";
+import type { Profile } from "./profiling.js";
 import { Value, type GraphNode, type ValueType } from "./value.js";
 
 /** A graph with every value numbered in the order of its first appearance. */
@@ -43,6 +44,7 @@ export class Executor {
   readonly #maxSessions: number;
   #pool = new ArrayPool();
   #device: Device | undefined;
+  #profile: Profile | undefined;
   /** Values that nobody refers to any more, whose arrays may still be wanted by what is recorded. */
   #released = new Set<Value>();
 
@@ -104,6 +106,12 @@ export class Executor {
     this.#pool = new ArrayPool(this.#memory);
   }
 
+  /** Compiles everything anew, to trace it from now on, or to trace it no longer. */
+  setProfile(profile: Profile | undefined): void {
+    this.dispose();
+    this.#profile = profile;
+  }
+
   /** The device whose memory arrays are in between runs; undefined for the CPU's. */
   get #memory(): Device | undefined {
     return this.#device?.holdsArrays === true ? this.#device : undefined;
@@ -147,7 +155,10 @@ export class Executor {
 
   #compile(model: Uint8Array): Session {
     const start = performance.now();
-    const session = new Session(model, this.#device === undefined ? {} : { device: this.#device });
+    const session = new Session(model, {
+      ...(this.#device && { device: this.#device }),
+      ...(this.#profile && { profilePrefix: this.#profile.nextPrefix() }),
+    });
     this.#stats.compiles++;
     this.#stats.compileMs += performance.now() - start;
     return session;

@@ -148,6 +148,8 @@ describe("a loop in Fabric", () => {
     const raw = new Module();
     const [model, optimizer] = fabric.setup(raw, new SGD(raw.parameters(), { lr: 0.1 }));
     expect(model.fabric).toBe(fabric);
+    expect(model.loggers).toEqual([logger]);
+    expect(model.optimizers()).toEqual([optimizer]);
     for await (const batch of fabric.setupDataloaders(boringBatches(2))) {
       model.manualBackward(() => {
         const output = model.trainingStep(batch, 0) as { loss: tf.Scalar };

@@ -3,10 +3,8 @@
  * tensor.proto and the hparams plugin's api.proto and plugin_data.proto of https://github.com/tensorflow/tensorboard.
  */
 import { PbfWriter } from "pbf";
+import type { HparamValue } from "../hparams.js";
 import type { PngImage } from "../image.js";
-
-/** A hyperparameter as the hparams page shows it. */
-export type HparamValue = number | string | boolean;
 
 interface TensorProto {
   dtype: number;

@@ -1,4 +1,5 @@
 /** Writes summaries of one run in the order they are given, as PyTorch's `SummaryWriter` does. */
+import type { HparamValue } from "../hparams.js";
 import { takeImage, takeValues, type LoggableImage, type LoggableValues } from "../image.js";
 import { EventFile } from "./event_file.js";
 import {
@@ -10,7 +11,6 @@ import {
   sessionStart,
   text,
   type EventContent,
-  type HparamValue,
 } from "./event_messages.js";
 import { histogramBuckets } from "./histogram.js";
 

@@ -3,12 +3,11 @@ import { mkdirSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { toJson } from "../../json.js";
-import { isPlainObject } from "../../to_device.js";
 import type { MetricRecord } from "../../types.js";
+import { flattenHparams } from "../hparams.js";
 import type { LoggableImage, LoggableValues } from "../image.js";
 import { Logger, withPrefix, type RunStatus } from "../logger.js";
 import { claimVersion, inFolder, versionFolder } from "../version_folder.js";
-import type { HparamValue } from "./event_messages.js";
 import { SummaryWriter } from "./summary_writer.js";
 
 export interface TensorBoardLoggerOptions {
@@ -107,7 +106,7 @@ export class TensorBoardLogger extends Logger {
     if (Object.keys(hparams).length === 0) return;
     const { experiment, logDir } = this;
     if (this.#defaultHpMetric) experiment.addScalar("hp_metric", -1, 0);
-    experiment.addHparams(flatten(hparams), this.#hpMetrics);
+    experiment.addHparams(flattenHparams(hparams), this.#hpMetrics);
     this.#hasSession = true;
     await this.save();
     await writeFile(join(logDir, "hparams.json"), `${toJson(hparams, 2)}\n`);
@@ -134,16 +133,4 @@ export class TensorBoardLogger extends Logger {
     this.#hasSession = false;
     await this.save();
   }
-}
-
-function flatten(hparams: Readonly<Record<string, unknown>>, path = ""): Record<string, HparamValue> {
-  const flat: Record<string, HparamValue> = {};
-  for (const [key, value] of Object.entries(hparams)) {
-    const name = `${path}${key}`;
-    if (isPlainObject(value)) Object.assign(flat, flatten(value, `${name}/`));
-    else if (typeof value === "string" || typeof value === "boolean") flat[name] = value;
-    else if (typeof value === "number" && Number.isFinite(value)) flat[name] = value;
-    else if (value !== undefined) flat[name] = toJson(value);
-  }
-  return flat;
 }

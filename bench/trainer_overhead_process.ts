@@ -1,0 +1,122 @@
+/** One model in the Trainer and in a loop written by hand: `trainer_overhead_process.ts MODEL STEPS ROUNDS`. */
+import {
+  computeGradients,
+  CSVLogger,
+  fromHost,
+  markStep,
+  ProgressBar,
+  seedEverything,
+  tf,
+  Trainer,
+  type TrainerOptions,
+} from "kindling";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Writable } from "node:stream";
+import { median } from "./measure.js";
+import {
+  makeBatches,
+  overheadModels,
+  type Batch,
+  type Classifier,
+  type HostBatch,
+} from "./trainer_overhead_models.js";
+
+export interface OverheadMeasurement {
+  /** Whether all three leave the same weights, bit by bit. */
+  identical: boolean;
+  /** A step of the loop written by hand. */
+  loopMs: number;
+  /** A step of the Trainer with `barebones`. */
+  bareMs: number;
+  /** A step of the Trainer with a CSV logger and a progress bar. */
+  fullMs: number;
+}
+
+/** Steps of each run that are not counted: the first compile, the next are recorded. */
+const WARMUP = 20;
+
+interface Run {
+  ms: number;
+  weights: Float32Array[];
+}
+
+/** Trains a new module from the same seed, and takes the median of the times from one step's beginning to the next's. */
+async function timed(
+  make: () => Classifier,
+  train: (module: Classifier) => void | Promise<void>,
+): Promise<Run> {
+  seedEverything(0);
+  const module = make();
+  const starts: number[] = [];
+  const loss = module.loss.bind(module);
+  module.loss = (batch) => {
+    starts.push(performance.now());
+    return loss(batch);
+  };
+  await train(module);
+  const periods = starts.slice(1).map((start, i) => start - starts[i]!);
+  const weights = module.parameters().map((parameter) => parameter.dataSync<"float32">().slice());
+  for (const parameter of module.parameters()) parameter.dispose();
+  return { ms: median(periods.slice(WARMUP)), weights };
+}
+
+/** What a user of the engine writes without a Trainer. */
+function handWritten(module: Classifier, batches: readonly HostBatch[]): void {
+  const optimizer = module.configureOptimizers();
+  const parameters = module.parameters();
+  module.train();
+  for (const { x, target } of batches) {
+    tf.tidy(() => {
+      const batch: Batch = { x: fromHost(x), target: fromHost(target) };
+      computeGradients(() => module.loss(batch), parameters);
+      optimizer.step();
+      optimizer.zeroGrad();
+    });
+    markStep();
+  }
+  optimizer.dispose();
+}
+
+function inTrainer(options: TrainerOptions, batches: HostBatch[]): (module: Classifier) => Promise<void> {
+  return (module) => new Trainer({ maxEpochs: 1, ...options }).fit(module, { train: batches });
+}
+
+async function measure(name: string, steps: number, rounds: number): Promise<OverheadMeasurement> {
+  const { make, shape } = overheadModels[name]!;
+  const batches = makeBatches(shape, steps);
+  const folder = mkdtempSync(join(tmpdir(), "kindling-overhead-"));
+  const terminal = Object.assign(new Writable({ write: (_chunk, _encoding, done) => done() }), {
+    isTTY: true,
+  });
+  const full = () => ({
+    logger: new CSVLogger({ saveDir: folder }),
+    callbacks: new ProgressBar({ stream: terminal }),
+  });
+  const variants = [
+    { name: "loop", train: (module: Classifier) => handWritten(module, batches) },
+    { name: "bare", train: inTrainer({ barebones: true }, batches) },
+    { name: "full", train: (module: Classifier) => inTrainer(full(), batches)(module) },
+  ] as const;
+  const times = { loop: [] as number[], bare: [] as number[], full: [] as number[] };
+  let expected: Float32Array[] | undefined;
+  let identical = true;
+  for (let round = 0; round < rounds; round++) {
+    // Each comes first, second and last equally often, so that a slow moment of the machine hits all of them.
+    for (let i = 0; i < variants.length; i++) {
+      const variant = variants[(round + i) % variants.length]!;
+      const { ms, weights } = await timed(make, variant.train);
+      times[variant.name].push(ms);
+      expected ??= weights;
+      identical &&= weights.every((weight, j) =>
+        weight.every((value, k) => Object.is(value, expected![j]![k])),
+      );
+    }
+  }
+  rmSync(folder, { recursive: true });
+  return { identical, loopMs: median(times.loop), bareMs: median(times.bare), fullMs: median(times.full) };
+}
+
+const [name, steps, rounds] = process.argv.slice(2);
+console.log(JSON.stringify(await measure(name!, Number(steps), Number(rounds))));
