@@ -144,6 +144,7 @@ export class Run {
     const place = `fit after ${this.loop.progress.globalStep} steps.`;
     try {
       await this.#trainer.saveCheckpoint(path);
+      await this.#trainer.checkpointIO.teardown?.();
     } catch (cause) {
       const problem = cause instanceof Error ? cause.message : String(cause);
       return new InterruptedError(
