@@ -12,17 +12,22 @@ import type { PerLoader } from "./combined_loader.js";
 import { readOptimizers, type Optimization } from "./configure_optimizers.js";
 import type { DataModule, Loaders, Stage } from "./data_module.js";
 import type { Hooks } from "./hooks.js";
+import type { BaseFinetuning } from "./finetuning/base_finetuning.js";
+import { resolveFinetuning, type FinetuningStrategy } from "./finetuning/resolve_finetuning.js";
 import { mergeHyperparameters } from "./hyperparameters.js";
-import type { AnyLightningModule, Finetunable } from "./lightning_module.js";
+import type { AnyLightningModule } from "./lightning_module.js";
 import type { LightningOptimizer } from "./lightning_optimizer.js";
 import type { LogOptions } from "./logging/log_rules.js";
 import type { LogValue } from "./logging/metrics_hub.js";
 import { callLoggers } from "./loggers/call_loggers.js";
 import { CSVLogger } from "./loggers/csv_logger.js";
 import type { Logger } from "./loggers/logger.js";
-import { EvaluationLoop } from "./loops/evaluation_loop.js";
+import { numberBatches } from "./loops/batches.js";
+import { EvaluationLoop, runForward } from "./loops/evaluation_loop.js";
 import { FitLoop, startOfTraining } from "./loops/fit_loop.js";
+import { release } from "./loops/outputs.js";
 import { PredictionLoop } from "./loops/prediction_loop.js";
+import { prepareHostBatch } from "./loops/transfer.js";
 import { refuseSecond, Run } from "./run.js";
 import { makeProfiler, type Profiler } from "./profilers/index.js";
 import { resolveStrategy, type Strategy } from "./strategies/index.js";
@@ -56,8 +61,8 @@ export interface SaveCheckpointOptions {
 }
 
 export interface FinetuneOptions extends FitOptions {
-  /** Which layers train, in the module's own words. Default: "no_freeze", all of them. */
-  strategy?: string;
+  /** Which layers train, and from when on. Default: "no_freeze", all of them. */
+  strategy?: FinetuningStrategy;
 }
 
 export interface PredictOptions extends EvaluationOptions {
@@ -128,27 +133,17 @@ export class Trainer extends TrainerStatus {
   }
 
   /**
-   * Trains a module that freezes a part of itself first.
+   * Trains a module whose backbone is frozen at first, or for good.
    *
-   * @throws ConfigurationError `ERR_FINETUNE_UNSUPPORTED` for a module that has no `configureFinetuning`, and the
-   * module's own error for a strategy that it cannot do
+   * @throws ConfigurationError `ERR_FINETUNE_STRATEGY` for a strategy that is not known, `ERR_FINETUNE_UNSUPPORTED` for a
+   * module without a `backbone`, and the module's own error for a strategy that it cannot do
    */
   async finetune(
-    module: AnyLightningModule & Partial<Finetunable>,
+    module: AnyLightningModule,
     data: Data,
     { strategy = "no_freeze", ...options }: FinetuneOptions = {},
   ): Promise<void> {
-    if (typeof module.configureFinetuning !== "function") {
-      throw new ConfigurationError(
-        "ERR_FINETUNE_UNSUPPORTED",
-        `${module.constructor.name} cannot be finetuned with strategy ${JSON.stringify(strategy)}: it has no method ` +
-          "configureFinetuning(strategy) that says which layers are its backbone. Add one, or call fit.",
-      );
-    }
-    await this.#execute("fit", module, data, options, async (run) => {
-      await run.hooks.callHook(module, "configureFinetuning", strategy);
-      await this.#fit(run);
-    });
+    await this.#execute("fit", module, data, options, (run) => this.#fit(run), resolveFinetuning(strategy));
   }
 
   /** @returns every metric logged over the validation data; where these are several loaders, a record for each */
@@ -242,6 +237,22 @@ export class Trainer extends TrainerStatus {
   /** @internal What `module.manualBackward()` does. */
   manualBackward(loss: () => tf.Tensor): tf.Scalar {
     return this.#runningLoop("manualBackward").manualBackward(loss);
+  }
+
+  /** @internal One pass of `trainingStep` over the training data, without gradients and logs. */
+  async forwardTrainingData(afterBatch: () => void): Promise<void> {
+    const { hooks, sources } = this.run!;
+    const [train] = await sources.forEpoch("train", this.currentEpoch);
+    this.metrics.muted = true;
+    for await (const { batch, index } of numberBatches(train!)) {
+      const hostBatch = await prepareHostBatch(hooks, batch, 0);
+      this.metrics.batch = hostBatch;
+      release(runForward(hooks, "trainingStep", hostBatch, index, 0));
+      afterBatch();
+      this.metrics.endStep("train");
+    }
+    this.metrics.endEpoch("train");
+    this.metrics.muted = false;
   }
 
   #runningLoop(method: string): FitLoop {
@@ -371,10 +382,11 @@ export class Trainer extends TrainerStatus {
     data: Data,
     { ckptPath }: EvaluationOptions,
     body: (run: Run) => Promise<T>,
+    finetuning?: BaseFinetuning,
   ): Promise<T> {
     refuseSecond(this.run, fn);
     checkModule(module, fn, this.options);
-    this.run = new Run(this, fn, module, data, runCallbacks(this.options, module));
+    this.run = new Run(this, fn, module, data, runCallbacks(this.options, module, finetuning));
     this.metrics.beginRun();
     this.sanityBatches = 0;
     if (fn === "fit") {

@@ -220,11 +220,6 @@ describe("options that cannot be used", () => {
   ])("%j", (options) => {
     expect(() => new ImageClassifier(options)).toThrow(code("ERR_CLASSIFIER_OPTION"));
   });
-
-  it("names the finetuning strategies", () => {
-    const task = new ImageClassifier({ labels: ["a", "b"] });
-    expect(() => task.configureFinetuning("frezze")).toThrow(/Did you mean "freeze"/);
-  });
 });
 
 describeShared("models/mobilenet_v2", (folder) => {
