@@ -33,6 +33,10 @@ export type { GradientClipAlgorithm, TrainerOptions } from "./trainer_options.js
 export type { Awaitable, MetricRecord } from "./types.js";
 export { toDevice, toHost } from "./to_device.js";
 
+export { Tuner, type LrFindOptions, type ScaleBatchSizeOptions } from "./tuner/tuner.js";
+export { LrFinder, type SuggestionOptions } from "./tuner/lr_finder.js";
+export { BatchSizeFinder } from "./callbacks/batch_size_finder.js";
+export { LearningRateFinder } from "./callbacks/learning_rate_finder.js";
 export { BackboneFinetuning, type BackboneFinetuningOptions } from "./finetuning/backbone_finetuning.js";
 export { BaseFinetuning, type FreezeOptions, type UnfreezeOptions } from "./finetuning/base_finetuning.js";
 export type { Finetunable } from "./finetuning/finetunable.js";

@@ -298,9 +298,11 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
     return this.#trainer?.loggers ?? this.#fabric?.fabric.loggers ?? [];
   }
 
-  /** @internal Called by the Trainer. */
-  attachTrainer(trainer: Trainer): void {
+  /** @internal Called by the Trainer. Gives the one before. */
+  attachTrainer(trainer: Trainer | undefined): Trainer | undefined {
+    const before = this.#trainer;
     this.#trainer = trainer;
+    return before;
   }
 
   /**

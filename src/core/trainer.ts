@@ -9,8 +9,9 @@ import { findCheckpoint, type CkptPath } from "./checkpoint/ckpt_path.js";
 import { captureCheckpoint, restoreLoop, restoreModule, restoreWeights } from "./checkpoint/state.js";
 import { checkModule } from "./check_module.js";
 import type { PerLoader } from "./combined_loader.js";
-import { readOptimizers } from "./configure_optimizers.js";
+import { readOptimizers, type Optimization } from "./configure_optimizers.js";
 import type { DataModule, Loaders, Stage } from "./data_module.js";
+import type { Hooks } from "./hooks.js";
 import type { BaseFinetuning } from "./finetuning/base_finetuning.js";
 import { resolveFinetuning, type FinetuningStrategy } from "./finetuning/resolve_finetuning.js";
 import { mergeHyperparameters } from "./hyperparameters.js";
@@ -36,6 +37,7 @@ import {
   type TrainerOptions,
 } from "./trainer_options.js";
 import { TrainerStatus } from "./trainer_status.js";
+import { positionOf } from "./tuner/loader_position.js";
 import type { MetricRecord } from "./types.js";
 
 export type { TrainerState } from "./trainer_status.js";
@@ -86,6 +88,7 @@ type Given<D, Method extends string, Key extends string> = D extends DataModule
  */
 export class Trainer extends TrainerStatus {
   readonly options: Readonly<ResolvedTrainerOptions>;
+  readonly #given: TrainerOptions;
   readonly loggers: readonly Logger[];
   /** Measures what it does; `trainer.profiler.profile(name, body)` adds an action of your own. */
   readonly profiler: Profiler;
@@ -108,6 +111,7 @@ export class Trainer extends TrainerStatus {
    */
   constructor(options: TrainerOptions = {}) {
     super();
+    this.#given = options;
     this.options = resolveTrainerOptions(options);
     this.strategy = resolveStrategy(options);
     this.profiler = makeProfiler(this.options.profiler);
@@ -276,11 +280,58 @@ export class Trainer extends TrainerStatus {
     await callLoggers(this.loggers, "logMetrics", row, loggedStep ?? step);
   }
 
+  /** @internal Another Trainer, with the same options but for these. */
+  withOptions(changes: TrainerOptions): Trainer {
+    return new Trainer({ ...this.#given, ...changes });
+  }
+
+  /** @internal Runs the body where a module and its data are set up for a fit, without callbacks. */
+  async whenSetUp<T>(module: AnyLightningModule, data: DataModule, body: () => Promise<T>): Promise<T> {
+    return this.#attached(module, data, (run) => run.execute(undefined, body));
+  }
+
+  /** @internal The training steps of a fit, without all that comes before and after them and without validation. */
+  async trial(module: AnyLightningModule, data: DataModule): Promise<void> {
+    await this.#attached(module, data, (run) =>
+      run.executeBare(async () => {
+        const { sources, signals, hooks } = run;
+        const { sources: train } = await sources.require("train", "fit");
+        const keepPositions = train.map(({ loader }) => positionOf(loader));
+        const { optimizers } = this.#configureOptimizers(hooks);
+        const optimization = { optimizers, lrSchedulerConfigs: [] };
+        const parts = { hooks, sources, signals, optimization, validates: false, sanity: [] };
+        this.loop = run.loop = new FitLoop(this, parts);
+        try {
+          await this.loop.run();
+        } finally {
+          for (const restore of keepPositions) restore();
+        }
+      }),
+    );
+  }
+
+  /** Gives the module back to the Trainer it had. */
+  async #attached<T>(
+    module: AnyLightningModule,
+    data: DataModule,
+    body: (run: Run) => Promise<T>,
+  ): Promise<T> {
+    checkModule(module, "fit", this.options);
+    this.run = new Run(this, "fit", module, data, this.options.callbacks);
+    const before = module.attachTrainer(this);
+    try {
+      return await body(this.run);
+    } finally {
+      module.attachTrainer(before);
+    }
+  }
+
   async #fit(run: Run): Promise<void> {
     const { hooks, checkpoint } = run;
     const { dataModule } = hooks;
     this.#fitCallbacks = hooks.callbacks;
     if (checkpoint !== undefined) await restoreModule(hooks, dataModule, checkpoint);
+    else if (!this.options.fastDevRun) await hooks.callCallbacks(hooks.callbacks, "tune");
     const loop = await this.#prepareLoop(run);
     this.loop = run.loop = loop;
     await hooks.callAll("onFitStart");
@@ -302,11 +353,15 @@ export class Trainer extends TrainerStatus {
       .map(({ loader, total }) => ({ loader, total: Math.min(total, sanitySteps) }))
       .filter(({ total }) => total > 0);
     this.sanityBatches = sanity.reduce((sum, { total }) => sum + total, 0);
-    const configuration = hooks.callHook(hooks.module, "configureOptimizers");
-    const { constructor, automaticOptimization } = hooks.module;
-    const optimization = readOptimizers(constructor.name, configuration, automaticOptimization);
+    const optimization = this.#configureOptimizers(hooks);
     const validates = sources.total("validate") > 0;
     return new FitLoop(this, { hooks, sources, signals, optimization, validates, sanity });
+  }
+
+  #configureOptimizers(hooks: Hooks): Optimization {
+    const { module } = hooks;
+    const configuration = hooks.callHook(module, "configureOptimizers");
+    return readOptimizers(module.constructor.name, configuration, module.automaticOptimization);
   }
 
   async #loadWeights({ hooks, checkpoint }: Run): Promise<void> {

@@ -168,7 +168,7 @@ describe("the order of hooks", () => {
     expect(events).toEqual(fit);
   });
 
-  it("of finetune: the strategy is set before the loaders are requested", async () => {
+  it("of finetune: the strategy is set when the data are there, and before all callbacks", async () => {
     const { events, module, data, trainer } = recorded();
     await trainer.finetune(module, data, { strategy: "no_freeze" });
     const place = fit.indexOf('C.setup("fit")');
@@ -407,9 +407,9 @@ describe("the order of hooks", () => {
   it("of saving a checkpoint, and of going on from it: the module sees it first", async () => {
     const path = join(folder, "broken.safetensors");
     const broken = recorded({ numSanityValSteps: 0 });
-    const { onTrainBatchEnd } = broken.module;
+    const record = broken.module.onTrainBatchEnd!.bind(broken.module);
     broken.module.onTrainBatchEnd = async (...args) => {
-      await onTrainBatchEnd!.apply(broken.module, args);
+      await record(...args);
       await broken.trainer.saveCheckpoint(path);
       throw new Error("the process dies");
     };
