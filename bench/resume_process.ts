@@ -82,12 +82,6 @@ class Classifier extends LightningModule {
 
 class SaveEveryBatch extends Callback {
   readonly #path = join(folder, "last.safetensors");
-  #stopping = false;
-
-  constructor() {
-    super();
-    process.once("SIGTERM", () => (this.#stopping = true));
-  }
 
   override findLastCheckpoints(): string[] {
     return existsSync(this.#path) ? [this.#path] : [];
@@ -96,7 +90,6 @@ class SaveEveryBatch extends Callback {
   override async onTrainBatchEnd(trainer: Trainer, _m: unknown, _o: unknown, _b: unknown, batchIdx: number) {
     process.stdout.write(`batch ${trainer.currentEpoch * BATCHES_PER_EPOCH + batchIdx}\n`);
     await trainer.saveCheckpoint(this.#path);
-    if (this.#stopping) throw new Error("SIGTERM");
   }
 
   /** A life may also end within the validation. */
@@ -135,6 +128,7 @@ const trainer = new Trainer({
   accumulateGradBatches: 3,
   numSanityValSteps: 0,
   logger: false,
+  enableCheckpointing: false,
   enableProgressBar: false,
   callbacks: new SaveEveryBatch(),
   checkpointIO: mode === "async" ? new AsyncCheckpointIO() : new SafetensorsCheckpointIO(),

@@ -16,7 +16,8 @@ import { trainerOverhead } from "./trainer_overhead.js";
 const benchmarks: Record<string, (options: BenchOptions) => Promise<Record<string, unknown>>> = {
   "finetune-photos": finetunePhotos,
   forward,
-  resume,
+  resume: (options) =>
+    resume(options, (whileWriting) => console.log(whileWriting ? "killed while saving" : "killed")),
   soak,
   "train-cnn": trainCnn,
   "train-step": trainStep,

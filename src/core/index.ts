@@ -3,7 +3,6 @@ export { seedEverything } from "../random.js";
 export {
   LightningModule,
   type AnyLightningModule,
-  type Finetunable,
   type LoaderPart,
   type Monitor,
   type TrainingStepOutput,
@@ -34,6 +33,27 @@ export type { GradientClipAlgorithm, TrainerOptions } from "./trainer_options.js
 export type { Awaitable, MetricRecord } from "./types.js";
 export { toDevice, toHost } from "./to_device.js";
 
+export { Tuner, type LrFindOptions, type ScaleBatchSizeOptions } from "./tuner/tuner.js";
+export { LrFinder, type SuggestionOptions } from "./tuner/lr_finder.js";
+export { BatchSizeFinder } from "./callbacks/batch_size_finder.js";
+export { LearningRateFinder } from "./callbacks/learning_rate_finder.js";
+export { BackboneFinetuning, type BackboneFinetuningOptions } from "./finetuning/backbone_finetuning.js";
+export { BaseFinetuning, type FreezeOptions, type UnfreezeOptions } from "./finetuning/base_finetuning.js";
+export type { Finetunable } from "./finetuning/finetunable.js";
+export type { Modules } from "./finetuning/layers.js";
+export type { FinetuneFunction, FinetuningStrategy } from "./finetuning/resolve_finetuning.js";
+export {
+  Freeze,
+  FreezeUnfreeze,
+  GradualUnfreeze,
+  NoFreeze,
+  UnfreezeMilestones,
+  type FreezeUnfreezeOptions,
+  type GradualUnfreezeOptions,
+  type UnfreezeMilestonesOptions,
+  type UnfreezingOptions,
+} from "./finetuning/strategies.js";
+
 export { Callback } from "./callbacks/callback.js";
 export { DeviceStatsMonitor, type DeviceStatsMonitorOptions } from "./callbacks/device_stats_monitor.js";
 export { EarlyStopping, type EarlyStoppingOptions, type StoppingReason } from "./callbacks/early_stopping.js";
@@ -62,6 +82,18 @@ export {
   TrainingSpikeException,
   type SpikeDetectionOptions,
 } from "./callbacks/spike_detection.js";
+export {
+  StochasticWeightAveraging,
+  type StochasticWeightAveragingOptions,
+} from "./callbacks/stochastic_weight_averaging.js";
+export {
+  EMAWeightAveraging,
+  WeightAveraging,
+  type AveragingMoment,
+  type EMAWeightAveragingOptions,
+  type WeightAveragingOptions,
+} from "./callbacks/weight_averaging.js";
+export type { AverageFunction } from "./callbacks/averaging/averaged_weights.js";
 export { Throughput, type ThroughputMeasurement, type ThroughputOptions } from "./callbacks/throughput.js";
 export { ThroughputMonitor, type ThroughputMonitorOptions } from "./callbacks/throughput_monitor.js";
 export { Timer, type TimedStage, type TimerOptions } from "./callbacks/timer.js";

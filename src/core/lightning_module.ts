@@ -298,9 +298,11 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
     return this.#trainer?.loggers ?? this.#fabric?.fabric.loggers ?? [];
   }
 
-  /** @internal Called by the Trainer. */
-  attachTrainer(trainer: Trainer): void {
+  /** @internal Called by the Trainer. Gives the one before. */
+  attachTrainer(trainer: Trainer | undefined): Trainer | undefined {
+    const before = this.#trainer;
     this.#trainer = trainer;
+    return before;
   }
 
   /**
@@ -415,13 +417,3 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
 
 /** A LightningModule whatever its forward pass takes and gives. */
 export type AnyLightningModule = LightningModule<never, unknown>;
-
-/** What `Trainer.finetune` asks of a module: it alone knows which of its layers are the backbone. */
-export interface Finetunable {
-  /**
-   * Freezes or frees layers for a strategy. Called before the loaders are requested and the optimizer is made.
-   *
-   * @throws ConfigurationError for a strategy that it does not know or cannot do
-   */
-  configureFinetuning(strategy: string): Awaitable<void>;
-}

@@ -54,7 +54,7 @@ const rules: Record<keyof TrainerOptions, Rule> = {
   },
   enableCheckpointing: flag,
   checkpointIO: {
-    isValid: (value) => isObject(value) && "saveCheckpoint" in (value as object),
+    isValid: (value) => isObject(value) && "saveCheckpoint" in value,
     expected: "a CheckpointIO",
   },
   enableModelSummary: flag,

@@ -61,11 +61,31 @@ export class Run {
       throw await this.#fail(error);
     } finally {
       this.signals.close();
-      this.loop?.dispose();
-      this.loop = undefined;
-      profiler.teardown();
-      this.#trainer.strategy.teardown();
-      this.#trainer.metrics.batch = undefined;
+      this.#close();
+    }
+  }
+
+  #close(): void {
+    this.loop?.dispose();
+    this.loop = undefined;
+    this.#trainer.profiler.teardown();
+    this.#trainer.strategy.teardown();
+    this.#trainer.metrics.batch = undefined;
+  }
+
+  /** Runs the body alone, in a run that has set everything up and listens to signals itself. */
+  async executeBare(body: () => Promise<void>): Promise<void> {
+    try {
+      await this.#trainer.strategy.setupEnvironment(this.#trainer.options);
+      await body();
+      this.#status = "finished";
+    } catch (error) {
+      this.#status = "interrupted";
+      this.#trainer.metrics.dropStep();
+      this.#trainer.metrics.discard();
+      throw error;
+    } finally {
+      this.#close();
     }
   }
 
@@ -124,6 +144,7 @@ export class Run {
     const place = `fit after ${this.loop.progress.globalStep} steps.`;
     try {
       await this.#trainer.saveCheckpoint(path);
+      await this.#trainer.checkpointIO.teardown?.();
     } catch (cause) {
       const problem = cause instanceof Error ? cause.message : String(cause);
       return new InterruptedError(

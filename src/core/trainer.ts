@@ -9,19 +9,25 @@ import { findCheckpoint, type CkptPath } from "./checkpoint/ckpt_path.js";
 import { captureCheckpoint, restoreLoop, restoreModule, restoreWeights } from "./checkpoint/state.js";
 import { checkModule } from "./check_module.js";
 import type { PerLoader } from "./combined_loader.js";
-import { readOptimizers } from "./configure_optimizers.js";
+import { readOptimizers, type Optimization } from "./configure_optimizers.js";
 import type { DataModule, Loaders, Stage } from "./data_module.js";
+import type { Hooks } from "./hooks.js";
+import type { BaseFinetuning } from "./finetuning/base_finetuning.js";
+import { resolveFinetuning, type FinetuningStrategy } from "./finetuning/resolve_finetuning.js";
 import { mergeHyperparameters } from "./hyperparameters.js";
-import type { AnyLightningModule, Finetunable } from "./lightning_module.js";
+import type { AnyLightningModule } from "./lightning_module.js";
 import type { LightningOptimizer } from "./lightning_optimizer.js";
 import type { LogOptions } from "./logging/log_rules.js";
 import type { LogValue } from "./logging/metrics_hub.js";
 import { callLoggers } from "./loggers/call_loggers.js";
 import { CSVLogger } from "./loggers/csv_logger.js";
 import type { Logger } from "./loggers/logger.js";
-import { EvaluationLoop } from "./loops/evaluation_loop.js";
+import { numberBatches } from "./loops/batches.js";
+import { EvaluationLoop, runForward } from "./loops/evaluation_loop.js";
 import { FitLoop, startOfTraining } from "./loops/fit_loop.js";
+import { release } from "./loops/outputs.js";
 import { PredictionLoop } from "./loops/prediction_loop.js";
+import { prepareHostBatch } from "./loops/transfer.js";
 import { refuseSecond, Run } from "./run.js";
 import { makeProfiler, type Profiler } from "./profilers/index.js";
 import { resolveStrategy, type Strategy } from "./strategies/index.js";
@@ -31,6 +37,7 @@ import {
   type TrainerOptions,
 } from "./trainer_options.js";
 import { TrainerStatus } from "./trainer_status.js";
+import { positionOf } from "./tuner/loader_position.js";
 import type { MetricRecord } from "./types.js";
 
 export type { TrainerState } from "./trainer_status.js";
@@ -54,8 +61,8 @@ export interface SaveCheckpointOptions {
 }
 
 export interface FinetuneOptions extends FitOptions {
-  /** Which layers train, in the module's own words. Default: "no_freeze", all of them. */
-  strategy?: string;
+  /** Which layers train, and from when on. Default: "no_freeze", all of them. */
+  strategy?: FinetuningStrategy;
 }
 
 export interface PredictOptions extends EvaluationOptions {
@@ -81,6 +88,7 @@ type Given<D, Method extends string, Key extends string> = D extends DataModule
  */
 export class Trainer extends TrainerStatus {
   readonly options: Readonly<ResolvedTrainerOptions>;
+  readonly #given: TrainerOptions;
   readonly loggers: readonly Logger[];
   /** Measures what it does; `trainer.profiler.profile(name, body)` adds an action of your own. */
   readonly profiler: Profiler;
@@ -103,6 +111,7 @@ export class Trainer extends TrainerStatus {
    */
   constructor(options: TrainerOptions = {}) {
     super();
+    this.#given = options;
     this.options = resolveTrainerOptions(options);
     this.strategy = resolveStrategy(options);
     this.profiler = makeProfiler(this.options.profiler);
@@ -124,27 +133,17 @@ export class Trainer extends TrainerStatus {
   }
 
   /**
-   * Trains a module that freezes a part of itself first.
+   * Trains a module whose backbone is frozen at first, or for good.
    *
-   * @throws ConfigurationError `ERR_FINETUNE_UNSUPPORTED` for a module that has no `configureFinetuning`, and the
-   * module's own error for a strategy that it cannot do
+   * @throws ConfigurationError `ERR_FINETUNE_STRATEGY` for a strategy that is not known, `ERR_FINETUNE_UNSUPPORTED` for a
+   * module without a `backbone`, and the module's own error for a strategy that it cannot do
    */
   async finetune(
-    module: AnyLightningModule & Partial<Finetunable>,
+    module: AnyLightningModule,
     data: Data,
     { strategy = "no_freeze", ...options }: FinetuneOptions = {},
   ): Promise<void> {
-    if (typeof module.configureFinetuning !== "function") {
-      throw new ConfigurationError(
-        "ERR_FINETUNE_UNSUPPORTED",
-        `${module.constructor.name} cannot be finetuned with strategy ${JSON.stringify(strategy)}: it has no method ` +
-          "configureFinetuning(strategy) that says which layers are its backbone. Add one, or call fit.",
-      );
-    }
-    await this.#execute("fit", module, data, options, async (run) => {
-      await run.hooks.callHook(module, "configureFinetuning", strategy);
-      await this.#fit(run);
-    });
+    await this.#execute("fit", module, data, options, (run) => this.#fit(run), resolveFinetuning(strategy));
   }
 
   /** @returns every metric logged over the validation data; where these are several loaders, a record for each */
@@ -240,6 +239,22 @@ export class Trainer extends TrainerStatus {
     return this.#runningLoop("manualBackward").manualBackward(loss);
   }
 
+  /** @internal One pass of `trainingStep` over the training data, without gradients and logs. */
+  async forwardTrainingData(afterBatch: () => void): Promise<void> {
+    const { hooks, sources } = this.run!;
+    const [train] = await sources.forEpoch("train", this.currentEpoch);
+    this.metrics.muted = true;
+    for await (const { batch, index } of numberBatches(train!)) {
+      const hostBatch = await prepareHostBatch(hooks, batch, 0);
+      this.metrics.batch = hostBatch;
+      release(runForward(hooks, "trainingStep", hostBatch, index, 0));
+      afterBatch();
+      this.metrics.endStep("train");
+    }
+    this.metrics.endEpoch("train");
+    this.metrics.muted = false;
+  }
+
   #runningLoop(method: string): FitLoop {
     const loop = this.run?.loop;
     if (loop !== undefined) return loop;
@@ -265,11 +280,58 @@ export class Trainer extends TrainerStatus {
     await callLoggers(this.loggers, "logMetrics", row, loggedStep ?? step);
   }
 
+  /** @internal Another Trainer, with the same options but for these. */
+  withOptions(changes: TrainerOptions): Trainer {
+    return new Trainer({ ...this.#given, ...changes });
+  }
+
+  /** @internal Runs the body where a module and its data are set up for a fit, without callbacks. */
+  async whenSetUp<T>(module: AnyLightningModule, data: DataModule, body: () => Promise<T>): Promise<T> {
+    return this.#attached(module, data, (run) => run.execute(undefined, body));
+  }
+
+  /** @internal The training steps of a fit, without all that comes before and after them and without validation. */
+  async trial(module: AnyLightningModule, data: DataModule): Promise<void> {
+    await this.#attached(module, data, (run) =>
+      run.executeBare(async () => {
+        const { sources, signals, hooks } = run;
+        const { sources: train } = await sources.require("train", "fit");
+        const keepPositions = train.map(({ loader }) => positionOf(loader));
+        const { optimizers } = this.#configureOptimizers(hooks);
+        const optimization = { optimizers, lrSchedulerConfigs: [] };
+        const parts = { hooks, sources, signals, optimization, validates: false, sanity: [] };
+        this.loop = run.loop = new FitLoop(this, parts);
+        try {
+          await this.loop.run();
+        } finally {
+          for (const restore of keepPositions) restore();
+        }
+      }),
+    );
+  }
+
+  /** Gives the module back to the Trainer it had. */
+  async #attached<T>(
+    module: AnyLightningModule,
+    data: DataModule,
+    body: (run: Run) => Promise<T>,
+  ): Promise<T> {
+    checkModule(module, "fit", this.options);
+    this.run = new Run(this, "fit", module, data, this.options.callbacks);
+    const before = module.attachTrainer(this);
+    try {
+      return await body(this.run);
+    } finally {
+      module.attachTrainer(before);
+    }
+  }
+
   async #fit(run: Run): Promise<void> {
     const { hooks, checkpoint } = run;
     const { dataModule } = hooks;
     this.#fitCallbacks = hooks.callbacks;
     if (checkpoint !== undefined) await restoreModule(hooks, dataModule, checkpoint);
+    else if (!this.options.fastDevRun) await hooks.callCallbacks(hooks.callbacks, "tune");
     const loop = await this.#prepareLoop(run);
     this.loop = run.loop = loop;
     await hooks.callAll("onFitStart");
@@ -291,11 +353,15 @@ export class Trainer extends TrainerStatus {
       .map(({ loader, total }) => ({ loader, total: Math.min(total, sanitySteps) }))
       .filter(({ total }) => total > 0);
     this.sanityBatches = sanity.reduce((sum, { total }) => sum + total, 0);
-    const configuration = hooks.callHook(hooks.module, "configureOptimizers");
-    const { constructor, automaticOptimization } = hooks.module;
-    const optimization = readOptimizers(constructor.name, configuration, automaticOptimization);
+    const optimization = this.#configureOptimizers(hooks);
     const validates = sources.total("validate") > 0;
     return new FitLoop(this, { hooks, sources, signals, optimization, validates, sanity });
+  }
+
+  #configureOptimizers(hooks: Hooks): Optimization {
+    const { module } = hooks;
+    const configuration = hooks.callHook(module, "configureOptimizers");
+    return readOptimizers(module.constructor.name, configuration, module.automaticOptimization);
   }
 
   async #loadWeights({ hooks, checkpoint }: Run): Promise<void> {
@@ -316,10 +382,11 @@ export class Trainer extends TrainerStatus {
     data: Data,
     { ckptPath }: EvaluationOptions,
     body: (run: Run) => Promise<T>,
+    finetuning?: BaseFinetuning,
   ): Promise<T> {
     refuseSecond(this.run, fn);
     checkModule(module, fn, this.options);
-    this.run = new Run(this, fn, module, data, runCallbacks(this.options, module));
+    this.run = new Run(this, fn, module, data, runCallbacks(this.options, module, finetuning));
     this.metrics.beginRun();
     this.sanityBatches = 0;
     if (fn === "fit") {

@@ -197,6 +197,7 @@ describe("the progress display", () => {
     const trainer = new Trainer({
       maxEpochs: 2,
       logger: false,
+      enableModelSummary: false,
       callbacks: new ProgressBar({ stream }),
       defaultRootDir: folder,
     });

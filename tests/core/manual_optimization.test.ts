@@ -13,7 +13,7 @@ import {
   type Parameter,
 } from "../../src/nn/index.js";
 import { seedEverything } from "../../src/random.js";
-import { boringBatches, BoringModel, type BoringBatch } from "../support/boring_model.js";
+import { boringBatches, BoringModel } from "../support/boring_model.js";
 
 const quiet = (options: TrainerOptions = {}): Trainer =>
   new Trainer({
@@ -183,7 +183,7 @@ describe("clipGradients", () => {
     seedEverything(8);
     const byHand = new BoringModel();
     const optimizer = new SGD(byHand.parameters(), { lr: 0.1 });
-    for (const { input } of train as BoringBatch[]) {
+    for (const { input } of train) {
       tf.tidy(() => {
         computeGradients(() => byHand.loss({ input: fromHost(input) }), byHand.parameters());
         clip(byHand.parameters());

@@ -116,12 +116,12 @@ function watchTimers(): Set<unknown> {
     }, delay);
     timers.add(timer);
     return timer;
-  }) as typeof setTimeout);
+  }));
   vi.spyOn(globalThis, "setInterval").mockImplementation(((run: () => void, delay?: number) => {
     const timer = setInterval(run, delay);
     timers.add(timer);
     return timer;
-  }) as typeof setInterval);
+  }));
   for (const [name, clear] of [
     ["clearTimeout", clearTimeout],
     ["clearInterval", clearInterval],
@@ -268,7 +268,7 @@ describe("a step", () => {
 
   it("must give a loss", async () => {
     const module = new BoringModel();
-    module.trainingStep = (() => undefined) as never;
+    module.trainingStep = (() => undefined);
     await expect(new Trainer(options()).fit(module, data())).rejects.toThrow(
       "trainingStep must return the loss as a tensor with one element, or an object with it as `loss`; " +
         "it returned no tensor (undefined).",

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import "../support/backend.js";
 import {
   Callback,
+  InterruptedError,
   readCheckpoint,
   Trainer,
   type BatchLoader,
@@ -225,6 +226,32 @@ describe.each([
     if (hook !== "onBeforeOptimizerStep" && hook !== "onBeforeBackward") {
       expect(resumed.diary.losses).toEqual(losses.slice(losses.length - epochs));
     }
+  });
+});
+
+describe("a run that SIGTERM ends", () => {
+  it.each([1, 4, 6, 7, 12])("goes on to the bit, asked to end in batch %i", async (batch) => {
+    const options: TrainerOptions = { ...quiet, accumulateGradBatches: 2, defaultRootDir: folder };
+    const whole = await wholeRun(options);
+    seedEverything(9);
+    let batches = 0;
+    class Terminated extends DropoutModel {
+      override onTrainBatchStart(): void {
+        if (batches++ === batch) process.emit("SIGTERM", "SIGTERM");
+      }
+    }
+    const val = boringBatches(2, 4, 11);
+    const run = new Trainer(options).fit(new Terminated(), { train: new NoisyRows().loader, val });
+    const error: unknown = await run.catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(InterruptedError);
+    const { exitCode, checkpointPath } = error as InterruptedError;
+    expect(exitCode).toBe(143);
+    seedEverything(1234);
+    const save = new SaveAtEnd(join(folder, "end.safetensors"));
+    const resumed = new Trainer({ ...options, callbacks: [new Diary(), save] });
+    const data = { train: new NoisyRows().loader, val };
+    await resumed.fit(new DropoutModel(), data, { ckptPath: checkpointPath! });
+    expect(stateOf(await readCheckpoint(save.path))).toEqual(stateOf(whole.end));
   });
 });
 

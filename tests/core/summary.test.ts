@@ -71,7 +71,7 @@ class Encoder extends Module {
 
   forward(input: tf.Tensor): tf.Tensor {
     const pictures = this.depthwise.forward(this.conv.forward(input));
-    const tokens = tf.reshape(pictures, [input.shape[0]!, 16, 8]);
+    const tokens = tf.reshape(pictures, [input.shape[0], 16, 8]);
     return this.head.forward(this.attention.forward(tokens));
   }
 }

@@ -186,6 +186,6 @@ describe("toOnnx", () => {
     );
     await expect(strange.toOnnx(path, randomInput(1, 2))).rejects.toMatchObject({ code: "ERR_ONNX_EXPORT" });
     // Nothing of the attempts is left behind.
-    expect((tf.add(1, 2) as tf.Scalar).dataSync()[0]).toBe(3);
+    expect(tf.add<tf.Scalar>(1, 2).dataSync()[0]).toBe(3);
   });
 });

@@ -249,37 +249,6 @@ describe("errors", () => {
   });
 });
 
-describe("finetune", () => {
-  it("asks the module for the strategy, by default no_freeze", async () => {
-    const strategies: string[] = [];
-    const model = Object.assign(new BoringModel(), {
-      configureFinetuning: (strategy: string) => {
-        if (strategy === "melt") throw new ConfigurationError("ERR_STRATEGY", "There is no strategy melt.");
-        strategies.push(strategy);
-        model.layer.weight.requiresGrad = strategy !== "freeze";
-      },
-    });
-    const data = { train: boringBatches(2) };
-    const trainer = quiet({ maxEpochs: 1 });
-    const [before, bias] = [model.layer.weight.dataSync(), model.layer.bias!.dataSync()];
-    await trainer.finetune(model, data, { strategy: "freeze" });
-    expect(model.layer.weight.dataSync()).toEqual(before);
-    expect(model.layer.bias!.dataSync()).not.toEqual(bias);
-    await trainer.finetune(model, data);
-    expect(model.layer.weight.dataSync()).not.toEqual(before);
-    expect(strategies).toEqual(["freeze", "no_freeze"]);
-    await expect(trainer.finetune(model, data, { strategy: "melt" })).rejects.toThrow(
-      "There is no strategy melt.",
-    );
-  });
-
-  it("says so where the module has no backbone", async () => {
-    await expect(quiet().finetune(new BoringModel(), { train: boringBatches(1) })).rejects.toThrow(
-      'BoringModel cannot be finetuned with strategy "no_freeze"',
-    );
-  });
-});
-
 describe("the module", () => {
   class WithNorm extends BoringModel {
     readonly norm = new BatchNorm2d(2);

@@ -26,6 +26,12 @@ export abstract class Callback {
   setup?(trainer: Trainer, module: AnyLightningModule, stage: Stage): Awaitable<void>;
   teardown?(trainer: Trainer, module: AnyLightningModule, stage: Stage): Awaitable<void>;
 
+  /**
+   * Before a fit's loaders are asked for and its optimizer is made, when all else is set up: for callbacks that find
+   * out what these should be. Not in a fit that goes on from a checkpoint, nor in a `fastDevRun`.
+   */
+  tune?(trainer: Trainer, module: AnyLightningModule): Awaitable<void>;
+
   onFitStart?(trainer: Trainer, module: AnyLightningModule): Awaitable<void>;
   onFitEnd?(trainer: Trainer, module: AnyLightningModule): Awaitable<void>;
   onSanityCheckStart?(trainer: Trainer, module: AnyLightningModule): Awaitable<void>;

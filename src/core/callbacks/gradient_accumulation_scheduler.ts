@@ -54,7 +54,7 @@ export class GradientAccumulationScheduler extends Callback {
           "Leave one of them out.",
       );
     }
-    if (!automaticOptimization(module)) {
+    if (!module.automaticOptimization) {
       throw scheduleError(
         `${module.constructor.name} steps its optimizers itself (automaticOptimization is false), so that a ` +
           "GradientAccumulationScheduler would change nothing. Leave it out, and count batches in trainingStep.",
@@ -65,10 +65,6 @@ export class GradientAccumulationScheduler extends Callback {
   override onTrainEpochStart(trainer: Trainer): void {
     trainer.accumulateGradBatches = this.batchesAt(trainer.currentEpoch);
   }
-}
-
-function automaticOptimization(module: AnyLightningModule): boolean {
-  return (module as { automaticOptimization?: boolean }).automaticOptimization ?? true;
 }
 
 function scheduleError(message: string): ConfigurationError {

@@ -9,6 +9,7 @@ export type CallbackHooks = Partial<Omit<Callback, "stateKey" | "monitors" | "fi
 const HOOKS: Record<keyof CallbackHooks, true> = {
   setup: true,
   teardown: true,
+  tune: true,
   onFitStart: true,
   onFitEnd: true,
   onSanityCheckStart: true,

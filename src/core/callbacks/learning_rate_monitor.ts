@@ -56,10 +56,10 @@ export class LearningRateMonitor extends Callback {
     if (this.#options.loggingInterval === "step") module.logDict(this.#read(trainer));
   }
 
-  #read({ optimizer }: Trainer): MetricRecord {
+  #read({ optimizers }: Trainer): MetricRecord {
     const { logMomentum, logWeightDecay, logKeyPrefix } = this.#options;
     const rates: MetricRecord = {};
-    for (const [name, group] of namedGroups(optimizer === undefined ? [] : [optimizer])) {
+    for (const [name, group] of namedGroups(optimizers)) {
       const key = logKeyPrefix + name;
       const { lr, momentum, betas, weightDecay } = group;
       rates[key] = lr;

@@ -13,6 +13,7 @@ import { BestK } from "./checkpointing/best_k.js";
 import { formatTemplate } from "./checkpointing/file_name.js";
 import { linkAtomically } from "./checkpointing/link.js";
 import { checkModelCheckpointOptions, type ModelCheckpointOptions } from "./checkpointing/options.js";
+import { StochasticWeightAveraging } from "./stochastic_weight_averaging.js";
 import { hasNewMetrics, monitoredScore, runsAfterValidation, type Mode } from "./monitoring.js";
 
 export type { ModelCheckpointOptions } from "./checkpointing/options.js";
@@ -136,7 +137,7 @@ export class ModelCheckpoint extends Callback {
 
   override async onTrainEnd(trainer: Trainer, module: AnyLightningModule): Promise<void> {
     const best = this.bestModelPath;
-    if (!this.restoresBest(trainer) || best === undefined || this.#bestStep === trainer.globalStep) return;
+    if (!this.#restoresBest(trainer) || best === undefined || this.#bestStep === trainer.globalStep) return;
     const { stateDict } = await trainer.checkpointIO.loadCheckpoint(best);
     module.loadStateDict(stateDict);
   }
@@ -161,8 +162,9 @@ export class ModelCheckpoint extends Callback {
   }
 
   /** Whether the module is given the best weights when a fit ends. */
-  protected restoresBest(_trainer: Trainer): boolean {
-    return this.monitor !== undefined && (this.#options.restoreBest ?? true);
+  #restoresBest(trainer: Trainer): boolean {
+    const averages = trainer.callbacks.some((callback) => callback instanceof StochasticWeightAveraging);
+    return this.monitor !== undefined && (this.#options.restoreBest ?? !averages);
   }
 
   /** Steps that took several batches are looked at once. */

@@ -50,6 +50,5 @@ export function savedNumber(value: number): number | string {
 
 /** Whether validation runs several times an epoch, so that each of its ends has something new to look at. */
 export function runsAfterValidation(trainer: Trainer): boolean {
-  const { valCheckInterval } = trainer.options as { valCheckInterval?: unknown };
-  return trainer.validatedEpoch !== undefined && valCheckInterval !== undefined;
+  return trainer.validatedEpoch !== undefined && trainer.options.valCheckInterval !== undefined;
 }

@@ -1,5 +1,5 @@
 /** Leaves a checkpoint where training fails, and takes it away where it ends well. */
-import { rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { AnyLightningModule } from "../lightning_module.js";
 import type { Trainer } from "../trainer.js";
@@ -12,7 +12,7 @@ export interface OnExceptionCheckpointOptions {
   filename?: string;
 }
 
-/** Go on with `trainer.fit(module, data, { ckptPath: callback.ckptPath })`. */
+/** Go on with `trainer.fit(module, data, { ckptPath: callback.ckptPath })`, or with `ckptPath: "last"`. */
 export class OnExceptionCheckpoint extends Callback {
   readonly ckptPath: string;
 
@@ -25,7 +25,11 @@ export class OnExceptionCheckpoint extends Callback {
     if (trainer.state.fn === "fit") await trainer.saveCheckpoint(this.ckptPath);
   }
 
-  override async teardown(_trainer: Trainer, _module: AnyLightningModule, stage: string): Promise<void> {
-    if (stage === "fit") await rm(this.ckptPath, { force: true });
+  override async teardown(trainer: Trainer, _module: AnyLightningModule, stage: string): Promise<void> {
+    if (stage === "fit") await trainer.checkpointIO.removeCheckpoint(this.ckptPath);
+  }
+
+  override findLastCheckpoints(): string[] {
+    return existsSync(this.ckptPath) ? [this.ckptPath] : [];
   }
 }

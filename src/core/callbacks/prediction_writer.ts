@@ -69,7 +69,7 @@ export abstract class BasePredictionWriter extends Callback {
     outputs: unknown,
     batch: unknown,
     batchIdx: number,
-    dataloaderIdx = 0,
+    dataloaderIdx: number,
   ): Promise<void> {
     const first = this.#counts[dataloaderIdx] ?? 0;
     const indices = Array.from({ length: batchSizesOf(batch)[0] ?? 1 }, (_, i) => first + i);

@@ -1,5 +1,6 @@
 /** Which callbacks a run has: those given, the module's own, and the default ones, checkpoints last. */
 import { ConfigurationError } from "../../errors.js";
+import { BaseFinetuning } from "../finetuning/base_finetuning.js";
 import type { AnyLightningModule } from "../lightning_module.js";
 import type { ResolvedTrainerOptions } from "../trainer_options.js";
 import type { Callback } from "./callback.js";
@@ -14,14 +15,20 @@ import { Timer } from "./timer.js";
  * A module's callback replaces the Trainer's of the same class. A development run has no checkpoints and does not stop
  * early.
  *
+ * @param finetuning comes first, so that the others see what it freezes
  * @throws ConfigurationError `ERR_CALLBACKS` where callbacks and options contradict each other
  */
-export function runCallbacks(options: ResolvedTrainerOptions, module: AnyLightningModule): Callback[] {
+export function runCallbacks(
+  options: ResolvedTrainerOptions,
+  module: AnyLightningModule,
+  finetuning?: BaseFinetuning,
+): Callback[] {
   const own = module.configureCallbacks();
   const given = options.callbacks.filter(
     (callback) => !own.some((other) => other.constructor === callback.constructor),
   );
-  const callbacks = [...given, ...own];
+  const callbacks: Callback[] = [...(finetuning === undefined ? [] : [finetuning]), ...given, ...own];
+  refuseSecondFinetuning(callbacks);
   refuse(callbacks, ProgressBar, !options.enableProgressBar, "enableProgressBar: false");
   refuse(
     callbacks,
@@ -49,6 +56,17 @@ export function runCallbacks(options: ResolvedTrainerOptions, module: AnyLightni
   }
   const isCheckpoint = (callback: Callback) => callback instanceof ModelCheckpoint;
   return [...callbacks.filter((callback) => !isCheckpoint(callback)), ...callbacks.filter(isCheckpoint)];
+}
+
+/** Each would freeze what the other frees. */
+function refuseSecondFinetuning(callbacks: readonly Callback[]): void {
+  const finetunings = callbacks.filter((callback) => callback instanceof BaseFinetuning);
+  if (finetunings.length < 2) return;
+  const names = finetunings.map(({ constructor }) => constructor.name).join(" and ");
+  throw new ConfigurationError(
+    "ERR_CALLBACKS",
+    `A fit can have one finetuning, and this one has ${names}. Call fit with the callback, or finetune with a strategy.`,
+  );
 }
 
 function refuse(

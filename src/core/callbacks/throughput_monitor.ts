@@ -137,13 +137,15 @@ export class ThroughputMonitor extends Callback {
   }
 }
 
-/** @throws ConfigurationError `ERR_THROUGHPUT` where the batch holds no array */
+/** @throws ConfigurationError `ERR_THROUGHPUT` where the batch does not tell */
 function inferSize(batch: unknown): number {
-  const [size] = batchSizesOf(batch);
-  if (size !== undefined) return size;
+  const sizes = batchSizesOf(batch);
+  if (sizes.length === 1) return sizes[0]!;
   throw new ConfigurationError(
     "ERR_THROUGHPUT",
-    "ThroughputMonitor cannot tell how many samples a batch has: it holds no array. Pass batchSizeFn: (batch) => count.",
+    "ThroughputMonitor cannot tell how many samples a batch has: it holds " +
+      (sizes.length === 0 ? "no array" : `arrays of ${sizes.join(" and ")} rows`) +
+      ". Pass batchSizeFn: (batch) => count.",
   );
 }
 

@@ -22,7 +22,8 @@ export interface BatchNormOptions {
 export class BatchNorm2d extends Module {
   readonly numFeatures: number;
   readonly eps: number;
-  readonly momentum: number;
+  /** As the option; may be changed. */
+  momentum: number;
   readonly weight: Parameter;
   readonly bias: Parameter;
   readonly runningMean: ModuleBuffer;

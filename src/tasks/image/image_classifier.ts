@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { createImageBackbone, type ImageBackbone, type ImageInput } from "../../backbones/index.js";
 import {
   LightningModule,
+  type BaseFinetuning,
   type BatchLoader,
   type Finetunable,
   type LoaderPart,
@@ -11,7 +12,7 @@ import {
 } from "../../core/index.js";
 import { DataLoader, ImageDataset, RandomHorizontalFlip, type ImageSource } from "../../data/index.js";
 import { fromHost } from "../../engine/index.js";
-import { ConfigurationError, describeChoices } from "../../errors.js";
+import { ConfigurationError } from "../../errors.js";
 import { HostTensor } from "../../host_tensor.js";
 import {
   Accuracy,
@@ -47,9 +48,6 @@ interface DeviceBatch {
   mix?: MixTensors;
 }
 
-const STRATEGIES = ["freeze", "no_freeze"] as const;
-type Strategy = (typeof STRATEGIES)[number];
-
 /** A backbone that starts from learned weights moves this much slower than the new head. */
 const PRETRAINED_RATE_RATIO = 0.1;
 const GRADIENT_CLIP_NORM = 1;
@@ -80,7 +78,8 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
   readonly #source: ImageBackbone;
   readonly #options: ImageClassifierOptions;
   readonly #metrics: Record<"val" | "test", { accuracy: Accuracy; f1: F1Score }>;
-  #strategy: Strategy;
+  /** Whether the backbone keeps its weights, so that its features can be computed once. */
+  #frozen: boolean;
   #data: ImageClassificationData | undefined;
   #features = new WeakMap<ImageDataset, Promise<FeatureDataset>>();
 
@@ -93,12 +92,12 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
     this.labels = [...(options.labels ?? data!.labels)];
     this.multiLabel = options.multiLabel ?? data?.multiLabel ?? false;
     this.#source = typeof backbone === "string" ? createImageBackbone(backbone, pretrained) : backbone;
-    this.#strategy = this.#source.kind === "frozen" ? "freeze" : "no_freeze";
+    this.#frozen = this.#source.kind === "frozen";
     this.input = resizedInput(this.#source, imageSize);
     this.backbone = this.#source.kind === "module" ? this.#source.module : undefined;
     this.head = new Linear(this.#source.numFeatures, this.labels.length);
     this.#metrics = { val: this.#newMetrics(), test: this.#newMetrics() };
-    this.#refuseMixing();
+    this.#refuseMixing(this.#frozen);
     this.saveHyperparameters(this.#savedOptions());
     if (data !== undefined) this.#attach(data);
   }
@@ -132,12 +131,13 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
   }
 
   override configureOptimizers(): OptimizerConfiguration {
+    const { backbone } = this;
     const pretrained = this.#source.kind === "module" && this.#source.pretrained;
-    const trainsPretrained = pretrained && this.#strategy === "no_freeze";
+    const trainsPretrained = pretrained && backbone!.parameters().some(({ requiresGrad }) => requiresGrad);
     const { learningRate = trainsPretrained ? 1e-3 : 2e-3, weightDecay = 0.01 } = this.#options;
     const sets = [
       {
-        parameters: this.backbone?.parameters() ?? [],
+        parameters: backbone?.parameters() ?? [],
         lr: learningRate * (trainsPretrained ? PRETRAINED_RATE_RATIO : 1),
       },
       { parameters: this.head.parameters(), lr: learningRate },
@@ -154,35 +154,27 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
   }
 
   /**
-   * `freeze`: only the head learns, on the features of the backbone as it is. `no_freeze`: everything learns.
+   * Where the backbone is frozen for good, its features are computed once and the pictures are not augmented.
    *
-   * @throws ConfigurationError `ERR_FINETUNE_STRATEGY` for another name, or one that the backbone cannot do
+   * @throws ConfigurationError `ERR_FINETUNE_STRATEGY` for one that the backbone cannot do
    */
-  configureFinetuning(strategy: string): void {
-    if (!STRATEGIES.includes(strategy as Strategy)) {
-      throw new ConfigurationError(
-        "ERR_FINETUNE_STRATEGY",
-        `There is no finetuning strategy ${JSON.stringify(strategy)}. ${describeChoices(strategy, STRATEGIES)}`,
-      );
-    }
-    if (strategy === "no_freeze" && this.#source.kind === "frozen") {
+  configureFinetuning(finetuning: BaseFinetuning): void {
+    if (!finetuning.freezesForGood && this.#source.kind === "frozen") {
       throw new ConfigurationError(
         "ERR_FINETUNE_STRATEGY",
         `The backbone ${this.#source.name} runs as a frozen ONNX session and cannot train: use { strategy: "freeze" }.`,
       );
     }
-    this.#strategy = strategy as Strategy;
-    this.#refuseMixing();
-    for (const parameter of this.backbone?.parameters() ?? [])
-      parameter.requiresGrad = strategy === "no_freeze";
-    this.train(this.training);
+    const frozen = finetuning.freezesForGood;
+    this.#refuseMixing(frozen);
+    this.#frozen = frozen;
     if (this.#data !== undefined) this.#attach(this.#data);
   }
 
   /** A frozen backbone stays in eval mode: its batch norms keep their statistics. */
   override train(mode = true): this {
     super.train(mode);
-    if (this.#strategy === "freeze") this.backbone?.eval();
+    if (this.#frozen) this.backbone?.eval();
     return this;
   }
 
@@ -309,7 +301,7 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
   /** The features of pictures, where training does not change them. */
   #extractor(): FeatureExtractor | undefined {
     if (this.#source.kind === "frozen") return this.#source;
-    if (this.#strategy !== "freeze") return undefined;
+    if (!this.#frozen) return undefined;
     const { module, numFeatures } = this.#source;
     const extract = (pixels: HostTensor): HostTensor => {
       const features = tf.tidy(() =>
@@ -345,7 +337,7 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
     }
     data.attachPreprocessing({
       ...this.input,
-      trainTransforms: this.#strategy === "freeze" ? [] : [new RandomHorizontalFlip()],
+      trainTransforms: this.#frozen ? [] : [new RandomHorizontalFlip()],
     });
   }
 
@@ -354,8 +346,8 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
     return mixupAlpha > 0 || cutmixAlpha > 0;
   }
 
-  #refuseMixing(): void {
-    if (this.#strategy !== "freeze" || !this.#mixes) return;
+  #refuseMixing(frozen: boolean): void {
+    if (!frozen || !this.#mixes) return;
     throw new ConfigurationError(
       "ERR_CLASSIFIER_OPTION",
       "`mixupAlpha` and `cutmixAlpha` mix pixels, but a frozen backbone's features are computed once for each picture. " +

@@ -70,6 +70,13 @@ describe("checks", () => {
     expect((await run(scores, always, every)).trainer.currentEpoch).toBe(4);
   });
 
+  it("follow each validation where that runs several times an epoch", async () => {
+    const { trainer, callback } = await run([1, 1, 1], { patience: 2 }, { valCheckInterval: 1 });
+    // Two validations an epoch: the third check is in the second epoch, and ends it after its first batch.
+    expect(trainer.globalStep).toBe(3);
+    expect(callback.stoppedEpoch).toBe(1);
+  });
+
   it("say what they find with verbose", async () => {
     const { bar, text } = listen();
     const callback = new EarlyStopping({ monitor: "score", patience: 1, verbose: true });

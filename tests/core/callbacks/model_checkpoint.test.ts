@@ -123,6 +123,16 @@ describe("when to save", () => {
     expect(epochs(validations)).toEqual([1, 3]);
   });
 
+  it("is after each validation where that runs several times an epoch", async () => {
+    await run([1, 1], { saveTopK: -1 }, { valCheckInterval: 0.5 });
+    expect(files()).toEqual([
+      "epoch=0-step=2.safetensors",
+      "epoch=0-step=4.safetensors",
+      "epoch=1-step=6.safetensors",
+      "epoch=1-step=8.safetensors",
+    ]);
+  });
+
   it("is never with saveTopK: 0", async () => {
     await run([1, 2], { saveTopK: 0 });
     expect(files()).toEqual([]);

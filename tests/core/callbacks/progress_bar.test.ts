@@ -36,7 +36,13 @@ async function show(options: ProgressBarOptions, isTTY: boolean, trainerOptions 
     bar,
     new LambdaCallback({ onTrainBatchStart: (trainer) => trainer.print(`step ${trainer.globalStep}`) }),
   ];
-  const trainer = quiet({ maxEpochs: 1, enableProgressBar: true, callbacks, ...trainerOptions });
+  const trainer = quiet({
+    maxEpochs: 1,
+    enableProgressBar: true,
+    enableModelSummary: false,
+    callbacks,
+    ...trainerOptions,
+  });
   await trainer.fit(model, { train: boringBatches(4), val: boringBatches(1) });
   return { text: text(), bar };
 }

@@ -1,0 +1,233 @@
+/** Finds a learning rate and a batch size by training a few steps. */
+import { ConfigurationError } from "../../errors.js";
+import { DataModule, type Loaders } from "../data_module.js";
+import type { AnyLightningModule } from "../lightning_module.js";
+import type { Trainer } from "../trainer.js";
+import { TunedAttribute } from "./attributes.js";
+import { isOutOfMemory, searchBatchSize } from "./batch_size.js";
+import { LrFinder, type SuggestionOptions } from "./lr_finder.js";
+import { LrRangeTest } from "./lr_range_test.js";
+import { QUIET, trial } from "./trial.js";
+
+export interface LrFindOptions {
+  /** The learning rate of the first step. Default: 1e-8. */
+  minLr?: number;
+  /** The learning rate of the last step. Default: 1. */
+  maxLr?: number;
+  /** Optimizer steps. Default: 100. */
+  numTraining?: number;
+  /** Whether the learning rate is multiplied, or grows by the same amount, from step to step. Default: "exponential". */
+  mode?: "exponential" | "linear";
+  /** Stops when the smoothed loss is so many times the best; `null` for never. Default: 4. */
+  earlyStopThreshold?: number | null;
+  /** Whether the suggestion is set as the attribute that `configureOptimizers` reads. Default: true. */
+  updateAttr?: boolean;
+  /** That attribute's name. Default: `lr`, or `learningRate` where there is no `lr`. */
+  attrName?: string;
+  /** How to choose the learning rate that is set. Default: "steepest". */
+  method?: SuggestionOptions["method"];
+}
+
+export interface ScaleBatchSizeOptions {
+  /** "power" doubles until memory is short; "binsearch" then searches in between. Default: "power". */
+  mode?: "power" | "binsearch";
+  /** Optimizer steps of a trial. Default: 3. */
+  stepsPerTrial?: number;
+  /** The first size. Default: 2. */
+  initVal?: number;
+  /** Default: 25. */
+  maxTrials?: number;
+  /** The attribute that the loaders' batch size is read from. Default: `batchSize`. */
+  batchArgName?: string;
+  /** The share that "binsearch" takes off the largest size that fitted. Default: 0.05. */
+  margin?: number;
+  /** The largest size. Default: 8192. */
+  maxVal?: number;
+}
+
+/**
+ * Everything is left as it was: the module's weights and modes, random numbers, the data's position, and the Trainer with
+ * its callbacks and loggers, none of which take part. Hooks of the module that run in training steps do run, and so do
+ * `prepareData`, `setup` and `teardown`.
+ *
+ * ```ts
+ * const tuner = new Tuner(trainer);
+ * const finder = await tuner.lrFind(model, data);   // sets model.lr, which configureOptimizers reads
+ * await finder.plot("learning_rates.png", { suggest: true });
+ * await tuner.scaleBatchSize(model, data, { mode: "binsearch" });
+ * await trainer.fit(model, data);
+ * ```
+ */
+export class Tuner {
+  readonly #trainer: Trainer;
+
+  constructor(trainer: Trainer) {
+    this.#trainer = trainer;
+  }
+
+  /**
+   * Trains with a learning rate that rises from step to step, in every parameter group, and notes the loss.
+   *
+   * @throws ConfigurationError `ERR_TUNER_OPTION`, `ERR_TUNER_ATTRIBUTE` where `updateAttr` finds nothing to set,
+   * `ERR_TUNER_SUGGESTION` where it has nothing to set
+   */
+  async lrFind(
+    module: AnyLightningModule,
+    data: DataModule | Loaders,
+    options: LrFindOptions = {},
+  ): Promise<LrFinder> {
+    this.#check("lrFind", "LearningRateFinder", module);
+    return this.#whenSetUp(module, data, (dataModule) =>
+      findLearningRate(this.#trainer, module, dataModule, options),
+    );
+  }
+
+  /**
+   * Sets the attribute to the largest batch size that fits into memory.
+   *
+   * @param data a data module whose loaders read the attribute anew each time they are asked for
+   * @returns that size
+   * @throws ConfigurationError `ERR_TUNER_OPTION`, `ERR_TUNER_ATTRIBUTE`, `ERR_TUNER_LOADERS`, `ERR_TUNER_MEMORY`
+   */
+  async scaleBatchSize(
+    module: AnyLightningModule,
+    data: DataModule,
+    options: ScaleBatchSizeOptions = {},
+  ): Promise<number> {
+    this.#check("scaleBatchSize", "BatchSizeFinder", module);
+    return this.#whenSetUp(module, data, (dataModule) =>
+      findBatchSize(this.#trainer, module, dataModule, options),
+    );
+  }
+
+  #check(method: string, callback: string, module: AnyLightningModule): void {
+    if (this.#trainer.options.fastDevRun) {
+      throw optionError(
+        `${method} needs more steps than a Trainer with fastDevRun takes. Leave fastDevRun out`,
+      );
+    }
+    const callbacks = [...this.#trainer.options.callbacks, ...module.configureCallbacks()];
+    if (!callbacks.some(({ constructor }) => constructor.name === callback)) return;
+    throw optionError(
+      `${method} was called, and a ${callback} would do the same in fit. Leave one of them out`,
+    );
+  }
+
+  async #whenSetUp<T>(
+    module: AnyLightningModule,
+    data: DataModule | Loaders,
+    body: (dataModule: DataModule) => Promise<T>,
+  ): Promise<T> {
+    const dataModule = data instanceof DataModule ? data : DataModule.fromLoaders(data);
+    const host = this.#trainer.withOptions({ ...QUIET, callbacks: [], maxTime: undefined });
+    return host.whenSetUp(module, dataModule, () => body(dataModule));
+  }
+}
+
+/** What `Tuner.lrFind` does once everything is set up. */
+export async function findLearningRate(
+  trainer: Trainer,
+  module: AnyLightningModule,
+  dataModule: DataModule,
+  {
+    minLr = 1e-8,
+    maxLr = 1,
+    numTraining = 100,
+    mode = "exponential",
+    earlyStopThreshold = 4,
+    updateAttr = true,
+    attrName,
+    method = "steepest",
+  }: LrFindOptions,
+): Promise<LrFinder> {
+  if (!module.automaticOptimization) {
+    throw optionError(
+      "lrFind sets the learning rate of automatic optimization, and the module optimizes by itself",
+    );
+  }
+  if (!(minLr > 0 && maxLr > minLr)) {
+    throw optionError(`lrFind takes minLr above 0 and maxLr above minLr, not ${minLr} and ${maxLr}`);
+  }
+  requireCount("lrFind", "numTraining", numTraining, 2);
+  const names = attrName === undefined ? ["lr", "learningRate"] : [attrName];
+  const attribute = updateAttr ? TunedAttribute.find(module, dataModule, names, "attrName") : undefined;
+  const test = new LrRangeTest({ minLr, maxLr, numTraining, mode, earlyStopThreshold });
+  await trial(trainer, module, dataModule, { maxSteps: numTraining, callbacks: [test] });
+  const finder = new LrFinder({ lr: test.lr, loss: test.loss }, mode);
+  if (attribute === undefined) return finder;
+  const suggestion = finder.suggestion({ method });
+  if (suggestion === undefined) {
+    throw new ConfigurationError(
+      "ERR_TUNER_SUGGESTION",
+      `lrFind has too few finite losses to suggest a learning rate: ${test.loss.length} of ${numTraining} steps were done. ` +
+        "Start with a smaller minLr, take more steps with numTraining, or pass updateAttr: false to look at the losses.",
+    );
+  }
+  attribute.value = suggestion;
+  return finder;
+}
+
+/** What `Tuner.scaleBatchSize` does once everything is set up. */
+export async function findBatchSize(
+  trainer: Trainer,
+  module: AnyLightningModule,
+  dataModule: DataModule,
+  {
+    mode = "power",
+    stepsPerTrial = 3,
+    initVal = 2,
+    maxTrials = 25,
+    batchArgName = "batchSize",
+    margin = 0.05,
+    maxVal = 8192,
+  }: ScaleBatchSizeOptions,
+): Promise<number> {
+  if (mode !== "power" && mode !== "binsearch") {
+    throw optionError(`scaleBatchSize takes mode "power" or "binsearch", not ${JSON.stringify(mode)}`);
+  }
+  for (const [name, value] of Object.entries({ stepsPerTrial, initVal, maxTrials, maxVal })) {
+    requireCount("scaleBatchSize", name, value, 1);
+  }
+  if (!(margin >= 0 && margin < 1)) {
+    throw optionError(`scaleBatchSize takes margin from 0 to below 1, not ${margin}`);
+  }
+  const attribute = TunedAttribute.find(module, dataModule, [batchArgName], "batchArgName");
+  const before = attribute.value;
+  try {
+    const size = await searchBatchSize({ mode, initVal, maxTrials, maxVal, margin }, async (size) => {
+      attribute.value = size;
+      await requireOwnLoaders(dataModule, attribute.name, size);
+      try {
+        return await trial(trainer, module, dataModule, { maxSteps: stepsPerTrial });
+      } catch (error) {
+        if (isOutOfMemory(error)) return undefined;
+        throw error;
+      }
+    });
+    attribute.value = size;
+    return size;
+  } catch (error) {
+    attribute.value = before;
+    throw error;
+  }
+}
+
+/** @throws ConfigurationError `ERR_TUNER_LOADERS` where a loader tells another batch size than was set */
+async function requireOwnLoaders(dataModule: DataModule, name: string, size: number): Promise<void> {
+  const given = (await dataModule.trainDataloader())?.batchSize;
+  if (given === undefined || given === size) return;
+  throw new ConfigurationError(
+    "ERR_TUNER_LOADERS",
+    `scaleBatchSize set ${name} to ${size}, and trainDataloader() still gave batches of ${given}. Pass a data module whose ` +
+      `trainDataloader() makes a loader with this.${name}, not loaders that are made already.`,
+  );
+}
+
+function requireCount(method: string, name: string, value: number, least: number): void {
+  if (Number.isSafeInteger(value) && value >= least) return;
+  throw optionError(`${method} takes ${name} as an integer of at least ${least}, not ${value}`);
+}
+
+function optionError(problem: string): ConfigurationError {
+  return new ConfigurationError("ERR_TUNER_OPTION", `${problem}.`);
+}
