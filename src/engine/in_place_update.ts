@@ -8,8 +8,8 @@ import { BACKEND_NAME, type OnnxRuntimeBackend } from "./backend.js";
 import { Value } from "./graph/value.js";
 import { joinBackground, OrtArray } from "./runtime/index.js";
 
-/** Elements of a piece: 128 KiB, of which an update holds about ten at a time. */
-const PIECE = 2 ** 15;
+/** Elements of a piece: 512 KiB, of which an update holds about ten at a time. */
+const PIECE = 2 ** 17;
 
 /** A parameter with what its update reads and changes. The slots are replaced by tensors over the common arrays. */
 export interface UpdateItem<Slot extends string> {

@@ -11,12 +11,13 @@ import {
   type Accelerator,
   type AcceleratorOptions,
 } from "./accelerators/index.js";
-import { EngineError } from "../errors.js";
+import { ConfigurationError, EngineError } from "../errors.js";
 import { HostTensor } from "../host_tensor.js";
 import { Profile, type EngineTraceEvent } from "./graph/profiling.js";
 import { castTo } from "./kernels/elementwise.js";
 import "./fused/relu.js"; // after TF.js's gradients, which it replaces
 import { registerAllKernels } from "./kernels/index.js";
+import { defaultChoicesFile, timeLowerings } from "./lowering_choices.js";
 import { transfers } from "./runtime/index.js";
 import { newStats, type EngineStats } from "./stats.js";
 
@@ -28,7 +29,15 @@ export {
 } from "./accelerators/index.js";
 export type { EngineStats, EngineTraceEvent };
 
-export type EngineOptions = AcceleratorOptions;
+export type EngineOptions = AcceleratorOptions & {
+  /**
+   * Time the ways in which an operator can be computed on the CPU, once for each shape, and take the fastest, as PyTorch's
+   * `torch.backends.cudnn.benchmark`. The first step of each shape takes seconds longer. Which way is taken changes the
+   * last digits: choices are remembered in `file`, by default one in the user's cache folder, so that a run that is
+   * resumed computes the same numbers. Default: false, fixed rules.
+   */
+  benchmark?: boolean | { file: string | false };
+};
 
 /** Where the engine computes, and in what. */
 export interface EngineChoice {
@@ -121,10 +130,21 @@ export const engine = {
    * @returns what was chosen, and why
    * @throws EngineError `ERR_ENGINE_ACCELERATOR` where it is not available, with how to get it
    * @throws EngineError `ERR_ENGINE_PRECISION` for "16-mixed" where it does not compute in float16, as the CPU does not
+   * @throws EngineError `ERR_ENGINE_BENCHMARK_FILE` for a file of choices that holds something else
    * @throws ConfigurationError `ERR_ACCELERATOR_OPTION` for an option that has no such value
    */
   async use(options: EngineOptions = {}): Promise<EngineChoice> {
     const { name, reason, device, precision } = chooseAccelerator(options);
+    const { benchmark = false } = options;
+    if (benchmark !== false && name !== "cpu") {
+      throw new ConfigurationError(
+        "ERR_ACCELERATOR_OPTION",
+        `benchmark chooses between lowerings for the CPU, and the accelerator is "${name}". Leave it out.`,
+      );
+    }
+    timeLowerings(
+      typeof benchmark === "object" ? benchmark.file : benchmark ? defaultChoicesFile() : undefined,
+    );
     if (name === "tensorflow") {
       markStep();
       await loadTensorFlow();

@@ -305,6 +305,13 @@ function settle(
   return value;
 }
 
+/** A model of its own that computes the roots, and the values that it is to be fed. */
+export function modelOfRoots(roots: readonly Value[]): { bytes: Uint8Array; feeds: readonly Value[] } {
+  const plan = makePlan(roots);
+  const { nodes, inputs, outputs, constants } = modelOf(plan, roots, []);
+  return { bytes: encodeModel(nodes, inputs, outputs, constants), feeds: plan.feeds };
+}
+
 /** The nodes that the outputs need, inputs first, and a key that two graphs share exactly if one session serves both. */
 export function makePlan(outputs: readonly Value[]): Plan {
   const plan: Plan = { nodes: [], feeds: [], constants: [], names: new Map(), key: "" };
