@@ -211,7 +211,9 @@ describe("learning rates of freed layers", () => {
     expect(rates[0]).toEqual([0.08, 0.08]);
     expect(rates[1]).toEqual([0.04, 0.04, 0.02, 0.02]);
     expect(rates[2]).toEqual([0.02, 0.02, 0.01, 0.01]);
-    const decays = trainer.optimizer!.paramGroups.map((group) => (group as { weightDecay?: number }).weightDecay);
+    const decays = trainer.optimizer!.paramGroups.map(
+      (group) => (group as { weightDecay?: number }).weightDecay,
+    );
     expect(decays).toEqual([0.5, 0, 0.5, 0]);
   });
 
