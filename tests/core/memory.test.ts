@@ -109,19 +109,19 @@ function handles(): unknown {
 function watchTimers(): Set<unknown> {
   const timers = new Set<unknown>();
   const { setTimeout, setInterval, clearTimeout, clearInterval } = globalThis;
-  vi.spyOn(globalThis, "setTimeout").mockImplementation(((run: () => void, delay?: number) => {
+  vi.spyOn(globalThis, "setTimeout").mockImplementation((run: () => void, delay?: number) => {
     const timer = setTimeout(() => {
       timers.delete(timer);
       run();
     }, delay);
     timers.add(timer);
     return timer;
-  }));
-  vi.spyOn(globalThis, "setInterval").mockImplementation(((run: () => void, delay?: number) => {
+  });
+  vi.spyOn(globalThis, "setInterval").mockImplementation((run: () => void, delay?: number) => {
     const timer = setInterval(run, delay);
     timers.add(timer);
     return timer;
-  }));
+  });
   for (const [name, clear] of [
     ["clearTimeout", clearTimeout],
     ["clearInterval", clearInterval],
@@ -268,7 +268,7 @@ describe("a step", () => {
 
   it("must give a loss", async () => {
     const module = new BoringModel();
-    module.trainingStep = (() => undefined);
+    module.trainingStep = () => undefined;
     await expect(new Trainer(options()).fit(module, data())).rejects.toThrow(
       "trainingStep must return the loss as a tensor with one element, or an object with it as `loss`; " +
         "it returned no tensor (undefined).",
