@@ -10,6 +10,7 @@ export {
   type EngineOptions,
   fromHost,
   markStep,
+  runStep,
   type EngineStats,
 } from "./engine/index.js";
 export * from "./nn/index.js";

@@ -10,7 +10,7 @@ import { unblocked } from "./blocked/layout.js";
 import { Entry } from "./graph/entry.js";
 import { Tracer, type EntryStore, type Lowered } from "./graph/tracer.js";
 import { inOrder, simplifyOrder, type Laid, type Order } from "./layout.js";
-import { OrtArray, type Device } from "./runtime/index.js";
+import { joinBackground, OrtArray, type Device, type RunArrays, type Session } from "./runtime/index.js";
 import { EngineError } from "../errors.js";
 import { newStats } from "./stats.js";
 import { createFallbackBackend } from "./fallback_cpu.js";
@@ -151,10 +151,13 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
     if (order === undefined && !blocked && !entry.isComputed) entry.target = target;
   }
 
-  /** Copies a tensor, row-major, into an array, unless it lies there. Runs what is pending if that is needed. */
-  copyInto(tensor: tf.TensorInfo, target: OrtArray): void {
-    const { array } = this.entryOf(tensor).laid?.value ?? {};
-    if (array === target) return;
+  /**
+   * Copies a tensor, row-major, into an array, unless it lies there. Runs what is pending if that is needed.
+   * @param isFresh whether nothing that runs in the background can be using the array
+   */
+  copyInto(tensor: tf.TensorInfo, target: OrtArray, isFresh = false): void {
+    if (this.entryOf(tensor).laid?.value.array === target) return;
+    if (!isFresh) joinBackground();
     (target.data as Float32Array).set(this.readSync(tensor.dataId) as Float32Array);
   }
 
@@ -176,6 +179,15 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
         tf.engine().endScope();
       }
     });
+  }
+
+  /** Runs a session several times, on pieces of one array after the other, once the tensors that it needs are computed. */
+  runPieces(session: Session, pieces: readonly RunArrays[], needed: readonly tf.TensorInfo[]): void {
+    this.#executor.runPieces(
+      session,
+      pieces,
+      needed.map((tensor) => this.entryOf(tensor).laid!.value),
+    );
   }
 
   /** The value behind a tensor, and the order of its axes in memory. */
@@ -243,6 +255,43 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
   override readSync(dataId: tf.DataId): tf.BackendValues {
     const entry = this.#data.get(dataId);
     if ("host" in entry) return this.cpu.readSync(entry.host);
+    const value = this.#compute(entry);
+    if (value.isMutable || value.run?.isOver === false) joinBackground();
+    return elementsOf(value);
+  }
+
+  /** As `readSync`, while the event loop goes on. The numbers are those of the moment of the call. */
+  override async read(dataId: tf.DataId): Promise<tf.BackendValues> {
+    const entry = this.#data.get(dataId);
+    if ("host" in entry) return this.cpu.readSync(entry.host);
+    const { result: value } = this.#executor.inBackground(() => this.#compute(entry));
+    if (value.isMutable)
+      joinBackground(); // an update in place may change it meanwhile: it is copied now
+    else if (value.run?.isOver === false) {
+      value.holders++;
+      await value.run.over;
+      value.holders--;
+    }
+    const elements = elementsOf(value);
+    if (value.holders === 0) this.#executor.release(value);
+    return elements;
+  }
+
+  /** Calls `f`, which records a step, and runs everything pending; the event loop goes on while it is computed. */
+  async runStep<T>(f: () => T): Promise<T> {
+    const { result, runs } = this.#executor.inBackground(() => {
+      const result = f();
+      this.flush();
+      return result;
+    });
+    for (const run of runs) await run.over;
+    const failed = runs.find(({ error }) => error !== undefined);
+    if (failed !== undefined) throw failed.error!;
+    return result;
+  }
+
+  /** The value of an entry, row-major, with an array that is filled or that a run in the background fills. */
+  #compute(entry: Entry): Value {
     if (entry.awaited !== undefined) {
       const { order, blocked } = entry.awaited;
       if (order === undefined && !blocked) this.flush();
@@ -258,17 +307,12 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
       this.#pending.add(entry);
       this.flush();
     }
-    if (value.isMutable) return value.array!.data.slice() as Float32Array;
-    if (value.array!.device === undefined) value.isPooled = false; // the caller may keep the array
-    return value.array!.data as Float32Array;
+    return value;
   }
 
-  override async read(dataId: tf.DataId): Promise<tf.BackendValues> {
-    return this.readSync(dataId);
-  }
-
-  /** Runs everything pending. */
+  /** Runs everything pending, or begins to in a step or a read that goes on in the background. */
   flush(): void {
+    this.#executor.catchUp();
     const pending = new Set(this.#pending);
     this.#pending.clear();
     if (pending.size === 0) return this.#tracer.begin();
@@ -363,4 +407,12 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
   override dispose(): void {
     this.#executor.dispose();
   }
+}
+
+function elementsOf(value: Value): Float32Array {
+  if (value.run?.error !== undefined) throw value.run.error;
+  const array = value.array!;
+  if (value.isMutable) return array.data.slice() as Float32Array;
+  if (array.device === undefined) value.isPooled = false; // the caller may keep the array
+  return array.data as Float32Array;
 }

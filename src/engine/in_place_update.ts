@@ -6,10 +6,10 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { BACKEND_NAME, type OnnxRuntimeBackend } from "./backend.js";
 import { Value } from "./graph/value.js";
-import { OrtArray } from "./runtime/index.js";
+import { joinBackground, OrtArray } from "./runtime/index.js";
 
-/** Elements of a piece: 128 KiB, of which an update holds about ten at a time. */
-const PIECE = 2 ** 15;
+/** Elements of a piece: 512 KiB, of which an update holds about ten at a time. */
+const PIECE = 2 ** 17;
 
 /** A parameter with what its update reads and changes. The slots are replaced by tensors over the common arrays. */
 export interface UpdateItem<Slot extends string> {
@@ -43,7 +43,7 @@ export class InPlaceUpdate<Slot extends string> {
     this.#slotNames = slotNames;
   }
 
-  /** Changes all parameters and slots by the rule, and runs everything that is pending. */
+  /** Changes all parameters and slots by the rule, and runs everything that is pending, or begins both in the background. */
   run(rule: ElementwiseRule<Slot>, items: readonly UpdateItem<Slot>[]): void {
     const isKnown =
       items.length === this.#parts.length &&
@@ -63,10 +63,15 @@ export class InPlaceUpdate<Slot extends string> {
         return [next.value, ...this.#slotNames.map((name) => next.slots[name])];
       },
     );
-    for (const piece of this.#pieces) {
-      const inputs = feeds.map((feed) => (typeof feed === "number" ? piece[feed]! : feed));
-      session.run(inputs, [piece[0]!, ...piece.slice(2)]);
-    }
+    const runs = this.#pieces.map((piece) => ({
+      inputs: feeds.map((feed) => (typeof feed === "number" ? piece[feed]! : feed)),
+      outputs: [piece[0]!, ...piece.slice(2)],
+    }));
+    this.#backend.runPieces(
+      session,
+      runs,
+      items.map(({ grad }) => grad),
+    );
   }
 
   #layOut(items: readonly UpdateItem<Slot>[]): void {
@@ -163,8 +168,9 @@ class Cell {
 
   /** A tensor that lies here, with the numbers of the given one, and what lay here before moves out. */
   take(tensor: tf.Tensor): tf.Tensor {
-    if (this.#value !== undefined) moveOut(this.#value, this.#array);
-    this.#backend.copyInto(tensor, this.#array);
+    const isFresh = this.#value === undefined;
+    if (!isFresh) moveOut(this.#value!, this.#array);
+    this.#backend.copyInto(tensor, this.#array, isFresh);
     this.#value = new Value(this.#array.shape, "float32");
     this.#value.array = this.#array;
     this.#value.isMutable = true;
@@ -176,6 +182,7 @@ class Cell {
 /** Gives a value an array of its own, with the numbers of this moment, if it lies in the given one. */
 function moveOut(value: Value, array: OrtArray): void {
   if (value.array !== array) return;
+  joinBackground();
   value.array = OrtArray.wrap(array.type, array.data.slice(), array.shape);
   value.isMutable = false;
 }

@@ -11,18 +11,27 @@ import {
   type Accelerator,
   type AcceleratorOptions,
 } from "./accelerators/index.js";
-import { EngineError } from "../errors.js";
+import { ConfigurationError, EngineError } from "../errors.js";
 import { HostTensor } from "../host_tensor.js";
 import { castTo } from "./kernels/elementwise.js";
 import "./fused/relu.js"; // after TF.js's gradients, which it replaces
 import { registerAllKernels } from "./kernels/index.js";
+import { defaultChoicesFile, timeLowerings } from "./lowering_choices.js";
 import { newStats, type EngineStats } from "./stats.js";
 
 export { availableAccelerators, type Accelerator, type AcceleratorInfo } from "./accelerators/index.js";
 export type { EngineStats };
 
 /** As `AcceleratorOptions`; graphs compute in float32. */
-export type EngineOptions = Omit<AcceleratorOptions, "precision">;
+export type EngineOptions = Omit<AcceleratorOptions, "precision"> & {
+  /**
+   * Time the ways in which an operator can be computed on the CPU, once for each shape, and take the fastest, as PyTorch's
+   * `torch.backends.cudnn.benchmark`. The first step of each shape takes seconds longer. Which way is taken changes the
+   * last digits: choices are remembered in `file`, by default one in the user's cache folder, so that a run that is
+   * resumed computes the same numbers. Default: false, fixed rules.
+   */
+  benchmark?: boolean | { file: string | false };
+};
 
 const PRIORITY = 10;
 
@@ -36,6 +45,21 @@ if (tf.engine().registryFactory[BACKEND_NAME] === undefined) {
 /** Runs every operator that has been recorded and not run. On other TF.js backends nothing is ever pending. */
 export function markStep(): void {
   if (tf.getBackend() === BACKEND_NAME) activeBackend().flush();
+}
+
+/**
+ * Calls a function that records a step, and then runs every operator that has been recorded. The event loop goes on while
+ * they are computed: updates that an optimizer makes in the step are part of that. Recording itself is synchronous.
+ *
+ * What takes less than about a millisecond, as it did the last time, is computed at once instead. The numbers are the same.
+ * Whoever reads a tensor or steps meanwhile waits for what has begun before; several steps may be under way, and are
+ * computed in the order of their calls. An array that tensors were made of must not change until the step is over.
+ *
+ * @returns what the function returned, once all is computed
+ * @throws EngineError `ERR_ENGINE_RUN` with ONNX Runtime's message where a graph fails
+ */
+export async function runStep<T>(step: () => T): Promise<T> {
+  return tf.getBackend() === BACKEND_NAME ? activeBackend().runStep(step) : step();
 }
 
 /** Tells the engine that a tensor is a module's, whose numbers are the same from run to run unless they are trained. */
@@ -65,6 +89,7 @@ export const engine = {
    * @returns what was chosen, and why
    * @throws EngineError `ERR_ENGINE_ACCELERATOR` where it is not available, with how to get it
    * @throws EngineError `ERR_ENGINE_PRECISION` for another precision than "32-true"
+   * @throws EngineError `ERR_ENGINE_BENCHMARK_FILE` for a file of choices that holds something else
    * @throws ConfigurationError `ERR_ACCELERATOR_OPTION` for an option that has no such value
    */
   async use(options: EngineOptions = {}): Promise<{ name: Accelerator; reason: string }> {
@@ -75,6 +100,16 @@ export const engine = {
         `The precision "${precision}" was asked for, and graphs are computed in float32 so far. Use "32-true".`,
       );
     }
+    const { benchmark = false } = options;
+    if (benchmark !== false && name !== "cpu") {
+      throw new ConfigurationError(
+        "ERR_ACCELERATOR_OPTION",
+        `benchmark chooses between lowerings for the CPU, and the accelerator is "${name}". Leave it out.`,
+      );
+    }
+    timeLowerings(
+      typeof benchmark === "object" ? benchmark.file : benchmark ? defaultChoicesFile() : undefined,
+    );
     if (name === "tensorflow") {
       markStep();
       await loadTensorFlow();

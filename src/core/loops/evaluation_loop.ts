@@ -1,6 +1,6 @@
 /** Validation and testing: one pass over a loader without gradients. */
 import * as tf from "@tensorflow/tfjs-core";
-import { markStep } from "../../engine/index.js";
+import { runStep } from "../../engine/index.js";
 import type { AnyModule } from "../../nn/index.js";
 import { refusePromise, type Hooks } from "../hooks.js";
 import { toDevice } from "../to_device.js";
@@ -46,7 +46,7 @@ export class EvaluationLoop {
     const hostBatch = await this.#hooks.callHook(this.#hooks.module, "onBeforeBatchTransfer", batch);
     metrics.batch = hostBatch;
     await this.#hooks.callAll(`on${hook}BatchStart`, hostBatch, index);
-    const outputs = runForward(this.#hooks, names[this.#stage].step, hostBatch, index);
+    const outputs = await runForward(this.#hooks, names[this.#stage].step, hostBatch, index);
     await lend(outputs, () => this.#hooks.callAll(`on${hook}BatchEnd`, outputs, hostBatch, index));
     await this.#trainer.logStep(this.#stage, this.#batches++);
     metrics.endStep(this.#stage);
@@ -65,16 +65,22 @@ export class EvaluationLoop {
 }
 
 /** Runs one of the module's steps without gradients, in a scope of its own. The outputs are the caller's to release. */
-export function runForward(hooks: Hooks, step: string, hostBatch: unknown, batchIdx: number): unknown {
+export async function runForward(
+  hooks: Hooks,
+  step: string,
+  hostBatch: unknown,
+  batchIdx: number,
+): Promise<unknown> {
   let outputs: unknown;
-  tf.tidy(() => {
-    const batch = hooks.callHook(hooks.module, "onAfterBatchTransfer", toDevice(hostBatch));
-    refusePromise("onAfterBatchTransfer", batch);
-    const output = hooks.callHook(hooks.module, step, batch, batchIdx);
-    refusePromise(step, output);
-    outputs = detach(output);
-  });
-  markStep();
+  await runStep(() =>
+    tf.tidy(() => {
+      const batch = hooks.callHook(hooks.module, "onAfterBatchTransfer", toDevice(hostBatch));
+      refusePromise("onAfterBatchTransfer", batch);
+      const output = hooks.callHook(hooks.module, step, batch, batchIdx);
+      refusePromise(step, output);
+      outputs = detach(output);
+    }),
+  );
   return outputs;
 }
 

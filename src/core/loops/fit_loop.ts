@@ -124,7 +124,7 @@ export class FitLoop {
     metrics.batch = hostBatch;
     const started = await this.#hooks.callAll("onTrainBatchStart", hostBatch, index);
     if (started.includes(-1)) return false;
-    const { outputs, stepped } = this.#step.run(hostBatch, index, isLast);
+    const { outputs, stepped } = await this.#step.run(hostBatch, index, isLast);
     this.progress.batchInEpoch = index + 1;
     if (stepped) this.#countStep();
     await lend(outputs, () => this.#hooks.callAll("onTrainBatchEnd", outputs, hostBatch, index));

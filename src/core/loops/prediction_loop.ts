@@ -29,7 +29,7 @@ export class PredictionLoop {
   async #batch({ batch, index }: NumberedBatch): Promise<unknown[]> {
     const hostBatch = await this.#hooks.callHook(this.#hooks.module, "onBeforeBatchTransfer", batch);
     await this.#hooks.callAll("onPredictBatchStart", hostBatch, index);
-    const outputs = runForward(this.#hooks, "predictStep", hostBatch, index);
+    const outputs = await runForward(this.#hooks, "predictStep", hostBatch, index);
     let results: unknown;
     await lend(outputs, async () => (results = await toHost(outputs)));
     await this.#hooks.callAll("onPredictBatchEnd", results, hostBatch, index);

@@ -1,6 +1,9 @@
-/** One training step: from a host batch to updated parameters, in one synchronous scope that leaves no tensor behind. */
+/**
+ * One training step: from a host batch to updated parameters. It is recorded in one synchronous scope that leaves no tensor
+ * behind, and computed while the event loop goes on.
+ */
 import * as tf from "@tensorflow/tfjs-core";
-import { markStep } from "../../engine/index.js";
+import { runStep } from "../../engine/index.js";
 import { ConfigurationError } from "../../errors.js";
 import { computeGradients, type Optimizer } from "../../nn/index.js";
 import { parametersOf, scaleGradients } from "../gradients.js";
@@ -31,19 +34,24 @@ export class TrainingStep {
   }
 
   /** @returns what `trainingStep` gave, to be disposed by the caller, and whether the optimizer stepped */
-  run(batch: unknown, batchIdx: number, isLast: boolean): { outputs: unknown; stepped: boolean } {
+  async run(
+    batch: unknown,
+    batchIdx: number,
+    isLast: boolean,
+  ): Promise<{ outputs: unknown; stepped: boolean }> {
     let outputs: unknown;
     try {
-      tf.tidy(() => {
-        this.#backward(batch, batchIdx, (output) => (outputs = detach(output)));
-        this.#accumulated++;
-        if (isLast || this.#accumulated === this.#settings.accumulateGradBatches) this.#update();
-      });
+      await runStep(() =>
+        tf.tidy(() => {
+          this.#backward(batch, batchIdx, (output) => (outputs = detach(output)));
+          this.#accumulated++;
+          if (isLast || this.#accumulated === this.#settings.accumulateGradBatches) this.#update();
+        }),
+      );
     } catch (error) {
       release(outputs);
       throw error;
     }
-    markStep();
     return { outputs, stepped: this.#accumulated === 0 };
   }
 

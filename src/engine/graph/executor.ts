@@ -1,11 +1,26 @@
 /** Compiles pending graphs, once per structure, and runs them. */
-import { OrtArray, Session, type Device } from "../runtime/index.js";
+import {
+  isBackgroundIdle,
+  joinBackground,
+  OrtArray,
+  Session,
+  type BackgroundRun,
+  type Device,
+  type RunArrays,
+} from "../runtime/index.js";
+import type { EngineError } from "../../errors.js";
 import type { EngineStats } from "../stats.js";
 import { encodeModel, type ModelNode, type NamedValue } from "./onnx_model.js";
 import { FrozenGraph, type Model } from "./frozen_graph.js";
 import { explain, nodeName, outOfMemory, type KernelCall } from "./kernel_call.js";
 import { ArrayPool } from "./array_pool.js";
 import { Value, type GraphNode, type ValueType } from "./value.js";
+
+/** A graph that took less the last time, in milliseconds, is not worth the way to another thread and back. */
+const SHORT_MS = 1;
+
+/** As many runs of an elementwise graph over a piece take about as long. */
+const SHORT_RUNS = 16;
 
 /** A graph with every value numbered in the order of its first appearance. */
 interface Plan {
@@ -28,6 +43,8 @@ export class CompiledGraph {
   calls: readonly (KernelCall | undefined)[] = [];
   readonly nodeCount: number;
   readonly frozen: FrozenGraph;
+  /** How long its last run took. */
+  lastMs = Infinity;
   isDisposed = false;
 
   constructor(session: Session, model: Model, outputs: readonly Value[], nodeCount: number) {
@@ -44,12 +61,20 @@ export class CompiledGraph {
   }
 }
 
+interface Computed {
+  arrays: OrtArray[];
+  /** The run in the background that fills them. */
+  run: BackgroundRun | undefined;
+}
+
 export class Executor {
   readonly #graphs = new Map<string, CompiledGraph>();
   readonly #stats: EngineStats;
   readonly #maxSessions: number;
   #pool = new ArrayPool();
   #device: Device | undefined;
+  /** Runs that were begun in the background; undefined where whoever begins one waits for it. */
+  #begun: BackgroundRun[] | undefined;
   /** Values that nobody refers to any more, whose arrays may still be wanted by what is recorded. */
   #released = new Set<Value>();
 
@@ -64,8 +89,8 @@ export class Executor {
     const plan = makePlan(roots);
     const graph = this.#graphFor(plan, roots);
     const targets = roots.map(({ target }) => target);
-    const arrays = this.#compute(graph, plan.feeds, targets);
-    roots.forEach((value, i) => settle(value, arrays[i]!, value.target));
+    const { arrays, run } = this.#compute(graph, plan.feeds, targets);
+    roots.forEach((value, i) => settle(value, arrays[i]!, value.target, run));
     return { graph, feeds: plan.feeds };
   }
 
@@ -74,9 +99,43 @@ export class Executor {
    * @param targets where to compute some of the outputs
    */
   replay(graph: CompiledGraph, feeds: readonly Value[], targets: readonly (OrtArray | undefined)[]): Value[] {
-    const arrays = this.#compute(graph, feeds, targets);
+    const { arrays, run } = this.#compute(graph, feeds, targets);
     this.#stats.replays++;
-    return graph.outputs.map(({ type, shape }, i) => settle(new Value(shape, type), arrays[i]!, targets[i]));
+    return graph.outputs.map(({ type, shape }, i) =>
+      settle(new Value(shape, type), arrays[i]!, targets[i], run),
+    );
+  }
+
+  /**
+   * Has what `f` runs go on in the background, but for runs that are known to be short while there is nothing to wait
+   * for. Values get their arrays at once, to be fed to other runs; before anybody else looks into one the background is
+   * to be joined. The numbers are the same either way.
+   * @returns the runs that it has begun
+   */
+  inBackground<T>(f: () => T): { result: T; runs: readonly BackgroundRun[] } {
+    const before = this.#begun;
+    const runs: BackgroundRun[] = [];
+    this.#begun = runs;
+    try {
+      return { result: f(), runs };
+    } finally {
+      this.#begun = before;
+    }
+  }
+
+  /** Waits for what runs in the background, unless what is begun now goes on there. */
+  catchUp(): void {
+    if (this.#begun === undefined) joinBackground();
+  }
+
+  /** Runs a session several times, once the values that it needs are computed. */
+  runPieces(session: Session, pieces: readonly RunArrays[], needed: readonly Value[]): void {
+    const after = runsOf(needed);
+    if (this.#begun !== undefined && !(isBackgroundIdle() && pieces.length < SHORT_RUNS)) {
+      this.#begun.push(session.runInBackground(pieces, after));
+      return;
+    }
+    for (const { inputs, outputs } of pieces) session.run(inputs, outputs);
   }
 
   /**
@@ -114,6 +173,7 @@ export class Executor {
   }
 
   dispose(): void {
+    joinBackground();
     for (const graph of this.#graphs.values()) graph.dispose();
     this.#graphs.clear();
     this.#pool.clear();
@@ -124,9 +184,10 @@ export class Executor {
     graph: CompiledGraph,
     feeds: readonly Value[],
     targets: readonly (OrtArray | undefined)[],
-  ): OrtArray[] {
+  ): Computed {
+    const after = runsOf(feeds);
     try {
-      return this.#tryToCompute(graph, feeds, targets);
+      return this.#tryToCompute(graph, feeds, targets, after);
     } catch (error) {
       this.#abandon(graph, feeds);
       throw explain(error, graph.calls);
@@ -148,7 +209,8 @@ export class Executor {
     graph: CompiledGraph,
     feeds: readonly Value[],
     targets: readonly (OrtArray | undefined)[],
-  ): OrtArray[] {
+    after: readonly BackgroundRun[],
+  ): Computed {
     const needed = new Set(feeds);
     const memory = this.#memory;
     for (const feed of feeds) if (feed.array!.device !== memory) bring(feed, memory);
@@ -163,14 +225,31 @@ export class Executor {
       return target;
     });
     const frozen = graph.frozen.sessionFor(feeds, (model) => this.#compile(model));
-    const start = performance.now();
-    const arrays =
-      frozen === undefined ? graph.session.run(inputs, outputs) : frozen.session.run(frozen.inputs, outputs);
+    const { session, inputs: given } = frozen ?? { session: graph.session, inputs };
+    const count = (ms: number): void => {
+      graph.lastMs = ms;
+      this.#stats.runMs += ms;
+    };
+    let run: BackgroundRun | undefined;
+    if (this.#begun !== undefined && !(isBackgroundIdle() && graph.lastMs < SHORT_MS)) {
+      run = session.runInBackground([{ inputs: given, outputs }], after, (over) => {
+        count(over.ms);
+        // One that was skipped has the error of the run before it, which names its own calls.
+        if (over.error === undefined || over.error.cause !== undefined) return;
+        over.error = explain(over.error, graph.calls) as EngineError;
+        this.#abandon(graph, []);
+      });
+      this.#begun.push(run);
+    } else {
+      const start = performance.now();
+      session.run(given, outputs);
+      count(performance.now() - start);
+    }
     this.#stats.runs++;
-    this.#stats.runMs += performance.now() - start;
     this.#stats.lastGraphNodes = graph.nodeCount;
+    // Whatever takes one of these arrays is begun later, and so writes it when this run is over.
     for (const value of this.#released) this.#recycle(value);
-    return arrays;
+    return { arrays: outputs, run };
   }
 
   #take(output: CompiledGraph["outputs"][number]): OrtArray {
@@ -235,13 +314,39 @@ function bring(value: Value, memory: Device | undefined): void {
   if (array.device !== undefined) array.dispose();
 }
 
-function settle(value: Value, array: OrtArray, target: OrtArray | undefined): Value {
+/**
+ * The runs in the background that are still computing some of the values.
+ * @throws EngineError the one of a run that has failed
+ */
+function runsOf(values: readonly Value[]): BackgroundRun[] {
+  const runs = new Set<BackgroundRun>();
+  for (const { run } of values) {
+    if (run?.error !== undefined) throw run.error;
+    if (run !== undefined && !run.isOver) runs.add(run);
+  }
+  return [...runs];
+}
+
+function settle(
+  value: Value,
+  array: OrtArray,
+  target: OrtArray | undefined,
+  run: BackgroundRun | undefined,
+): Value {
   value.array = array;
+  value.run = run;
   value.node = undefined;
   value.target = undefined;
   value.isMutable = array === target;
   value.isPooled = !value.isMutable;
   return value;
+}
+
+/** A model of its own that computes the roots, and the values that it is to be fed. */
+export function modelOfRoots(roots: readonly Value[]): { bytes: Uint8Array; feeds: readonly Value[] } {
+  const plan = makePlan(roots);
+  const { nodes, inputs, outputs, constants } = modelOf(plan, roots, []);
+  return { bytes: encodeModel(nodes, inputs, outputs, constants), feeds: plan.feeds };
 }
 
 /** The nodes that the outputs need, inputs first, and a key that two graphs share exactly if one session serves both. */

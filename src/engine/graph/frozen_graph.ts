@@ -2,7 +2,7 @@
  * Inference runs one graph over and over with weights that do not change. After a few such runs the graph is compiled
  * again with its weights as constants, which ONNX Runtime lays out, folds and fuses once and for all.
  */
-import { Session, type OrtArray } from "../runtime/index.js";
+import { joinBackground, Session, type OrtArray } from "../runtime/index.js";
 import { encodeModel, type ModelNode, type NamedValue } from "./onnx_model.js";
 import { Value } from "./value.js";
 
@@ -85,6 +85,7 @@ export class FrozenGraph {
 
   /** The model with the weights, and whatever follows from them alone, as constants. */
   #encode(feeds: readonly Value[], compile: Compile): Uint8Array {
+    joinBackground();
     const { nodes, inputs, outputs, constants } = this.#model;
     const weights = inputs.flatMap(({ name }, i) => (feeds[i]!.isWeight ? [{ name, value: feeds[i]! }] : []));
     const known = new Set([...constants, ...weights].map(({ name }) => name));

@@ -1,5 +1,5 @@
 /** The lazy graph: values that are known, or that a node will compute once somebody needs them. */
-import type { OrtArray } from "../runtime/index.js";
+import type { BackgroundRun, OrtArray } from "../runtime/index.js";
 import { currentCall, type KernelCall } from "./kernel_call.js";
 
 /** The element types that graphs are made of. */
@@ -18,6 +18,8 @@ export class Value {
   node: GraphNode | undefined;
   /** The array itself, once it is known. */
   array: OrtArray | undefined;
+  /** The run in the background that fills the array; it may be over, and have failed. */
+  run: BackgroundRun | undefined;
   /** Entries of the backend that refer to this value. */
   holders = 0;
   /** Whether the array is the engine's own, to be used again when nobody refers to it. */

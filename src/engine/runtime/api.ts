@@ -15,34 +15,51 @@ export type Pointer = bigint;
 export type Address = Pointer | ArrayBufferView | null;
 
 type Argument = Address | number | string;
-/** A C function. `async` runs it on a thread of libuv's pool. */
-interface CFunction<Result> {
-  (...args: Argument[]): Result;
-  async(...args: [...Argument[], (error: Error | null, result: Result) => void]): void;
-}
+type CFunction<Result> = (...args: Argument[]) => Result;
 
 /** The address of the error, where the call failed. */
 export type Status = Pointer | null;
 
 const POINTER = "void *";
+/** The index and the arguments of the function that runs a session. */
+const RUN = 9;
+export const RUN_ARGUMENTS = [
+  POINTER,
+  POINTER,
+  POINTER,
+  POINTER,
+  "size_t",
+  POINTER,
+  "size_t",
+  POINTER,
+] as const;
 const PATH = process.platform === "win32" ? "str16" : "str";
 
 /** The library stays loaded as long as it is held here. */
-let loaded: { library: LibraryHandle; api: OrtApi } | undefined;
+let loaded: { library: LibraryHandle; api: OrtApi; table: readonly Pointer[] } | undefined;
 
 /** The functions of the C API, loaded on first use. */
 export function ortApi(): OrtApi {
+  return load().api;
+}
+
+/** Where the function that runs a session is, for another thread. */
+export function runAddress(): Pointer {
+  return load().table[RUN]!;
+}
+
+function load() {
   if (loaded === undefined) {
     const library = loadLibrary();
-    loaded = { library, api: bind(library) };
+    const table = functionTable(library);
+    loaded = { library, table, api: bind(table) };
   }
-  return loaded.api;
+  return loaded;
 }
 
 export type OrtApi = ReturnType<typeof bind>;
 
-function bind(library: LibraryHandle) {
-  const table = functionTable(library);
+function bind(table: readonly Pointer[]) {
   const bindAs = <Result>(index: number, result: string, args: string[]): CFunction<Result> =>
     koffi.decode(table[index], koffi.proto(result, args)) as CFunction<Result>;
   const status = (index: number, ...args: string[]) => bindAs<Status>(index, POINTER, args);
@@ -53,7 +70,7 @@ function bind(library: LibraryHandle) {
     disableTelemetryEvents: status(6, POINTER),
     createSession: status(7, POINTER, PATH, POINTER, POINTER),
     createSessionFromArray: status(8, POINTER, POINTER, "size_t", POINTER, POINTER),
-    run: status(9, POINTER, POINTER, POINTER, POINTER, "size_t", POINTER, "size_t", POINTER),
+    run: status(RUN, ...RUN_ARGUMENTS),
     createSessionOptions: status(10, POINTER),
     enableProfiling: status(14, POINTER, PATH),
     setSessionLogSeverityLevel: status(22, POINTER, "int"),

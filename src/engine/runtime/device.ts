@@ -23,8 +23,6 @@ export class Device {
   readonly #allocator: Pointer | undefined;
   /** Keeps the device open: its memory belongs to sessions. */
   readonly #keeper: Session;
-  #turn: Promise<unknown> = Promise.resolve();
-  #waiting = 0;
 
   private constructor(settings: DeviceSettings) {
     this.name = settings.provider;
@@ -79,24 +77,6 @@ export class Device {
       return true;
     } catch {
       return false;
-    }
-  }
-
-  /** Sessions of one device share its queue, so their asynchronous runs go one after the other. */
-  inTurn<Result>(run: () => Promise<Result>): Promise<Result> {
-    this.#waiting++;
-    const result = this.#turn.then(run).finally(() => this.#waiting--);
-    this.#turn = result.catch(() => undefined);
-    return result;
-  }
-
-  /** @throws EngineError `ERR_ENGINE_BUSY` while an asynchronous run is going on */
-  assertIdle(): void {
-    if (this.#waiting > 0) {
-      throw new EngineError(
-        "ERR_ENGINE_BUSY",
-        `${this.name} is in an asynchronous run, and a synchronous run or read would have to wait for it. Await it first.`,
-      );
     }
   }
 

@@ -51,6 +51,11 @@ export function configureEnvironment(wanted: EnvironmentSettings): void {
   }
 }
 
+/** Threads that compute. */
+export function computeThreads(): number {
+  return settings.threads ?? availableParallelism();
+}
+
 /** Made on first use. It lives as long as the process; ONNX Runtime itself has one for all threads. */
 export function environment(): Environment {
   shared ??= create();
@@ -65,7 +70,7 @@ export function environment(): Environment {
 function create(): Environment {
   const api = ortApi();
   const threading = receive((out) => api.createThreadingOptions(out));
-  check(api.setGlobalIntraOpNumThreads(threading, settings.threads ?? availableParallelism()));
+  check(api.setGlobalIntraOpNumThreads(threading, computeThreads()));
   check(api.setGlobalInterOpNumThreads(threading, 1));
   check(api.setGlobalSpinControl(threading, 0));
   const environment = receive((out) =>

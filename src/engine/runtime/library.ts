@@ -18,13 +18,18 @@ export function libraryFolder(): string {
   return join(dirname(manifest), "bin", "napi-v6", process.platform, process.arch);
 }
 
+/** Where this platform's library would be; undefined for a platform that has none. */
+export function libraryPath(): string | undefined {
+  const fileName = FILE_NAMES[process.platform];
+  return fileName === undefined ? undefined : join(libraryFolder(), fileName);
+}
+
 /**
  * @returns the loaded library. Whoever takes a function from it must keep it: it is closed once nobody refers to it.
  * @throws EngineError `ERR_ENGINE_PLATFORM` where the package brings no library for this platform
  */
 export function loadLibrary(): LibraryHandle {
-  const fileName = FILE_NAMES[process.platform];
-  const path = fileName === undefined ? undefined : join(libraryFolder(), fileName);
+  const path = libraryPath();
   if (path === undefined || !existsSync(path)) {
     throw new EngineError(
       "ERR_ENGINE_PLATFORM",

@@ -1,15 +1,29 @@
 /** A compiled ONNX model that reads and writes our own arrays. */
 import { EngineError } from "../../errors.js";
-import { CStrings, ortApi, receive, receiveString, takeMessage, type Pointer, type Status } from "./api.js";
+import {
+  addressOf,
+  CStrings,
+  ortApi,
+  receive,
+  receiveString,
+  takeMessage,
+  type Pointer,
+  type Status,
+} from "./api.js";
+import { joinBackground, runInBackground, type BackgroundRun } from "./background.js";
 import type { Device } from "./device.js";
 import { DEFAULT_MEMORY, DEVICE_ALLOCATOR, environment } from "./environment.js";
 import { withSessionOptions, type SessionOptions } from "./session_options.js";
 import { takeOrtValue, type OrtArray } from "./tensor.js";
 
-/** The arguments of one run, as C wants them. */
-interface Call {
+/** What one run reads and writes. */
+export interface RunArrays {
   readonly inputs: readonly OrtArray[];
   readonly outputs: readonly (OrtArray | undefined)[];
+}
+
+/** The arguments of one run, as C wants them. */
+interface Call extends RunArrays {
   readonly outputNames: CStrings;
   readonly inputValues: BigUint64Array;
   readonly outputValues: BigUint64Array;
@@ -21,7 +35,7 @@ export class Session {
   /** Undefined once it is released. */
   #session: Pointer | undefined;
   #disposed = false;
-  #asyncRuns = 0;
+  #backgroundRuns = 0;
   readonly #device: Device | undefined;
   readonly #inputNames: CStrings;
   /** By the names, joined. */
@@ -66,20 +80,23 @@ export class Session {
     outputs: readonly (OrtArray | undefined)[],
     outputNames: readonly string[] = this.outputNames,
   ): OrtArray[] {
-    this.#device?.assertIdle();
+    if (this.#device !== undefined) joinBackground(); // a device has one queue for all of its sessions
     const call = this.#begin(inputs, outputs, outputNames);
     let status: Status;
     try {
       status = ortApi().run(...this.#arguments(call));
     } finally {
-      this.#end(call);
+      end(call);
     }
-    return finish(call, status);
+    if (status !== null) {
+      throw new EngineError("ERR_ENGINE_RUN", `ONNX Runtime failed in a graph: ${takeMessage(status)}`);
+    }
+    return take(call);
   }
 
   /**
-   * As `run`, on a thread of libuv's pool while the event loop goes on. No array of the run may be read or written until
-   * it is done; other runs of this session may begin meanwhile.
+   * As `run`, in the background (see `background.ts`): after all that was begun there before, while the event loop goes on.
+   * No array of the run may be read or written until it is over.
    */
   async runAsync(
     inputs: readonly OrtArray[],
@@ -87,21 +104,49 @@ export class Session {
     outputNames: readonly string[] = this.outputNames,
   ): Promise<OrtArray[]> {
     const call = this.#begin(inputs, outputs, outputNames);
-    this.#asyncRuns++;
-    const run = () =>
-      new Promise<Status>((resolve, reject) => {
-        ortApi().run.async(...this.#arguments(call), (error, result) => {
-          if (error === null) resolve(result);
-          else reject(error);
-        });
-      });
+    const run = this.#start([call], [], () => undefined);
+    await run.over;
+    if (run.error !== undefined) throw run.error;
+    return take(call);
+  }
+
+  /**
+   * Begins runs in the background, one after the other, into arrays that are there.
+   * @param after runs that must have succeeded before
+   * @param onOver is called when the last one is over, before anybody who waits for it goes on
+   */
+  runInBackground(
+    runs: readonly RunArrays[],
+    after: readonly BackgroundRun[] = [],
+    onOver: (run: BackgroundRun) => void = () => undefined,
+  ): BackgroundRun {
+    const calls: Call[] = [];
     try {
-      return finish(call, await (this.#device === undefined ? run() : this.#device.inTurn(run)));
-    } finally {
-      this.#asyncRuns--;
-      this.#end(call);
-      if (this.#disposed) this.#releaseIfIdle();
+      for (const { inputs, outputs } of runs) calls.push(this.#begin(inputs, outputs, this.outputNames));
+    } catch (error) {
+      for (const call of calls) end(call);
+      throw error;
     }
+    return this.#start(calls, after, onOver);
+  }
+
+  #start(
+    calls: readonly Call[],
+    after: readonly BackgroundRun[],
+    onOver: (run: BackgroundRun) => void,
+  ): BackgroundRun {
+    const native = calls.map((call) =>
+      this.#arguments(call).map((argument) =>
+        argument === null ? 0n : typeof argument === "object" ? addressOf(argument) : BigInt(argument),
+      ),
+    );
+    this.#backgroundRuns++;
+    return runInBackground(native, after, (run) => {
+      this.#backgroundRuns--;
+      for (const call of calls) end(call);
+      if (this.#disposed) this.#releaseIfIdle();
+      onOver(run);
+    });
   }
 
   /** What makes arrays in a provider's memory; undefined where it has no name. */
@@ -150,7 +195,7 @@ export class Session {
           `${inputs.length} inputs and ${outputs.length} outputs.`,
       );
     }
-    const values = new BigUint64Array(inputs.length + outputs.length + 2);
+    const values = new BigUint64Array(new ArrayBuffer(8 * (inputs.length + outputs.length + 2)));
     const inputValues = values.subarray(0, inputs.length);
     const outputValues = values.subarray(inputs.length + 1);
     let acquired = 0;
@@ -186,13 +231,8 @@ export class Session {
     ] as const;
   }
 
-  #end({ inputs, outputs }: Call): void {
-    for (const input of inputs) input.release();
-    for (const output of outputs) output?.release(true);
-  }
-
   #releaseIfIdle(): void {
-    if (this.#session === undefined || this.#asyncRuns > 0) return;
+    if (this.#session === undefined || this.#backgroundRuns > 0) return;
     ortApi().releaseSession(this.#session);
     for (const array of this.#initializers) array.release();
     this.#session = undefined;
@@ -223,10 +263,12 @@ function readNames(
   );
 }
 
-/** Reads what a run has given. */
-function finish({ outputs, outputValues }: Call, status: Status): OrtArray[] {
-  if (status !== null) {
-    throw new EngineError("ERR_ENGINE_RUN", `ONNX Runtime failed in a graph: ${takeMessage(status)}`);
-  }
+function end({ inputs, outputs }: Call): void {
+  for (const input of inputs) input.release();
+  for (const output of outputs) output?.release(true);
+}
+
+/** What a run has given. */
+function take({ outputs, outputValues }: Call): OrtArray[] {
   return outputs.map((output, i) => output ?? takeOrtValue(outputValues[i]!));
 }

@@ -1,5 +1,6 @@
 /** Arrays that JavaScript and ONNX Runtime share: both read and write the same memory, so nothing is copied. */
 import { EngineError } from "../../errors.js";
+import { joinBackground } from "./background.js";
 import { addressOf, check, copyBytes, ortApi, receive, type Pointer } from "./api.js";
 import { arrayType, elementTypeOf, onnxType, type ElementArray, type ElementType } from "./element_type.js";
 import type { Device } from "./device.js";
@@ -79,7 +80,7 @@ export class OrtArray<T extends ElementType = ElementType> {
   get data(): ElementArray<T> {
     if (this.#data === undefined) {
       const host = OrtArray.allocate(this.type, this.shape);
-      copy(this, host, this.device!);
+      copy(this, host);
       host.dispose();
       this.#data = host.data;
     }
@@ -89,7 +90,7 @@ export class OrtArray<T extends ElementType = ElementType> {
   /** A copy on a device. */
   copyTo(device: Device): OrtArray<T> {
     const array = OrtArray.allocate(this.type, this.shape, device);
-    if (array.byteLength > 0) copy(this, array, device);
+    if (array.byteLength > 0) copy(this, array);
     return array;
   }
 
@@ -192,8 +193,8 @@ export class OrtArray<T extends ElementType = ElementType> {
 }
 
 /** Copies the elements of one array into another, to or from a device. */
-function copy(source: OrtArray, target: OrtArray, device: Device): void {
-  device.assertIdle();
+function copy(source: OrtArray, target: OrtArray): void {
+  joinBackground();
   const handles = new BigUint64Array(new ArrayBuffer(16));
   handles[0] = source.acquire();
   handles[1] = target.acquire();

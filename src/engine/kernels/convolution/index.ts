@@ -1,9 +1,10 @@
 /** Two-dimensional convolutions and their gradients, on blocked pictures where they can be, else channels-first. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { OnnxRuntimeBackend } from "../../backend.js";
-import { inBlocks } from "../../blocked/layout.js";
+import { inBlocks, unblocked } from "../../blocked/layout.js";
 import type { Value } from "../../graph/value.js";
 import { inOrder, reshape, reshapeValue } from "../../layout.js";
+import { lowerOneOf } from "../../lowering_choices.js";
 import * as math from "../arithmetic.js";
 import { activate } from "../elementwise.js";
 import type { KernelAttributes, Lowerings } from "../lowering.js";
@@ -100,10 +101,19 @@ function convolve(
       info,
     );
   }
-  const image = blocked.takesBlocks(info, block)
-    ? inBlocks(laid(backend, x), order)
-    : backend.value(x, order);
+  const image = blockedInput(backend, x, info, block);
   return picture(backend, blocked.convolve(image, weight, info, block, groups), info.outShape, info, true);
+}
+
+/** What a convolution that gives blocks takes. */
+function blockedInput(
+  backend: OnnxRuntimeBackend,
+  x: tf.TensorInfo,
+  info: ConvInfo,
+  block: blocked.Block,
+): Value {
+  const order = imageOrder(info);
+  return blocked.takesBlocks(info, block) ? inBlocks(laid(backend, x), order) : backend.value(x, order);
 }
 
 function inputGradient(
@@ -138,10 +148,29 @@ function denseWeightGradient(
   const order = imageOrder(info);
   const block = backend.blockSize();
   const pointwise = info.filterHeight * info.filterWidth === 1 && pads(info).every((zeros) => zeros === 0);
-  if (!pointwise && blocked.givesBlocks(info, block, false)) {
-    const [image, output] = [inBlocks(laid(backend, x), order), inBlocks(laid(backend, dy), order)];
-    const gradient = blocked.weightGradient(image, output, info, block);
-    if (gradient !== undefined) return gradient;
+  if (!pointwise && blocked.givesBlocks(info, block, false) && blocked.blocksBatches(info, block)) {
+    const plainly = (value: Value, isBlocked: boolean) =>
+      unblocked({ value, order: undefined, blocked: isBlocked }).value;
+    const inputs = [blockedInput(backend, x, info, block), inBlocks(laid(backend, dy), order)];
+    const { strideHeight, strideWidth, dilationHeight, dilationWidth } = info;
+    const sizes = [
+      info.filterHeight,
+      info.filterWidth,
+      strideHeight,
+      strideWidth,
+      dilationHeight,
+      dilationWidth,
+    ];
+    const operation = `weight gradient ${[...sizes, ...pads(info)].join()}`;
+    return lowerOneOf(operation, inputs, "blocked", {
+      blocked: ([image, output]) => blocked.weightGradient(image!, output!, info, block),
+      columns: ([image, output]) =>
+        plain.denseWeightGradient(
+          plainly(image!, blocked.takesBlocks(info, block)),
+          plainly(output!, true),
+          info,
+        ),
+    });
   }
   const [image, output] = [backend.value(x, order), backend.value(dy, order)];
   return pointwise
