@@ -54,8 +54,8 @@ describe("products of matrices", () => {
         const gradients = a.shape.length === 2 || tf.util.sizeFromShape(a.shape) === 0;
         const operation: Operation = (x, y) => {
           // The cpu backend counts batches through, which broadcasts the first of their axes only.
-          const batch = tf.getBackend() === "cpu" ? x!.shape.slice(0, -2) : y!.shape.slice(0, -2);
-          return tf.matMul(x!, tf.broadcastTo(y!, [...batch, ...y!.shape.slice(-2)]), transposeA, transposeB);
+          const batch = tf.getBackend() === "cpu" ? x.shape.slice(0, -2) : y.shape.slice(0, -2);
+          return tf.matMul(x, tf.broadcastTo(y, [...batch, ...y.shape.slice(-2)]), transposeA, transposeB);
         };
         expectAgreement(operation, [a, b], { gradients });
       },
