@@ -187,3 +187,20 @@ describe("a kernel", () => {
     expect(error.message).toMatch(/string tensor of shape \[2\]/);
   });
 });
+
+describe("a step that runs in the background", () => {
+  it("fails with the kernel and its shapes too", async () => {
+    const backend = tf.backend() as OnnxRuntimeBackend;
+    const step = async (index: number): Promise<number> => {
+      const result = await backend.runStep(() =>
+        tf.tidy(() => tf.gather(tf.sin(tf.ones([4, 3])), tf.tensor1d([0, index], "int32"))),
+      );
+      return result.dataSync()[0]!;
+    };
+    await expect(step(9)).rejects.toMatchObject({
+      code: "ERR_ENGINE_RUN",
+      message: expect.stringMatching(/GatherV2\(x: float32 \[4, 3\], indices: int32 \[2\]\)/) as string,
+    });
+    expect(await step(2)).toBeCloseTo(Math.sin(1), 5);
+  });
+});

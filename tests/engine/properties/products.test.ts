@@ -4,7 +4,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import fc from "fast-check";
 import { afterEach, describe, it } from "vitest";
 import "../../../src/engine/index.js";
-import type { Argument } from "../../support/compare_backends.js";
+import type { Argument, Operation } from "../../support/compare_backends.js";
 import { expectAgreement, holds, length, tensorOf, type TensorValues } from "../../support/arbitraries.js";
 import { provesCoverage } from "../../support/kernel_coverage.js";
 
@@ -52,7 +52,12 @@ describe("products of matrices", () => {
       ({ a, b, transposeA, transposeB }) => {
         // TF.js's gradient forgets that a batch was broadcast.
         const gradients = a.shape.length === 2 || tf.util.sizeFromShape(a.shape) === 0;
-        expectAgreement((x, y) => tf.matMul(x, y, transposeA, transposeB), [a, b], { gradients });
+        const operation: Operation = (x, y) => {
+          // The cpu backend counts batches through, which broadcasts the first of their axes only.
+          const batch = tf.getBackend() === "cpu" ? x.shape.slice(0, -2) : y.shape.slice(0, -2);
+          return tf.matMul(x, tf.broadcastTo(y, [...batch, ...y.shape.slice(-2)]), transposeA, transposeB);
+        };
+        expectAgreement(operation, [a, b], { gradients });
       },
       20,
     );
@@ -107,6 +112,7 @@ describe("products of matrices", () => {
       expectAgreement(
         (a, b, bias) => tf.fused.matMul({ a, b, bias, activation }),
         [{ shape: [rows, inner] }, { shape: [inner, columns] }, { shape: [columns] }],
+        { fallbacks: rows * inner === 0 },
       );
     });
   });
