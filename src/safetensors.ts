@@ -26,7 +26,9 @@ const arrayTypes = {
 
 const writingOrder = Object.keys(arrayTypes);
 
+/** Element types of the safetensors format. */
 export type SafetensorsDType = keyof typeof arrayTypes;
+/** The arrays that tensors of a safetensors file are read into. */
 export type SafetensorsArray =
   | Float64Array
   | Float32Array
@@ -46,6 +48,7 @@ export interface SafetensorsTensor {
   data: SafetensorsArray;
 }
 
+/** What a safetensors file holds. */
 export interface SafetensorsFile {
   tensors: Record<string, SafetensorsTensor>;
   metadata: Record<string, string>;

@@ -42,6 +42,7 @@ export interface BertOptions {
   padTokenId?: number;
 }
 
+/** A batch of token numbers, with the masks and kinds that go with them. */
 export interface BertInput {
   /** int32 [batch, length] */
   inputIds: tf.Tensor;
@@ -51,6 +52,7 @@ export interface BertInput {
   attentionMask?: tf.Tensor;
 }
 
+/** What BERT gives for a batch: its last hidden states and the pooled first one. */
 export interface BertOutput {
   /** [batch, length, hiddenSize] */
   lastHiddenState: tf.Tensor;

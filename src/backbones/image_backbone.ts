@@ -38,6 +38,7 @@ export interface FrozenBackbone {
   extract(pixels: HostTensor): HostTensor;
 }
 
+/** A backbone of pictures: one that can be trained, or one that runs frozen. */
 export type ImageBackbone = TrainableBackbone | FrozenBackbone;
 
 /** The statistics that ImageNet models are trained with. */

@@ -18,6 +18,7 @@ import {
   Sequential,
 } from "../nn/index.js";
 
+/** Options of `VisionTransformer`. */
 export interface VisionTransformerOptions {
   /** Height and width of the pictures. Default: 224. */
   imageSize?: number;

@@ -31,6 +31,7 @@ export interface LrSchedulerConfig {
   readonly reduceOnPlateau: boolean;
 }
 
+/** An optimizer with the schedule of its learning rate. */
 export interface OptimizerOptions {
   optimizer: Optimizer;
   lrScheduler?: LrScheduler | LrSchedulerOptions;

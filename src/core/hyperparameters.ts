@@ -2,6 +2,7 @@
 import { CheckpointError, ConfigurationError } from "../errors.js";
 import { packState } from "./checkpoint/packing.js";
 
+/** Options of `saveHyperparameters`. */
 export interface SaveHyperparametersOptions {
   /** Names to leave out, such as that of a data set. Default: none. */
   ignore?: readonly string[];

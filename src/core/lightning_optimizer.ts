@@ -1,6 +1,7 @@
 /** An optimizer as a module sees it in manual optimization: its steps run the hooks and are counted. */
 import type { Optimizer } from "../nn/index.js";
 
+/** An optimizer as modules are given it, whose steps the Trainer counts. */
 export class LightningOptimizer {
   readonly optimizer: Optimizer;
   readonly #step: () => void;

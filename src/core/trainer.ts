@@ -42,6 +42,7 @@ import type { MetricRecord } from "./types.js";
 
 export type { TrainerState } from "./trainer_status.js";
 
+/** Options of `trainer.fit`. */
 export interface FitOptions {
   /**
    * A checkpoint to go on from: weights, optimizer, position and random numbers. "last" is the newest that a callback or a
@@ -50,21 +51,25 @@ export interface FitOptions {
   ckptPath?: CkptPath;
 }
 
+/** Options of `trainer.validate` and `trainer.test`. */
 export interface EvaluationOptions {
   /** A checkpoint whose weights the module takes first; "best" is the best of this Trainer's last fit. */
   ckptPath?: CkptPath;
 }
 
+/** Options of `trainer.saveCheckpoint`. */
 export interface SaveCheckpointOptions {
   /** Leaves out all but the weights and hyperparameters, so that training cannot go on from it. Default: false. */
   weightsOnly?: boolean;
 }
 
+/** Options of `trainer.finetune`. */
 export interface FinetuneOptions extends FitOptions {
   /** Which layers train, and from when on. Default: "no_freeze", all of them. */
   strategy?: FinetuningStrategy;
 }
 
+/** Options of `trainer.predict`. */
 export interface PredictOptions extends EvaluationOptions {
   /** Whether to collect the predictions. Without, callbacks see them in `onPredictBatchEnd`. Default: true. */
   returnPredictions?: boolean;

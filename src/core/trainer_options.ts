@@ -9,6 +9,7 @@ import { checkOptions } from "./option_rules.js";
 
 import type { Deterministic, StrategyOptions } from "./strategies/index.js";
 
+/** Options of `Trainer`. */
 export interface TrainerOptions extends StrategyOptions {
   /** Passes over the training data; -1 for no end. Default: 10, or no end where `maxSteps` or `maxTime` is given. */
   maxEpochs?: number;
@@ -97,6 +98,7 @@ export interface TrainerOptions extends StrategyOptions {
   detectAnomaly?: boolean;
 }
 
+/** Whether gradients are clipped by their common norm, or each element by its value. */
 export type GradientClipAlgorithm = "norm" | "value";
 
 /** When validation is due within an epoch; undefined for its end. */

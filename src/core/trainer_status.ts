@@ -17,6 +17,7 @@ import type { InterruptSignal } from "./signals.js";
 import type { ResolvedTrainerOptions } from "./trainer_options.js";
 import type { MetricRecord } from "./types.js";
 
+/** What a Trainer is doing. */
 export interface TrainerState {
   /** What the Trainer was last asked to do. */
   fn: Stage | undefined;

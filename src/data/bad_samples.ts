@@ -4,6 +4,7 @@ import { DataError } from "../errors.js";
 /** `error`: a sample that cannot be loaded stops everything; `skip`: it is left out and reported. */
 export type BadSamplePolicy = "error" | "skip";
 
+/** A sample that could not be used, and why. */
 export interface BadSample {
   index: number;
   error: DataError;

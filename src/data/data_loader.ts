@@ -6,6 +6,7 @@ import { defaultCollate, type Collated } from "./collate.js";
 import type { Dataset } from "./dataset.js";
 import { RandomSampler, SequentialSampler, type Sampler } from "./samplers.js";
 
+/** Options of `DataLoader`. */
 export interface DataLoaderOptions<Sample, Batch> {
   /** Samples a batch; default 32. */
   batchSize?: number;

@@ -1,6 +1,7 @@
 /** Samples by number, and the ways to combine them. */
 import type { Generator } from "../random.js";
 
+/** Samples by their numbers. */
 export interface Dataset<Sample = unknown> {
   readonly length: number;
   /**

@@ -2,6 +2,7 @@
 import { ConfigurationError } from "../errors.js";
 import type { Generator } from "../random.js";
 
+/** The order in which samples are drawn in an epoch. */
 export interface Sampler {
   /** How many indices one epoch has. */
   readonly length: number;

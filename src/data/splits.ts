@@ -9,6 +9,7 @@ export interface Split {
   held: number[];
 }
 
+/** A split that keeps the share of each class. */
 export interface StratifiedSplit<Target> extends Split {
   /** Classes with a single sample: it stays in `train`, so that `held` does not know the class. */
   single: Target[];

@@ -5,11 +5,13 @@ import type { HostTensor } from "../host_tensor.js";
 import { hostToTensor } from "./parameter.js";
 import { formatShape } from "./shape_checks.js";
 
+/** Options of `loadStateDict`. */
 export interface LoadStateOptions {
   /** Whether a key that is missing or not expected is an error. Default: true. */
   strict?: boolean;
 }
 
+/** Names that did not match when a state was loaded. */
 export interface LoadStateResult {
   /** Names the module has and the given state has not. */
   missingKeys: string[];

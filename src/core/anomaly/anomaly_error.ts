@@ -1,6 +1,7 @@
 /** The error that `detectAnomaly` stops a run with. */
 import { KindlingError } from "../../errors.js";
 
+/** Where the first number that is not finite was made. */
 export interface Anomaly {
   /** The module's dotted name in the tree, empty for the LightningModule itself; undefined where no module made it. */
   module: string | undefined;

@@ -7,6 +7,7 @@ import type { MetricRecord } from "../types.js";
 import { Callback } from "./callback.js";
 import { requireLogger } from "./require_logger.js";
 
+/** Options of `DeviceStatsMonitor`. */
 export interface DeviceStatsMonitorOptions {
   /** Whether to log the process's and the machine's numbers besides the engine's. Default: true. */
   cpuStats?: boolean;

@@ -14,6 +14,7 @@ import {
   type Mode,
 } from "./monitoring.js";
 
+/** Options of `EarlyStopping`. */
 export interface EarlyStoppingOptions {
   /** The logged metric to watch. */
   monitor: string;
@@ -40,9 +41,11 @@ export interface EarlyStoppingOptions {
   verbose?: boolean;
 }
 
+/** Why `EarlyStopping` ended training. */
 export type StoppingReason =
   "notStopped" | "stoppingThreshold" | "divergenceThreshold" | "patienceExhausted" | "nonFiniteMetric";
 
+/** Ends training when a metric no longer improves. */
 export class EarlyStopping extends Callback {
   readonly monitor: string;
   readonly mode: Mode;

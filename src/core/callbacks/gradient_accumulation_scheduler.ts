@@ -4,11 +4,13 @@ import type { AnyLightningModule } from "../lightning_module.js";
 import type { Trainer } from "../trainer.js";
 import { Callback } from "./callback.js";
 
+/** Options of `GradientAccumulationScheduler`. */
 export interface GradientAccumulationSchedulerOptions {
   /** Batches a step by the 0-based epoch from which on they hold: `{ 0: 8, 4: 4, 8: 1 }`. Before the first: 1. */
   scheduling: Readonly<Record<number, number>>;
 }
 
+/** Changes over how many batches gradients are averaged, from epoch to epoch. */
 export class GradientAccumulationScheduler extends Callback {
   readonly scheduling: Readonly<Record<number, number>>;
 

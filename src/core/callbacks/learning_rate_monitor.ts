@@ -7,6 +7,7 @@ import type { MetricRecord } from "../types.js";
 import { Callback } from "./callback.js";
 import { requireLogger } from "./require_logger.js";
 
+/** Options of `LearningRateMonitor`. */
 export interface LearningRateMonitorOptions {
   /** Whether to log at each step or at the start of each epoch. Default: "step". */
   loggingInterval?: "step" | "epoch";

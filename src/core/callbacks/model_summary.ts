@@ -5,6 +5,7 @@ import type { SummaryOptions } from "../summary/module_summary.js";
 import type { Trainer } from "../trainer.js";
 import { Callback } from "./callback.js";
 
+/** Options of `ModelSummary`. */
 export type ModelSummaryOptions = SummaryOptions;
 
 /**

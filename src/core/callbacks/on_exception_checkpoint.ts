@@ -5,6 +5,7 @@ import type { AnyLightningModule } from "../lightning_module.js";
 import type { Trainer } from "../trainer.js";
 import { Callback } from "./callback.js";
 
+/** Options of `OnExceptionCheckpoint`. */
 export interface OnExceptionCheckpointOptions {
   /** The folder. */
   dirpath: string;

@@ -6,8 +6,10 @@ import type { Trainer } from "../trainer.js";
 import type { Awaitable } from "../types.js";
 import { Callback } from "./callback.js";
 
+/** When predictions are written: after each batch, at the end, or both. */
 export type WriteInterval = "batch" | "epoch" | "batch_and_epoch";
 
+/** Options of `BasePredictionWriter`. */
 export interface PredictionWriterOptions {
   /** Whether to write after each batch, once at the end, or both. Default: "batch". */
   writeInterval?: WriteInterval;

@@ -8,6 +8,7 @@ import { formatCount } from "./progress/format.js";
 import { PlainLines } from "./progress/plain_lines.js";
 import { TerminalBar } from "./progress/terminal_bar.js";
 
+/** Options of `ProgressBar`. */
 export interface ProgressBarOptions {
   /** Default: standard error. A stream with `isTTY` gets a bar. */
   stream?: NodeJS.WritableStream & { readonly isTTY?: boolean };

@@ -8,6 +8,7 @@ import { isTensor } from "../to_device.js";
 import { Callback } from "./callback.js";
 import { checkMode, savedNumber, type Mode } from "./monitoring.js";
 
+/** Options of `SpikeDetection`. */
 export interface SpikeDetectionOptions {
   /** Which way the loss is meant to go; only jumps the other way count. Default: "min". */
   mode?: Mode;

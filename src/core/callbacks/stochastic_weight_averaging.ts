@@ -8,6 +8,7 @@ import { AveragedWeights, equalAverage, type AverageFunction } from "./averaging
 import { updateBatchNorm } from "./averaging/batch_norm_statistics.js";
 import { Callback } from "./callback.js";
 
+/** Options of `StochasticWeightAveraging`. */
 export interface StochasticWeightAveragingOptions {
   /** The learning rate while averaging, for all parameter groups or for each. */
   swaLrs: number | readonly number[];

@@ -13,6 +13,7 @@ export interface ThroughputMeasurement {
   flops?: number;
 }
 
+/** Options of `Throughput`. */
 export interface ThroughputOptions {
   /** Measurements that rates are taken over; nothing is said before there are as many. Default: 100. */
   windowSize?: number;
@@ -20,6 +21,7 @@ export interface ThroughputOptions {
   availableFlops?: number;
 }
 
+/** Batches, samples, items and operations a second, over a window of batches. */
 export class Throughput {
   readonly #windowSize: number;
   readonly #availableFlops: number | undefined;

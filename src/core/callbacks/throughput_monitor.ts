@@ -7,6 +7,7 @@ import { Callback } from "./callback.js";
 import { requireLogger } from "./require_logger.js";
 import { Throughput, type ThroughputOptions } from "./throughput.js";
 
+/** Options of `ThroughputMonitor`. */
 export interface ThroughputMonitorOptions extends ThroughputOptions {
   /** Samples in a host batch. Default: the length of its first array. */
   batchSizeFn?: (batch: unknown) => number;

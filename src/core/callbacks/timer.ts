@@ -4,6 +4,7 @@ import { durationMilliseconds, type Duration } from "../duration.js";
 import type { Trainer } from "../trainer.js";
 import { Callback } from "./callback.js";
 
+/** Options of `Timer`. */
 export interface TimerOptions {
   /** How long training may take, earlier parts of a resumed run included. Default: no limit, times are only measured. */
   duration?: Duration;

@@ -8,6 +8,7 @@ import type { Trainer } from "../trainer.js";
 import { AveragedWeights, equalAverage, type AverageFunction } from "./averaging/averaged_weights.js";
 import { Callback } from "./callback.js";
 
+/** Options of `WeightAveraging`. */
 export interface WeightAveragingOptions {
   /** Whether float buffers, such as batch norms' statistics, are averaged too; otherwise the latest count. Default: true. */
   useBuffers?: boolean;
@@ -127,6 +128,7 @@ export class WeightAveraging extends Callback {
   }
 }
 
+/** Options of `EMAWeightAveraging`. */
 export interface EMAWeightAveragingOptions {
   /** Share of the average that is kept at an update. Default: 0.999. */
   decay?: number;

@@ -14,6 +14,7 @@ import { CHECKSUM_KEY, hasRightChecksum, NO_CHECKSUM, writeWithChecksum } from "
 import { FORMAT_VERSION, migrate } from "./migrations.js";
 import { packState, unpackState } from "./packing.js";
 
+/** Everything that training needs to go on. */
 export interface Checkpoint {
   /** The release that wrote it. */
   kindlingVersion: string;

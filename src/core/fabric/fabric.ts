@@ -40,6 +40,7 @@ export interface SetupOptions {
   scheduler: LrScheduler;
 }
 
+/** Options of `fabric.setupDataloaders`. */
 export interface SetupDataloadersOptions {
   /** Whether batches come as tensors; with false, as the loader makes them. Default: true. */
   moveToDevice?: boolean;
@@ -52,6 +53,7 @@ type SetUpLoaders<Loaders extends SeveralLoaders> = {
   [Key in keyof Loaders]: Loaders[Key] extends BatchLoader<infer Batch> ? FabricDataLoader<Batch> : never;
 };
 
+/** Devices, precision, files, logs and collectives for a training loop of your own. */
 export class Fabric {
   readonly strategy: Strategy;
   readonly callbacks: readonly object[];

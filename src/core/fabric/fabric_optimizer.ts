@@ -2,6 +2,7 @@
 import type { Optimizer, OptimizerState } from "../../nn/index.js";
 import { LightningOptimizer } from "../lightning_optimizer.js";
 
+/** An optimizer that steps through Fabric's strategy and precision. */
 export class FabricOptimizer<O extends Optimizer = Optimizer> extends LightningOptimizer {
   /** The optimizer that was set up: schedules are made for it. */
   declare readonly optimizer: O;

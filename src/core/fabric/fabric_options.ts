@@ -3,6 +3,7 @@ import { ConfigurationError, describeChoices } from "../../errors.js";
 import type { Logger } from "../loggers/logger.js";
 import type { StrategyOptions } from "../strategies/index.js";
 
+/** Options of `Fabric`. */
 export interface FabricOptions extends StrategyOptions {
   /** Objects whose methods `fabric.call` calls: Kindling's callbacks or your own. Default: none. */
   callbacks?: object | readonly object[];

@@ -7,6 +7,7 @@ import { BaseFinetuning, type FreezeOptions } from "./base_finetuning.js";
 import { backboneOf } from "./finetunable.js";
 import { groupsOf, setLearningRate } from "./param_groups.js";
 
+/** Options of `BackboneFinetuning`. */
 export interface BackboneFinetuningOptions extends FreezeOptions {
   /** The 0-based epoch from whose start on the backbone trains. Default: 10. */
   unfreezeBackboneAtEpoch?: number;

@@ -16,6 +16,7 @@ import {
   type GroupLayout,
 } from "./param_groups.js";
 
+/** Options of `freeze`. */
 export interface FreezeOptions {
   /**
    * Whether batch norms in frozen layers train all the same: scale and shift learn, and the statistics follow the batches.
@@ -25,6 +26,7 @@ export interface FreezeOptions {
   trainBatchNorm?: boolean;
 }
 
+/** Options of `unfreezeAndAddParamGroup`. */
 export interface UnfreezeOptions {
   /** The learning rate. Default: that of the first group, divided by `initialDenomLr`. */
   lr?: number;

@@ -5,6 +5,7 @@ import type { AnyLightningModule } from "../lightning_module.js";
 import type { Awaitable } from "../types.js";
 import type { BaseFinetuning } from "./base_finetuning.js";
 
+/** A module that knows which of its layers are the backbone. */
 export interface Finetunable {
   /** The layers that start from learned weights. Undefined where they are frozen for good, as in an ONNX session. */
   readonly backbone: AnyModule | undefined;

@@ -52,6 +52,7 @@ export class Freeze extends BaseFinetuning {
   }
 }
 
+/** Options of strategies that unfreeze. */
 export interface UnfreezingOptions extends FreezeOptions {
   /** The freed layers' learning rate as a share of the first parameter group's. Default: 0.1. */
   lrRatio?: number;
@@ -112,6 +113,7 @@ function freeTogether(layers: readonly Layer[], optimizer: Optimizer, lr: number
   addParameters(optimizer, filterOnOptimizer(optimizer, parameters), lr);
 }
 
+/** Options of the strategy `freeze_unfreeze`. */
 export interface FreezeUnfreezeOptions extends UnfreezingOptions {
   /** The 0-based epoch from whose start on the backbone trains. */
   epoch: number;
@@ -136,6 +138,7 @@ export class FreezeUnfreeze extends Unfreezing {
   }
 }
 
+/** Options of the strategy `unfreeze_milestones`. */
 export interface UnfreezeMilestonesOptions extends UnfreezingOptions {
   /** The epochs at whose start the last `numLayers` layers, and then all others, begin to train. */
   epochs: readonly [number, number];
@@ -170,6 +173,7 @@ export class UnfreezeMilestones extends Unfreezing {
   }
 }
 
+/** Options of the strategy `gradual_unfreeze`. */
 export interface GradualUnfreezeOptions extends FreezeOptions {
   /** Into how many groups of about as many layers the backbone is cut. Default: 4. */
   numGroups?: number;

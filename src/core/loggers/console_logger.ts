@@ -3,6 +3,7 @@ import { toJson } from "../json.js";
 import type { MetricRecord } from "../types.js";
 import { Logger, withPrefix } from "./logger.js";
 
+/** Options of `ConsoleLogger`. */
 export interface ConsoleLoggerOptions {
   /** Default: standard output. */
   stream?: NodeJS.WritableStream;

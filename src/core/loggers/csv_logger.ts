@@ -10,6 +10,7 @@ import type { MetricRecord } from "../types.js";
 import { Logger, withPrefix } from "./logger.js";
 import { claimVersion, inFolder, versionFolder } from "./version_folder.js";
 
+/** Options of `CSVLogger`. */
 export interface CSVLoggerOptions {
   /** The folder of all experiments. Default: the working directory. */
   saveDir?: string;

@@ -47,6 +47,7 @@ const rules: Record<string, LogRule> = {
   onTestEpochEnd: testEpoch,
 };
 
+/** Options of `log` and `logDict`. */
 export interface LogOptions {
   /** Show the value in the progress bar. Default: false. */
   progBar?: boolean;

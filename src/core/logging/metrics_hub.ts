@@ -14,6 +14,7 @@ import {
   type ResolvedLog,
 } from "./log_rules.js";
 
+/** What can be logged: a number, a tensor of one element, or a metric. */
 export type LogValue = number | EpochMetric | { readonly shape: readonly number[] };
 
 /** The place of a loader among those of its stage. */

@@ -11,6 +11,7 @@ export interface EpochSums {
   max: number;
 }
 
+/** The metrics of an open epoch, as a checkpoint holds them. */
 export interface MetricsState {
   /** Every metric with its last value, as monitors see it. */
   callbackMetrics: MetricRecord;

@@ -7,6 +7,7 @@ import { CheckpointError, ConfigurationError } from "../../errors.js";
 import type { Optimizer } from "../../nn/index.js";
 import { parametersOf, scaleGradients } from "../gradients.js";
 
+/** Options of `GradScaler`. */
 export interface GradScalerOptions {
   /** The first scale, > 0. Default: 65536. */
   initScale?: number;

@@ -4,11 +4,13 @@ import type { Optimizer, Parameter } from "../../nn/index.js";
 import { GradScaler, type GradScalerState } from "./grad_scaler.js";
 import { Precision, type PrecisionName } from "./precision.js";
 
+/** Options of `MixedPrecision`. */
 export interface MixedPrecisionOptions {
   /** Default: one with PyTorch's defaults. */
   scaler?: GradScaler;
 }
 
+/** Products in float16 with the loss scaled; weights and all else in float32. */
 export class MixedPrecision extends Precision {
   override readonly name: PrecisionName = "16-mixed";
   readonly scaler: GradScaler;

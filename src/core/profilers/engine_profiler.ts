@@ -4,6 +4,7 @@ import { ConfigurationError } from "../../errors.js";
 import { Profiler, type ProfilerOptions } from "./profiler.js";
 import { formatNumber, formatTable } from "./table.js";
 
+/** Options of `EngineProfiler`. */
 export interface EngineProfilerOptions extends ProfilerOptions {
   /** Batches to let pass first. Default: 2. */
   wait?: number;

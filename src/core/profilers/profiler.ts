@@ -3,6 +3,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Stage } from "../data_module.js";
 
+/** Options of `Profiler`. */
 export interface ProfilerOptions {
   /** The folder of the report's file. Default: the Trainer's `logDir`. */
   dirpath?: string;

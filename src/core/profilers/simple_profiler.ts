@@ -3,6 +3,7 @@ import { ConfigurationError } from "../../errors.js";
 import { Profiler, type ProfilerOptions } from "./profiler.js";
 import { formatNumber, formatTable } from "./table.js";
 
+/** Options of `SimpleProfiler`. */
 export interface SimpleProfilerOptions extends ProfilerOptions {
   /** Whether the table has the columns for calls and percentage. Default: true. */
   extended?: boolean;

@@ -7,6 +7,7 @@ import type { PrecisionName } from "../precision/precision.js";
 /** Whether a run may compute where equal runs can differ in the last bits. */
 export type Deterministic = boolean | "warn";
 
+/** Options of where a run computes. */
 export interface DeviceOptions {
   /** Default "auto": where the engine computes already, or else the engine's own choice. */
   accelerator?: Accelerator | "auto";

@@ -11,6 +11,7 @@ export interface StrategyRequest extends StrategyParts {
   numNodes: number;
 }
 
+/** Makes a strategy of a registered name. */
 export type StrategyFactory = (request: StrategyRequest) => Strategy;
 
 const factories = new Map<string, StrategyFactory>([

@@ -6,6 +6,7 @@ import { resolvePrecision, type PrecisionOption } from "../precision/resolve_pre
 import { strategyRegistry } from "./registry.js";
 import { Strategy } from "./strategy.js";
 
+/** Options of where and how to compute, shared by the Trainer and Fabric. */
 export interface StrategyOptions {
   /**
    * Where to compute. Default "auto": where `engine.use` was told to, or else, on the first run of the process, the best

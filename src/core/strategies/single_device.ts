@@ -4,6 +4,7 @@ import type { BatchLoader } from "../data_module.js";
 import type { Awaitable } from "../types.js";
 import { Strategy, type ReduceOp } from "./strategy.js";
 
+/** One process on one device. */
 export class SingleDeviceStrategy extends Strategy {
   readonly name = "single_device";
   readonly globalRank = 0;

@@ -13,11 +13,13 @@ import { checkDeterministic, useDevice, type Deterministic, type DeviceOptions }
 /** How values of all processes become one. */
 export type ReduceOp = "mean" | "sum" | "min" | "max";
 
+/** What a strategy is made of. */
 export interface StrategyParts extends DeviceOptions {
   /** Default: "32-true". */
   precision?: Precision;
 }
 
+/** How and where runs compute: device, precision, processes and files. */
 export abstract class Strategy {
   /** Its name among the options. */
   abstract readonly name: string;

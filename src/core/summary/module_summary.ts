@@ -11,6 +11,7 @@ import { formatSummary } from "./format_summary.js";
 /** The shape of a tensor, or those in an array or object; "?" for anything else. */
 export type ShapeSummary = readonly number[] | string | { readonly [name: string]: ShapeSummary };
 
+/** One layer of a `ModuleSummary`. */
 export interface LayerSummary {
   /** From the module: `features.0`. */
   name: string;
@@ -27,6 +28,7 @@ export interface LayerSummary {
   flops?: number;
 }
 
+/** Options of `summary`. */
 export interface SummaryOptions {
   /** Levels of layers to list; -1 for all, 0 for the totals alone. Default: 1. */
   maxDepth?: number;

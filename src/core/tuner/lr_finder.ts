@@ -5,6 +5,7 @@ import { steepest, valley } from "./suggestions.js";
 
 const methods = { steepest, valley };
 
+/** Options of `finder.suggestion`. */
 export interface SuggestionOptions {
   /** "steepest": where the loss falls fastest. "valley": the middle of the longest fall, as fastai. Default: "steepest". */
   method?: keyof typeof methods;
@@ -14,6 +15,7 @@ export interface SuggestionOptions {
   skipEnd?: number;
 }
 
+/** The losses at rising learning rates, and what they suggest. */
 export class LrFinder {
   /** The learning rate of each step, and the smoothed loss with it. */
   readonly results: { readonly lr: readonly number[]; readonly loss: readonly number[] };

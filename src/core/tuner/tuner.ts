@@ -9,6 +9,7 @@ import { LrFinder, type SuggestionOptions } from "./lr_finder.js";
 import { LrRangeTest } from "./lr_range_test.js";
 import { QUIET, trial } from "./trial.js";
 
+/** Options of `tuner.lrFind`. */
 export interface LrFindOptions {
   /** The learning rate of the first step. Default: 1e-8. */
   minLr?: number;
@@ -28,6 +29,7 @@ export interface LrFindOptions {
   method?: SuggestionOptions["method"];
 }
 
+/** Options of `tuner.scaleBatchSize`. */
 export interface ScaleBatchSizeOptions {
   /** "power" doubles until memory is short; "binsearch" then searches in between. Default: "power". */
   mode?: "power" | "binsearch";

@@ -6,6 +6,7 @@ import { applyGeometry, checkGeometry, finishGeometry, sharpResize, type ImageGe
 import { sharp } from "./sharp.js";
 import { resolveSource, type ImageSource, type LocalSource, type ResolvedSource } from "./source.js";
 
+/** Options of decoding a picture. */
 export interface DecodeOptions extends ImageGeometry, DownloadOptions {
   /** Pictures with more pixels by their header are refused before they are decoded; default 100 million. */
   maxPixels?: number;

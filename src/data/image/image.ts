@@ -28,6 +28,7 @@ export interface PixelData extends Size {
 /** What transparent pixels are laid on. */
 const BACKGROUND = 255;
 
+/** Whether a value is an array of pixels with its size. */
 export function isPixelData(source: unknown): source is PixelData {
   return typeof source === "object" && source !== null && "data" in source && "width" in source;
 }

@@ -12,6 +12,7 @@ import { applyTransforms } from "./transforms/compose.js";
 /** A class number, or 0 and 1 for each class as float32 [classes]. */
 export type ClassificationTarget = number | HostTensor;
 
+/** A picture with what is to be learnt of it. */
 export interface ImageSample {
   /** uint8 [height, width, 3]. */
   input: HostTensor;
@@ -46,6 +47,7 @@ export class MemoryBudget {
 /** Options of the decoder that do not concern the size. */
 export type DecodeLimits = Pick<DecodeOptions, "maxPixels" | "timeoutSeconds" | "maxBytes">;
 
+/** Options of `ImageDataset`. */
 export interface ImageDatasetOptions {
   targets?: readonly ClassificationTarget[];
   /** Default: pictures as they are. */
@@ -55,6 +57,7 @@ export interface ImageDatasetOptions {
   decode?: DecodeLimits;
 }
 
+/** Pictures as a dataset: decoded, transformed, and kept in memory where they fit. */
 export class ImageDataset implements Dataset<ImageSample> {
   readonly sources: readonly ImageSource[];
   readonly targets: readonly ClassificationTarget[] | undefined;

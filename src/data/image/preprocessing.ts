@@ -20,6 +20,7 @@ export interface ImagePipeline {
   transforms: readonly ImageTransform[];
 }
 
+/** A preprocessing as a saved task holds it. */
 export interface ImagePreprocessingJSON extends ImageGeometry {
   trainTransforms?: TransformDescription[];
 }
@@ -63,7 +64,11 @@ export function outputSize({ resize, centerCrop }: ImagePreprocessing): Size | u
   return resize !== undefined && "width" in resize ? resize : undefined;
 }
 
-/** @throws ConfigurationError `ERR_TRANSFORM_UNKNOWN`, `ERR_IMAGE_SIZE` */
+/**
+ * The preprocessing that `toJSON` described.
+ *
+ * @throws ConfigurationError `ERR_TRANSFORM_UNKNOWN`, `ERR_IMAGE_SIZE`
+ */
 export function preprocessingFromJSON(json: ImagePreprocessingJSON): ImagePreprocessing {
   checkGeometry(json);
   return { ...json, trainTransforms: (json.trainTransforms ?? []).map(imageTransformFromJSON) };

@@ -1,6 +1,7 @@
 /** Resizes pictures as PIL does: a separable filter that widens with what it shrinks, columns before rows. */
 import type { Image, Size } from "./image.js";
 
+/** How pictures are enlarged and reduced. */
 export type Interpolation = "nearest" | "bilinear" | "bicubic" | "lanczos";
 
 interface Filter {

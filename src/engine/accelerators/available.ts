@@ -7,8 +7,10 @@ import { Device, libraryFolder, type DeviceSettings, type Provider } from "../ru
 import { vulkanDevices } from "./vulkan.js";
 
 export const ACCELERATORS = ["cuda", "webgpu", "directml", "coreml", "tensorflow", "cpu"] as const;
+/** Where the engine can compute. */
 export type Accelerator = (typeof ACCELERATORS)[number];
 
+/** An accelerator, whether it works here, and if not why and how to get it. */
 export interface AcceleratorInfo {
   name: Accelerator;
   available: boolean;

@@ -18,6 +18,7 @@ export function leakyRelu(x: tf.Tensor, negativeSlope = 0.01): tf.Tensor {
   return tf.leakyRelu(x, negativeSlope);
 }
 
+/** Options of `gelu`. */
 export interface GeluOptions {
   /** `tanh` approximates Φ by a tanh of a cubic; `none` is exact. Default: `none`. */
   approximate?: GeluApproximation;
@@ -53,6 +54,7 @@ export function sigmoid(x: tf.Tensor): tf.Tensor {
   return tf.sigmoid(x);
 }
 
+/** The hyperbolic tangent of every element. */
 export function tanh(x: tf.Tensor): tf.Tensor {
   return tf.tanh(x);
 }

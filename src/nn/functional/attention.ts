@@ -5,6 +5,7 @@ import { ConfigurationError } from "../../errors.js";
 import { formatShape } from "../shape_checks.js";
 import { dropoutFactors } from "./dropout.js";
 
+/** Options of `scaledDotProductAttention`. */
 export interface AttentionOptions {
   /**
    * Broadcast to […, queries, keys]. bool: true where a query sees a key. float32: added to the scaled products.

@@ -2,6 +2,7 @@
 import type * as tf from "@tensorflow/tfjs-core";
 import { fusedBatchNorm, fusedBatchNormInference } from "../../engine/fused/batch_norm.js";
 
+/** Normalised activations, and the statistics of the batch. */
 export interface BatchNormResult {
   /** Shaped as the input. */
   output: tf.Tensor;

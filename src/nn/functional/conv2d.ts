@@ -2,6 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { EngineError } from "../../errors.js";
 
+/** Strides, padding, dilation and groups of a convolution. */
 export interface Conv2dSettings {
   stride: readonly [number, number];
   /** Zeros around the picture: above, below, left, right. */
@@ -14,6 +15,8 @@ export interface Conv2dSettings {
 type Explicit = [[number, number], [number, number], [number, number], [number, number]];
 
 /**
+ * Two-dimensional convolution with a weight in PyTorch's layout.
+ *
  * @param input [batch, height, width, in]
  * @param weight [out, in / groups, kernelHeight, kernelWidth]
  * @returns [batch, outHeight, outWidth, out]

@@ -3,12 +3,15 @@ import type * as tf from "@tensorflow/tfjs-core";
 import { fusedEmbedding } from "../../engine/fused/embedding.js";
 import { ConfigurationError } from "../../errors.js";
 
+/** The table that `embedding` looks up. */
 export interface EmbeddingParameters {
   /** A row that gets no gradient. Default: none. */
   paddingIdx?: number | null;
 }
 
 /**
+ * Rows of a table, looked up by their numbers.
+ *
  * @param indices int32 […], each from 0 to the number of rows - 1
  * @param weight [rows, width]
  * @returns […, width]

@@ -4,6 +4,7 @@ import { fusedGroupNorm } from "../../engine/fused/group_norm.js";
 import { ConfigurationError } from "../../errors.js";
 import { formatShape } from "../shape_checks.js";
 
+/** Scale, shift and epsilon of `groupNorm`. */
 export interface GroupNormParameters {
   /** Factor, [channels]. Default: 1. */
   weight?: tf.Tensor | null;

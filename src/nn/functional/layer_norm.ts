@@ -4,6 +4,7 @@ import { fusedLayerNorm } from "../../engine/fused/layer_norm.js";
 import { ConfigurationError } from "../../errors.js";
 import { formatShape } from "../shape_checks.js";
 
+/** Scale, shift and epsilon of `layerNorm`. */
 export interface LayerNormParameters {
   /** Factor, shaped as the normalised axes. Default: 1. */
   weight?: tf.Tensor | null;

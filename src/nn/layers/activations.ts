@@ -67,6 +67,7 @@ export class Sigmoid extends Module {
   }
 }
 
+/** The hyperbolic tangent of every element. */
 export class Tanh extends Module {
   forward(input: tf.Tensor): tf.Tensor {
     return functional.tanh(input);

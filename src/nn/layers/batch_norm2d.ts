@@ -8,6 +8,7 @@ import { Module } from "../module.js";
 import { ModuleBuffer, Parameter } from "../parameter.js";
 import { checkPictures, formatShape } from "../shape_checks.js";
 
+/** Options of batch normalisation layers. */
 export interface BatchNormOptions {
   /** Added to the variance. Default: 1e-5. */
   eps?: number;

@@ -7,6 +7,7 @@ import { Module } from "../module.js";
 import { Parameter } from "../parameter.js";
 import { formatShape } from "../shape_checks.js";
 
+/** Options of `Conv1d`. */
 export interface Conv1dOptions {
   /** Default: 1. */
   stride?: number;

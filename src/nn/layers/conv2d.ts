@@ -7,6 +7,7 @@ import { Module } from "../module.js";
 import { Parameter } from "../parameter.js";
 import { checkPictures, formatShape, pair, type Pair } from "../shape_checks.js";
 
+/** Options of `Conv2d`. */
 export interface Conv2dOptions {
   /** Default: 1. */
   stride?: Pair;

@@ -7,6 +7,7 @@ import { normal } from "../init.js";
 import { Module } from "../module.js";
 import { Parameter } from "../parameter.js";
 
+/** Options of `Embedding`. */
 export interface EmbeddingOptions {
   /** A row that starts as zeros and is not trained; negative ones count from the end. Default: none. */
   paddingIdx?: number;

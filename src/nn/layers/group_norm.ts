@@ -7,6 +7,7 @@ import { Module } from "../module.js";
 import { Parameter } from "../parameter.js";
 import { checkFeatures } from "../shape_checks.js";
 
+/** Options of `GroupNorm`. */
 export interface GroupNormOptions {
   /** Added to the variance. Default: 1e-5. */
   eps?: number;

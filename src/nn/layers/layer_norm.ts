@@ -5,6 +5,7 @@ import { ones, zeros } from "../init.js";
 import { Module } from "../module.js";
 import { Parameter } from "../parameter.js";
 
+/** Options of `LayerNorm`. */
 export interface LayerNormOptions {
   /** Added to the variance. Default: 1e-5. */
   eps?: number;

@@ -6,6 +6,7 @@ import { Module } from "../module.js";
 import { Parameter } from "../parameter.js";
 import { checkFeatures } from "../shape_checks.js";
 
+/** Options of `Linear`. */
 export interface LinearOptions {
   /** Whether to add a bias. Default: true. */
   bias?: boolean;

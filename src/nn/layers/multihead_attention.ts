@@ -9,6 +9,7 @@ import { Parameter } from "../parameter.js";
 import { checkFeatures } from "../shape_checks.js";
 import { Linear } from "./linear.js";
 
+/** Options of `MultiheadAttention`. */
 export interface MultiheadAttentionOptions {
   /** Share of the attention probabilities that are dropped in training. Default: 0. */
   dropout?: number;
@@ -18,6 +19,7 @@ export interface MultiheadAttentionOptions {
   batchFirst?: boolean;
 }
 
+/** Which places attention leaves out. */
 export interface AttentionMasks {
   /** bool [batch, keys]: true for keys that are padding and are not seen. float32: added to the scaled products. */
   keyPaddingMask?: tf.Tensor | null;

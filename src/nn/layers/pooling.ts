@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { Module } from "../module.js";
 import { checkPictures, pair, type Pair } from "../shape_checks.js";
 
+/** Options of pooling layers. */
 export interface PoolOptions {
   /** Default: the kernel size. */
   stride?: Pair;

@@ -10,6 +10,7 @@ import { MultiheadAttention, type AttentionMasks } from "./multihead_attention.j
 
 const activations = { relu, gelu: (x: tf.Tensor) => gelu(x) };
 
+/** Options of `TransformerEncoderLayer`. */
 export interface TransformerEncoderLayerOptions {
   /** Width of the feed-forward network. Default: 2048. */
   dimFeedforward?: number;

@@ -2,6 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { checkSameShape } from "../shape_checks.js";
 
+/** Options of `binaryCrossEntropy`. */
 export interface BinaryCrossEntropyOptions {
   /** Factor of the positive targets, one for each class of the last axis, or for all. Default: 1. */
   posWeight?: tf.Tensor1D | readonly number[] | number;

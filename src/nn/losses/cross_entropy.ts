@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { ConfigurationError } from "../../errors.js";
 import { checkTarget, softmaxCrossEntropy } from "../functional/softmax_cross_entropy.js";
 
+/** Options of `crossEntropy`. */
 export interface CrossEntropyOptions {
   /** Share of the target that is spread evenly over all classes (Szegedy et al., 2016), 0 to 1. Default: 0. */
   labelSmoothing?: number;

@@ -4,6 +4,7 @@ import { canFuse, runFused } from "../../engine/fused/fused.js";
 import { ConfigurationError } from "../../errors.js";
 import { formatShape } from "../shape_checks.js";
 
+/** Options of `ctcLoss`. */
 export interface CtcLossOptions {
   /** The class that stands for "no label here". Default: 0. */
   blank?: number;

@@ -5,6 +5,7 @@ import { checkSingleLabel } from "./confusion_matrix.js";
 import { RunningSum, type Metric } from "./metric.js";
 import { MultiLabelCounts } from "./multi_label.js";
 
+/** Options of `Accuracy`. */
 export interface AccuracyOptions {
   /** Classes, or labels where `multiLabel` is set. */
   numClasses: number;

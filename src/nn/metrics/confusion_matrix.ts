@@ -4,6 +4,7 @@ import { ConfigurationError, DataError } from "../../errors.js";
 import { formatShape } from "../shape_checks.js";
 import { RunningSum, type Metric } from "./metric.js";
 
+/** Options of `ConfusionMatrix`. */
 export interface ConfusionMatrixOptions {
   /** At least 2. */
   numClasses: number;

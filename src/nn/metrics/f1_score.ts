@@ -4,8 +4,10 @@ import { ConfusionMatrix } from "./confusion_matrix.js";
 import type { Metric } from "./metric.js";
 import { MultiLabelCounts, type LabelCounts } from "./multi_label.js";
 
+/** How the scores of the classes become one. */
 export type F1Average = "macro" | "micro" | "none";
 
+/** Options of `F1Score`. */
 export interface F1ScoreOptions<Average extends F1Average = F1Average> {
   /** Classes, or labels where `multiLabel` is set. */
   numClasses: number;

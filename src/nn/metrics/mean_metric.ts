@@ -2,6 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { RunningSum } from "./metric.js";
 
+/** The weighted mean of numbers over an epoch. */
 export class MeanMetric {
   readonly #sums = new RunningSum();
 

@@ -5,6 +5,7 @@ import { atLeastZero, positive } from "./group_options.js";
 import { Optimizer, type OptimizerParameters, type ParamGroup, type UpdateRule } from "./optimizer.js";
 import { decoupledDecay, rootMeanSquare, runningMean } from "./update_terms.js";
 
+/** Options of `Adafactor`. */
 export interface AdafactorOptions {
   /**
    * The step relative to the parameters' size: with `relativeStep` the largest one, otherwise the one that is taken.

@@ -4,6 +4,7 @@ import { atLeastZero } from "./group_options.js";
 import { Optimizer, type OptimizerParameters, type ParamGroup, type UpdateRule } from "./optimizer.js";
 import { l2Penalty } from "./update_terms.js";
 
+/** Options of `Adagrad`. */
 export interface AdagradOptions {
   /** Learning rate. Default: 1e-2. */
   lr?: number;

@@ -4,6 +4,7 @@ import { atLeastZero, belowOne } from "./group_options.js";
 import { Optimizer, type OptimizerParameters, type ParamGroup, type UpdateRule } from "./optimizer.js";
 import { decoupledDecay, l2Penalty, runningMean } from "./update_terms.js";
 
+/** Options of `Adam`. */
 export interface AdamOptions {
   /** Learning rate. Default: 1e-3. */
   lr?: number;

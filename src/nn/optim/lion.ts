@@ -4,6 +4,7 @@ import { atLeastZero, belowOne } from "./group_options.js";
 import { Optimizer, type OptimizerParameters, type ParamGroup, type UpdateRule } from "./optimizer.js";
 import { decoupledDecay, runningMean } from "./update_terms.js";
 
+/** Options of `Lion`. */
 export interface LionOptions {
   /** Learning rate; three to ten times below AdamW's. Default: 1e-4. */
   lr?: number;

@@ -4,6 +4,7 @@ import { atLeastZero, belowOne } from "./group_options.js";
 import { Optimizer, type OptimizerParameters, type ParamGroup, type UpdateRule } from "./optimizer.js";
 import { l2Penalty, runningMean } from "./update_terms.js";
 
+/** Options of `RMSprop`. */
 export interface RMSpropOptions {
   /** Learning rate. Default: 1e-2. */
   lr?: number;

@@ -5,6 +5,7 @@ import { atLeastZero } from "./group_options.js";
 import { Optimizer, type OptimizerParameters, type ParamGroup, type UpdateRule } from "./optimizer.js";
 import { l2Penalty } from "./update_terms.js";
 
+/** Options of `SGD`. */
 export interface SGDOptions {
   /** Learning rate. */
   lr: number;

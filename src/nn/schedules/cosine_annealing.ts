@@ -2,6 +2,7 @@
 import type { Optimizer } from "../optim/optimizer.js";
 import { isCount, LrCurve, requireSchedule } from "./lr_scheduler.js";
 
+/** Options of `CosineAnnealingLR`. */
 export interface CosineAnnealingLROptions {
   /** Steps from each group's learning rate down to `etaMin`. After them the curve rises again. */
   tMax: number;
@@ -9,6 +10,7 @@ export interface CosineAnnealingLROptions {
   etaMin?: number;
 }
 
+/** Half a cosine from the first learning rate down to `etaMin` (PyTorch's `CosineAnnealingLR`; Loshchilov and Hutter, 2017). */
 export class CosineAnnealingLR extends LrCurve {
   readonly tMax: number;
   readonly etaMin: number;
@@ -27,6 +29,7 @@ export class CosineAnnealingLR extends LrCurve {
   }
 }
 
+/** Options of `CosineAnnealingWarmRestarts`. */
 export interface CosineAnnealingWarmRestartsOptions {
   /** Steps until the first restart. */
   t0: number;

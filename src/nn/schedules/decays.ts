@@ -17,6 +17,7 @@ export class ExponentialLR extends LrFactor {
   }
 }
 
+/** Options of `PolynomialLR`. */
 export interface PolynomialLROptions {
   /** Steps until the learning rate is 0. Default: 5. */
   totalIters?: number;

@@ -4,6 +4,7 @@ import { halfCosine } from "./cosine_annealing.js";
 import { isCount, LrCurve, requireSchedule, type MomentumGroup } from "./lr_scheduler.js";
 import { PerGroup } from "./per_group.js";
 
+/** Options of `OneCycleLR`. */
 export interface OneCycleLROptions {
   /** The highest learning rate, for all groups or for each. */
   maxLr: number | readonly number[];

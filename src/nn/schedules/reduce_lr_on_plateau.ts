@@ -3,6 +3,7 @@ import type { Optimizer } from "../optim/optimizer.js";
 import { isCount, LrScheduler, requireSchedule, type LrSchedulerState } from "./lr_scheduler.js";
 import { PerGroup } from "./per_group.js";
 
+/** Options of `ReduceLROnPlateau`. */
 export interface ReduceLROnPlateauOptions {
   /** Whether less or more of the metric is better. Default: "min". */
   mode?: "min" | "max";

@@ -2,6 +2,7 @@
 import type { Optimizer } from "../optim/optimizer.js";
 import { isCount, LrFactor, requireSchedule } from "./lr_scheduler.js";
 
+/** Options of `StepLR`. */
 export interface StepLROptions {
   /** Steps between two falls. */
   stepSize: number;
@@ -28,6 +29,7 @@ export class StepLR extends LrFactor {
   }
 }
 
+/** Options of `MultiStepLR`. */
 export interface MultiStepLROptions {
   /** The steps, counted from 0, at which the learning rate falls; twice the same for two falls at once. */
   milestones: readonly number[];

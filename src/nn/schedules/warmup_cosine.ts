@@ -3,6 +3,7 @@ import type { Optimizer } from "../optim/optimizer.js";
 import { halfCosine } from "./cosine_annealing.js";
 import { LrCurve, requireSchedule } from "./lr_scheduler.js";
 
+/** Options of `WarmupCosine`. */
 export interface WarmupCosineOptions {
   /** Steps of the linear start; between 0 and 1 a share of `totalSteps`. Default: 0. */
   warmupSteps?: number;

@@ -2,6 +2,7 @@
 import type { Optimizer } from "../optim/optimizer.js";
 import { isCount, LrFactor, requireSchedule } from "./lr_scheduler.js";
 
+/** Options of `LinearLR`. */
 export interface LinearLROptions {
   /** Factor at step 0, above 0 and at most 1. Default: 1 / 3. */
   startFactor?: number;
@@ -47,6 +48,7 @@ export class LinearLR extends LrFactor {
   }
 }
 
+/** Options of `ConstantLR`. */
 export interface ConstantLROptions {
   /** Factor before step `totalIters`, from 0 to 1. Default: 1 / 3. */
   factor?: number;

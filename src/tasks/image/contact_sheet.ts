@@ -6,6 +6,7 @@ import type { ImageSource } from "../../data/image/source.js";
 import { measureText, shortenText, textAscent, textPath } from "../../data/image/text.js";
 import { ConfigurationError } from "../../errors.js";
 
+/** A picture of a contact sheet, with what is written below it. */
 export interface ContactSheetItem {
   image: ImageSource;
   /** The lines under the picture; each is cut with an ellipsis where it is wider than the tile. */
@@ -14,6 +15,7 @@ export interface ContactSheetItem {
   correct?: boolean;
 }
 
+/** Options of `contactSheet`. */
 export interface ContactSheetOptions {
   /** Tiles in a row. Default: as many as make the grid about square. */
   columns?: number;

@@ -42,6 +42,7 @@ import { splitParts, type LabeledParts } from "./split_parts.js";
 export { ImageDataset, type ImageSample };
 export type * from "./image_data_options.js";
 
+/** The parts of a data set. */
 export type ImagePart = "train" | "val" | "test" | "predict";
 
 /** A batch as the loaders give it. */

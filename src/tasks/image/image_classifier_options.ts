@@ -4,6 +4,7 @@ import { ConfigurationError } from "../../errors.js";
 import type { MixOptions } from "./batch_transforms.js";
 import type { ImageClassificationData } from "./image_classification_data.js";
 
+/** Options of `ImageClassifier`. */
 export interface ImageClassifierOptions extends MixOptions {
   /** Where `labels` and `multiLabel` come from, unless they are given. */
   data?: ImageClassificationData;

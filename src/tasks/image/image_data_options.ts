@@ -3,6 +3,7 @@ import type { BadSamplePolicy, DecodeLimits, ImageSource, ImageTransform } from 
 import type { ImageTableOptions } from "./image_table.js";
 import type { GivenTargets, ImageArrays } from "./labeled_images.js";
 
+/** Options of `ImageClassificationData`. */
 export interface ImageClassificationDataOptions extends DecodeLimits {
   /**
    * Takes the `val` part from `train`: a fraction between 0 and 1 or a number of pictures. Every class keeps its share;
@@ -42,6 +43,7 @@ export interface MultiLabelOptions {
 /** One picture, folder or pattern (such as `photos/*.jpg`), or a list of them. */
 export type PredictImages = ImageSource | readonly ImageSource[];
 
+/** Options of `ImageClassificationData.fromFolders`. */
 export interface ImageFoldersOptions extends ImageClassificationDataOptions {
   /** A folder with one sub-folder a class. */
   train?: string;
@@ -50,12 +52,14 @@ export interface ImageFoldersOptions extends ImageClassificationDataOptions {
   predict?: PredictImages;
 }
 
+/** Files and the labels of their pictures. */
 export interface LabeledFiles {
   files: readonly ImageSource[];
   /** In the order of the files: one class each, or with `multiLabel` a list of classes each. */
   targets: GivenTargets;
 }
 
+/** Options of `ImageClassificationData.fromFiles`. */
 export interface ImageFilesOptions extends ImageClassificationDataOptions, MultiLabelOptions {
   train?: LabeledFiles;
   val?: LabeledFiles;
@@ -63,11 +67,13 @@ export interface ImageFilesOptions extends ImageClassificationDataOptions, Multi
   predict?: PredictImages;
 }
 
+/** Pictures in memory and their labels. */
 export interface LabeledArrays {
   images: ImageArrays;
   targets: GivenTargets;
 }
 
+/** Options of `ImageClassificationData.fromArrays`. */
 export interface ImageArraysOptions extends ImageClassificationDataOptions, MultiLabelOptions {
   train?: LabeledArrays;
   val?: LabeledArrays;
@@ -75,6 +81,7 @@ export interface ImageArraysOptions extends ImageClassificationDataOptions, Mult
   predict?: ImageArrays;
 }
 
+/** Options of `ImageClassificationData.fromCsv`. */
 export interface ImageTablesOptions
   extends ImageClassificationDataOptions, MultiLabelOptions, ImageTableOptions {
   /** CSV files with a header. */

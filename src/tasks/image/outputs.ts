@@ -10,8 +10,10 @@ export interface ImageClassification {
 }
 
 export const OUTPUTS = ["labels", "probabilities", "logits"] as const;
+/** In which form predictions come. */
 export type OutputName = (typeof OUTPUTS)[number];
 
+/** Options of the form of predictions. */
 export interface OutputOptions {
   /** `labels` (the default): `ImageClassification`; `probabilities`, `logits`: one number a class, in the order of `labels`. */
   output?: OutputName;

@@ -4,6 +4,7 @@ import type { Duration } from "../../duration.js";
 import { checkMode, type Mode } from "../monitoring.js";
 import { checkTemplate } from "./file_name.js";
 
+/** Options of `ModelCheckpoint`. */
 export interface ModelCheckpointOptions {
   /** The folder. Default: `checkpoints` in the Trainer's `logDir`. */
   dirpath?: string;

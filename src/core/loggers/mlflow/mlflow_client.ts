@@ -19,6 +19,7 @@ export interface KeyValue {
 export const MAX_METRICS = 1000;
 const MAX_PARAMS = 100;
 
+/** Requests to the REST API of an MLflow server. */
 export class MLFlowClient {
   readonly #url: string;
   readonly #headers: Readonly<Record<string, string>>;

@@ -7,6 +7,7 @@ import type { RetryOptions } from "../remote/request.js";
 import { SendQueue } from "../remote/send_queue.js";
 import { MAX_METRICS, MLFlowClient, type KeyValue, type MLFlowMetric } from "./mlflow_client.js";
 
+/** Options of `MLFlowLogger`. */
 export interface MLFlowLoggerOptions extends RetryOptions {
   /** Made where it does not exist. Default: "kindling_logs". */
   experimentName?: string;

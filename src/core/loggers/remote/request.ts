@@ -2,6 +2,7 @@
 import { setTimeout } from "node:timers/promises";
 import { LoggerError } from "../../../errors.js";
 
+/** Options of requests that are tried again. */
 export interface RetryOptions {
   /** Seconds after which a request counts as failed. Default: 10. */
   timeout?: number;

@@ -10,6 +10,7 @@ import { Logger, withPrefix, type RunStatus } from "../logger.js";
 import { claimVersion, inFolder, versionFolder } from "../version_folder.js";
 import { SummaryWriter } from "./summary_writer.js";
 
+/** Options of `TensorBoardLogger`. */
 export interface TensorBoardLoggerOptions {
   /** The folder of all experiments, which `tensorboard --logdir` is given. Default: the working directory. */
   saveDir?: string;

@@ -8,6 +8,7 @@ import { OfflineSink } from "./offline_sink.js";
 import { OnlineSink } from "./online_sink.js";
 import type { WandbSink } from "./run.js";
 
+/** Options of `WandbLogger`. */
 export interface WandbLoggerOptions extends RetryOptions {
   /** The run's name on the page. Default: one that the server makes up. */
   name?: string;

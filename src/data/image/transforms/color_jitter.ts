@@ -7,6 +7,7 @@ import { ImageTransform } from "./transform.js";
 
 type Range = readonly [number, number];
 
+/** Options of `ColorJitter`. */
 export interface ColorJitterOptions {
   /** The factor's range; a number x stands for [max(0, 1 - x), 1 + x]; default 0: brightness stays. */
   brightness?: number | Range;

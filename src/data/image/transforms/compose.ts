@@ -3,6 +3,7 @@ import type { Generator } from "../../../random.js";
 import type { Image, Size } from "../image.js";
 import { ImageTransform, type TransformDescription } from "./transform.js";
 
+/** Several transforms, one after the other. */
 export class Compose extends ImageTransform {
   readonly name = "Compose";
   readonly transforms: readonly ImageTransform[];

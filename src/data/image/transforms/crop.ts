@@ -5,6 +5,7 @@ import { centerCropImage, checkLength, cropImage } from "../geometry.js";
 import type { Image, Size } from "../image.js";
 import { ImageTransform, toSize } from "./transform.js";
 
+/** Options of `CenterCrop`. */
 export interface CenterCropOptions {
   /** A number is the side of a square; pixels. */
   size: number | Size;
@@ -29,6 +30,7 @@ export class CenterCrop extends ImageTransform {
   }
 }
 
+/** Options of `RandomCrop`. */
 export interface RandomCropOptions extends CenterCropOptions {
   /** Black pixels added on every side first; default 0. */
   padding?: number;

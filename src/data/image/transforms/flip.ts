@@ -4,6 +4,7 @@ import type { Generator } from "../../../random.js";
 import type { Image } from "../image.js";
 import { ImageTransform } from "./transform.js";
 
+/** Options of random flips. */
 export interface RandomFlipOptions {
   /** How often, 0 to 1; default 0.5. */
   probability?: number;
@@ -32,6 +33,7 @@ abstract class RandomFlip extends ImageTransform {
   protected abstract flip(image: Image): Image;
 }
 
+/** Mirrors pictures left to right at random. */
 export class RandomHorizontalFlip extends RandomFlip {
   readonly name = "RandomHorizontalFlip";
 
@@ -40,6 +42,7 @@ export class RandomHorizontalFlip extends RandomFlip {
   }
 }
 
+/** Mirrors pictures top to bottom at random. */
 export class RandomVerticalFlip extends RandomFlip {
   readonly name = "RandomVerticalFlip";
 

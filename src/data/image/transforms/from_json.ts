@@ -36,7 +36,11 @@ export function registerImageTransform<Options extends object>(name: string, cre
   factories.set(name, create);
 }
 
-/** @throws ConfigurationError `ERR_TRANSFORM_UNKNOWN` for a name that nobody registered */
+/**
+ * The transform that `toJSON` described.
+ *
+ * @throws ConfigurationError `ERR_TRANSFORM_UNKNOWN` for a name that nobody registered
+ */
 export function imageTransformFromJSON({ name, options }: TransformDescription): ImageTransform {
   const create = factories.get(name);
   if (create === undefined) {

@@ -15,6 +15,7 @@ import {
 } from "./color_operations.js";
 import { ImageTransform } from "./transform.js";
 
+/** Options of `RandAugment`. */
 export interface RandAugmentOptions {
   /** Operations a picture; default 2. */
   numOps?: number;
@@ -68,6 +69,7 @@ export const RAND_AUGMENT_OPERATIONS: Readonly<Record<string, Operation>> = {
 
 const OPERATIONS = Object.values(RAND_AUGMENT_OPERATIONS);
 
+/** A few random operations on each picture (Cubuk et al., 2020). */
 export class RandAugment extends ImageTransform {
   readonly name = "RandAugment";
   readonly deterministic = false;

@@ -5,6 +5,7 @@ import type { Image, Size } from "../image.js";
 import type { Interpolation } from "../resample.js";
 import { ImageTransform, toSize } from "./transform.js";
 
+/** Options of `RandomResizedCrop`. */
 export interface RandomResizedCropOptions {
   /** What comes out; a number is the side of a square; pixels. */
   size: number | Size;
@@ -18,6 +19,7 @@ export interface RandomResizedCropOptions {
 
 const ATTEMPTS = 10;
 
+/** A random part of each picture, resized (Szegedy et al., 2015). */
 export class RandomResizedCrop extends ImageTransform {
   readonly name = "RandomResizedCrop";
   readonly deterministic = false;

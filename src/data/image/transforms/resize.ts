@@ -4,6 +4,7 @@ import type { Image, Size } from "../image.js";
 import type { Interpolation } from "../resample.js";
 import { ImageTransform } from "./transform.js";
 
+/** Options of `Resize`. */
 export interface ResizeOptions {
   /** The shorter edge (the shape is kept), or exactly this width and height; pixels. */
   size: ResizeTarget | number;
