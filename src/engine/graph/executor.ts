@@ -18,10 +18,13 @@ import { ArrayPool } from "./array_pool.js";
 import type { Profile } from "./profiling.js";
 import { Value, type GraphNode, type ValueType } from "./value.js";
 
-/** A graph that took less the last time, in milliseconds, is not worth the way to another thread and back. */
-const SHORT_MS = 1;
+/**
+ * A graph that took less the last time, in milliseconds, runs at once: the event loop can wait that long, and the way to
+ * another thread and back, a quarter of a millisecond with everything it disturbs, would be felt.
+ */
+const SHORT_MS = 10;
 
-/** As many runs of an elementwise graph over a piece take about as long. */
+/** So many runs of an elementwise graph over a piece take no longer. */
 const SHORT_RUNS = 16;
 
 /** What graphs compute in: float32, or float16 in products and float32 in everything else. */
@@ -158,7 +161,7 @@ export class Executor {
 
   /** Lets the array of a value be used again, once no recorded operator can need it. */
   release(value: Value): void {
-    if (value.isPooled) this.#released.add(value);
+    if (!value.isMutable) this.#released.add(value);
   }
 
   /** Computes on a device from now on, or on the CPU. Arrays are brought there when a graph wants them. */
@@ -283,7 +286,8 @@ export class Executor {
   #recycle(value: Value): void {
     this.#released.delete(value);
     if (value.holders > 0 || value.array === undefined) return;
-    this.#pool.give(value.array);
+    if (value.isPooled) this.#pool.give(value.array);
+    else value.array.dispose(); // from outside: whoever made it may keep its elements
     value.array = undefined;
   }
 
