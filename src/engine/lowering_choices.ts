@@ -9,7 +9,7 @@ import { cpus } from "node:os";
 import { dirname, join } from "node:path";
 import envPaths from "env-paths";
 import { EngineError } from "../errors.js";
-import { modelOfRoots } from "./graph/executor.js";
+import { modelOfRoots } from "./graph/plan.js";
 import { Value } from "./graph/value.js";
 import { computeThreads, OrtArray, Session } from "./runtime/index.js";
 

@@ -10,13 +10,14 @@ import {
 } from "../runtime/index.js";
 import type { EngineError } from "../../errors.js";
 import type { EngineStats } from "../stats.js";
-import { encodeModel, type ModelNode, type NamedValue } from "./onnx_model.js";
+import { encodeModel } from "./onnx_model.js";
 import { FrozenGraph, type Model } from "./frozen_graph.js";
 import { inMixedPrecision } from "./mixed_precision.js";
-import { explain, nodeName, outOfMemory, type KernelCall } from "./kernel_call.js";
+import { explain, outOfMemory, type KernelCall } from "./kernel_call.js";
 import { ArrayPool } from "./array_pool.js";
+import { makePlan, modelOf, type Plan } from "./plan.js";
 import type { Profile } from "./profiling.js";
-import { Value, type GraphNode, type ValueType } from "./value.js";
+import { Value, type ValueType } from "./value.js";
 
 /**
  * A graph that took less the last time, in milliseconds, runs at once: the event loop can wait that long, and the way to
@@ -29,15 +30,6 @@ const SHORT_RUNS = 16;
 
 /** What graphs compute in: float32, or float16 in products and float32 in everything else. */
 export type Precision = "32-true" | "16-mixed";
-
-/** A graph with every value numbered in the order of its first appearance. */
-export interface Plan {
-  nodes: GraphNode[];
-  feeds: Value[];
-  constants: Value[];
-  names: Map<Value, string>;
-  key: string;
-}
 
 /** A session with what it takes and gives. */
 export class CompiledGraph {
@@ -358,86 +350,4 @@ function settle(
   value.isMutable = array === target;
   value.isPooled = !value.isMutable;
   return value;
-}
-
-/** A model of its own that computes the roots, and the values that it is to be fed. */
-export function modelOfRoots(roots: readonly Value[]): { bytes: Uint8Array; feeds: readonly Value[] } {
-  const plan = makePlan(roots);
-  const { nodes, inputs, outputs, constants } = modelOf(plan, roots, []);
-  return { bytes: encodeModel(nodes, inputs, outputs, constants), feeds: plan.feeds };
-}
-
-/** The nodes that the outputs need, inputs first, and a key that two graphs share exactly if one session serves both. */
-export function makePlan(outputs: readonly Value[]): Plan {
-  const plan: Plan = { nodes: [], feeds: [], constants: [], names: new Map(), key: "" };
-  const key: (number | string)[] = [];
-  const visited = new Set<GraphNode>();
-  const stack: GraphNode[] = [];
-  for (const output of outputs) {
-    stack.push(output.node!);
-    while (stack.length > 0) {
-      const node = stack.at(-1)!;
-      if (visited.has(node)) {
-        stack.pop();
-        continue;
-      }
-      const waiting = stack.length;
-      for (const input of node.inputs) {
-        if (input.node !== undefined && !visited.has(input.node)) stack.push(input.node);
-      }
-      if (stack.length > waiting) continue;
-      stack.pop();
-      visited.add(node);
-      addNode(plan, key, node);
-    }
-  }
-  for (const output of outputs) key.push(plan.names.get(output)!);
-  plan.key = key.join(" ");
-  return plan;
-}
-
-function addNode(plan: Plan, key: (number | string)[], node: GraphNode): void {
-  key.push("/", node.signature);
-  for (const input of node.inputs) {
-    let name = plan.names.get(input);
-    if (name === undefined) {
-      if (input.constant !== undefined) {
-        name = `c${plan.constants.push(input)}`;
-      } else {
-        name = `i${plan.feeds.push(input)}`;
-        key.push(input.type, input.shape.join("x"));
-      }
-      plan.names.set(input, name);
-    }
-    if (input.constant === undefined) key.push(name);
-  }
-  plan.nodes.push(node);
-  node.outputs.forEach((output, i) => plan.names.set(output, `n${plan.nodes.length}_${i}`));
-}
-
-export function modelOf(plan: Plan, outputs: readonly Value[], vectors: readonly Value[]): Model {
-  const named = (value: Value): NamedValue => ({
-    name: plan.names.get(value)!,
-    value: new Value(value.shape, value.type, value.constant),
-    isAnyLength: vectors.length > 0 && (vectors.includes(value) || outputs.includes(value)),
-  });
-  const used = new Set<Value>(outputs);
-  for (const node of plan.nodes) for (const input of node.inputs) used.add(input);
-  const nodes = plan.nodes.map((node, index): ModelNode => {
-    const present = node.outputs.filter((output, i) => i === 0 || !node.optionalOutputs || used.has(output));
-    return {
-      name: nodeName(node.call, node.operator, index),
-      operator: node.operator,
-      inputs: node.inputs.map((input) => plan.names.get(input)!),
-      outputs: present.map((output) => plan.names.get(output)!),
-      outputValues: present.map(({ shape, type }) => new Value(shape, type)),
-      attributes: node.attributes,
-    };
-  });
-  return {
-    nodes,
-    inputs: plan.feeds.map(named),
-    outputs: outputs.map(named),
-    constants: plan.constants.map(named),
-  };
 }

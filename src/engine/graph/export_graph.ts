@@ -1,6 +1,6 @@
 /** A recorded graph as an ONNX model to keep: with names that mean something, and its arrays inside. */
 import { EngineError } from "../../errors.js";
-import { makePlan, modelOf } from "./executor.js";
+import { makePlan, modelOf } from "./plan.js";
 import { encodeModel, type NamedValue } from "./onnx_model.js";
 import { emit, type Value } from "./value.js";
 
