@@ -1,5 +1,6 @@
 /** One call of fit, validate, test or predict: what it works with, how it begins, and how it ends, well or badly. */
 import { ConfigurationError } from "../errors.js";
+import { warnOnce } from "../warn.js";
 import type { CkptPath } from "./checkpoint/ckpt_path.js";
 import type { Checkpoint } from "./checkpoint/checkpoint.js";
 import type { Callback } from "./callbacks/callback.js";
@@ -108,7 +109,7 @@ export class Run {
   }
 
   /**
-   * Tells everybody about a failure. What fails while doing so must not hide the first error, and is left out.
+   * Tells everybody about a failure. What fails while doing so must not hide the first error, and becomes a warning.
    *
    * @returns the error to throw
    */
@@ -127,8 +128,8 @@ export class Run {
     for (const step of steps) {
       try {
         await step();
-      } catch {
-        continue;
+      } catch (second) {
+        warnOnce("WARN_SECOND_FAILURE", `After a failure of ${this.fn}, this failed too: ${String(second)}`);
       }
     }
     return error;

@@ -141,11 +141,6 @@ export function joinBackground(): void {
   endRuns();
 }
 
-/** Resolves when everything that runs in the background at this moment is over, failed or not. */
-export async function backgroundIdle(): Promise<void> {
-  await queue.at(-1)?.over;
-}
-
 function endRuns(): void {
   while (queue.length > 0 && !queue[0]!.isRunning) queue.shift()!.end();
   if (queue.length === 0) thread!.unref(); // it holds the process only while somebody waits for it

@@ -1,5 +1,5 @@
 /** The engine's contact with ONNX Runtime: sessions that run models, and the arrays that they read and write. */
-export { backgroundIdle, isBackgroundIdle, joinBackground, type BackgroundRun } from "./background.js";
+export { isBackgroundIdle, joinBackground, type BackgroundRun } from "./background.js";
 export { Device } from "./device.js";
 export type { ElementArray, ElementType } from "./element_type.js";
 export { computeThreads, configureEnvironment, type EnvironmentSettings } from "./environment.js";
