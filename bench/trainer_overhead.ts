@@ -4,7 +4,7 @@ import { overheadModels } from "./trainer_overhead_models.js";
 import type { OverheadMeasurement } from "./trainer_overhead_process.js";
 
 const STEPS = 200;
-const ROUNDS = 9;
+const ROUNDS = 27;
 
 /** Medians over interleaved rounds of 200 steps. `identical` says that all runs left the same weights, bit by bit. */
 export function trainerOverhead(): Promise<Record<string, unknown>> {
