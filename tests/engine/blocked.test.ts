@@ -2,6 +2,7 @@
 import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
+import { engine } from "../../src/engine/index.js";
 import { blockSize } from "../../src/engine/blocked/block_size.js";
 import { compareBackends, type Argument, type Operation } from "../support/compare_backends.js";
 
@@ -52,6 +53,45 @@ describe.skipIf(block === 0)("blocked convolutions (need ONNX Runtime's blocked 
     check(convolve, [picture(2, 7, 8, whole), { shape: [height, width, whole, 1] }]);
   });
 });
+
+describe.skipIf(block === 0)(
+  "what follows a blocked convolution (needs ONNX Runtime's blocked kernels)",
+  () => {
+    const convolve = (x: tf.Tensor, w: tf.Tensor) => tf.conv2d(x as tf.Tensor4D, w as tf.Tensor4D, 1, "same");
+    const weight: Argument = { shape: [3, 3, whole, whole] };
+    const vector: Argument = { shape: [whole] };
+    const args = [picture(2, 6, 5, whole), weight, vector, weight];
+
+    /** As many convolutions as the formula has, and no pass beside them but for layout. */
+    function convolutions(operation: Operation): Record<string, number> {
+      const tensors = args.slice(0, operation.length).map(({ shape }) => tf.ones(shape));
+      engine.startProfiling();
+      tf.tidy(() => operation(...tensors)).dataSync();
+      const counts: Record<string, number> = {};
+      for (const { cat, name, args } of engine.stopProfiling())
+        if (cat === "Node" && name.endsWith("kernel_time"))
+          counts[args.op_name!] = (counts[args.op_name!] ?? 0) + 1;
+      return counts;
+    }
+
+    const residual: Operation = (x, w, b, w2) => {
+      const first = tf.add(convolve(x!, w!), b!);
+      return tf.add(first, tf.add(convolve(first, w2!), b!));
+    };
+    const normalized: Operation = (x, w, b) =>
+      tf.batchNorm(tf.add(convolve(x!, w!), b!) as tf.Tensor4D, tf.zerosLike(b!), tf.onesLike(b!), b!, b!);
+
+    it.each([
+      ["a bias", (x, w, b) => tf.add(convolve(x!, w!), b!), 1],
+      ["a sum with what led to it", residual, 2],
+      ["batch norm in inference after a bias", normalized, 1],
+    ] as [string, Operation, number][])("%s takes no pass of its own", (_, operation, expected) => {
+      check(operation, args.slice(0, operation.length));
+      const { Conv, Add } = convolutions(operation);
+      expect({ Conv, Add }).toEqual({ Conv: expected, Add: undefined });
+    });
+  },
+);
 
 /** Eight output channels are half a block on processors with blocks of sixteen. */
 function eights(argument: Argument): Argument {

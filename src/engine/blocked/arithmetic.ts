@@ -1,7 +1,7 @@
 /** Elementwise arithmetic of pictures of which at least one is blocked, where the result can be blocked too. */
 import { Value } from "../graph/value.js";
 import { identityOrder, logicalShape, type Laid } from "../layout.js";
-import { addInPass, affine } from "./channels.js";
+import { addInPass, affine, shiftInPass } from "./channels.js";
 import { inBlocks } from "./layout.js";
 
 /** The operands side by side in blocks, or undefined where they need another layout. */
@@ -22,7 +22,9 @@ export function blockedSum(a: Laid, b: Laid): Laid | undefined {
   if (vector !== undefined) return vector;
   const operands = blockedOperands(a, b);
   if (operands === undefined || operands.a.size !== operands.b.size) return undefined;
-  const value = addInPass(operands.a, operands.b) ?? addInPass(operands.b, operands.a);
+  // The later one: a convolution that led to the other operand would have to be computed for it as well.
+  const [later, earlier] = laterFirst(operands.a, operands.b);
+  const value = addInPass(later, earlier);
   return value && { ...operands.like, value };
 }
 
@@ -41,16 +43,17 @@ function withChannels(operator: "Add" | "Mul", a: Laid, b: Laid): Laid | undefin
     vector.value.size === channels &&
     vector.value.shape.at(-1) === channels;
   if (!fits) return undefined;
-  const neutral = new Value(
-    [channels],
-    "float32",
-    new Array<number>(channels).fill(operator === "Add" ? 1 : 0),
-  );
+  const neutral = () =>
+    new Value([channels], "float32", new Array<number>(channels).fill(operator === "Add" ? 1 : 0));
   const value =
     operator === "Add"
-      ? affine(picture.value, neutral, vector.value)
-      : affine(picture.value, vector.value, neutral);
+      ? (shiftInPass(picture.value, vector.value) ?? affine(picture.value, neutral(), vector.value))
+      : affine(picture.value, vector.value, neutral());
   return { ...picture, value };
+}
+
+function laterFirst(a: Value, b: Value): [Value, Value] {
+  return (a.node?.id ?? -1) > (b.node?.id ?? -1) ? [a, b] : [b, a];
 }
 
 function sameNumbers(a: readonly number[], b: readonly number[]): boolean {

@@ -12,21 +12,37 @@ export function affine(x: Value, scale: Value, shift: Value): Value {
   return emit(CONV, inputs, x.shape, "float32", { group: channels, kernel_shape: [1, 1] });
 }
 
-/**
- * `affine(x)` in the pass that computes `x`, whose weights and bias are changed for it; undefined if that is no
- * convolution without a bias.
- */
-export function scaleInPass(x: Value, scale: Value, shift: Value, block: number): Value | undefined {
+/** `x` plus an offset for each channel, in the pass that computes `x`; undefined if that is no convolution without a bias. */
+export function shiftInPass(x: Value, shift: Value): Value | undefined {
   const { node } = x;
   if (node?.operator !== CONV || node.inputs.length !== 2 || "activation" in node.attributes)
     return undefined;
-  const [image, weight] = node.inputs as [Value, Value];
+  const bias = reshapeValue(shift, [x.shape[1]!]);
+  return emit(CONV, [...node.inputs, bias], x.shape, "float32", node.attributes);
+}
+
+/**
+ * `affine(x)` in the pass that computes `x`, whose weights and bias are changed for it; undefined if that is no
+ * convolution, or one that does more.
+ */
+export function scaleInPass(x: Value, scale: Value, shift: Value, block: number): Value | undefined {
+  const { node } = x;
+  if (node?.operator !== CONV || node.inputs.length > 3 || "activation" in node.attributes) return undefined;
+  const [image, weight, bias] = node.inputs as [Value, Value, Value?];
   const channels = weight.shape[0]!;
   const blocks = [channels / block, weight.size / channels, block];
   const factors = reshapeValue(scale, [channels / block, 1, block]);
   const scaled = emit("Mul", [reshapeValue(weight, blocks), factors], blocks, "float32");
-  const bias = reshapeValue(shift, [channels]);
-  return emit(CONV, [image, reshapeValue(scaled, weight.shape), bias], x.shape, "float32", node.attributes);
+  const offset = reshapeValue(shift, [channels]);
+  const moved = bias && emit("Mul", [bias, reshapeValue(scale, [channels])], [channels], "float32");
+  const newBias = moved ? emit("Add", [moved, offset], [channels], "float32") : offset;
+  return emit(
+    CONV,
+    [image, reshapeValue(scaled, weight.shape), newBias],
+    x.shape,
+    "float32",
+    node.attributes,
+  );
 }
 
 /** `affine(x) + y`, in the pass that computes the former; undefined if `x` does not come from a pass that can. */
