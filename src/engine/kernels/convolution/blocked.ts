@@ -166,9 +166,9 @@ export function weightGradient(x: Value, dy: Value, info: ConvInfo, block: Block
     block,
   );
   const taps = filterHeight * filterWidth;
-  const plain = unblockMiddle(sliding, [inChannels, outChannels, taps]);
-  const turned = swapMiddle(plain, [1, inChannels, outChannels, taps]);
-  return reshapeValue(turned, [outChannels, inChannels, filterHeight, filterWidth]);
+  const turned = swapMiddle(sliding, [1, inChannels, outChannels / block, taps * block]);
+  const plain = unblockMiddle(turned, [outChannels / block, block, inChannels * taps]);
+  return reshapeValue(plain, [outChannels, inChannels, filterHeight, filterWidth]);
 }
 
 /** Each channel of each picture is a group of its own; then the sum over the pictures. */
