@@ -14,12 +14,7 @@ export function broadcastHost(
   const data = Float64Array.from({ length: sizeOf(shape) }, (_, i) =>
     roundTo(type, f(...readers.map((read) => read(i)))),
   );
-  return new HostValue(type, shape, data, areConstant(values));
-}
-
-/** Whether what follows from these values alone is the same in every forward pass. */
-export function areConstant(values: readonly HostValue[]): boolean {
-  return values.every(({ isConstant }) => isConstant);
+  return new HostValue(type, shape, data);
 }
 
 /** @throws OnnxError `ERR_ONNX_SHAPE` for shapes that cannot be broadcast */

@@ -28,7 +28,7 @@ export const shape: OperatorTable = {
 };
 
 function reshape(value: OnnxValue, lengths: number[]): OnnxValue {
-  if (isHost(value)) return new HostValue(value.type, lengths, value.data, value.isConstant);
+  if (isHost(value)) return new HostValue(value.type, lengths, value.data);
   return tf.reshape(toTensor(value), lengths);
 }
 
