@@ -16,7 +16,7 @@ export const normalization: OperatorTable = {
       tf.Tensor,
     ];
     const eps = context.float("epsilon", 1e-5);
-    if (!context.training) {
+    if (!context.usesBatchStatistics) {
       const output = batchNormInference(input, runningMean, runningVar, gamma, beta, eps);
       return [channelsFirst(output)];
     }
@@ -24,8 +24,7 @@ export const normalization: OperatorTable = {
     if (runningMean instanceof ModuleBuffer && runningVar instanceof ModuleBuffer) {
       const running = { mean: runningMean, variance: runningVar };
       const count = input.size / gamma.size;
-      const share = 1 - context.float("momentum", 0.9);
-      const moved = runningStatistics(running, result, share, count / Math.max(1, count - 1));
+      const moved = runningStatistics(running, result, context.momentum, count / Math.max(1, count - 1));
       runningMean.assign(moved[0]);
       runningVar.assign(moved[1]);
     }
