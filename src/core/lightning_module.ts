@@ -11,7 +11,7 @@ import {
   type Parameter,
 } from "../nn/index.js";
 import type { Callback } from "./callbacks/callback.js";
-import { writeFileAtomically } from "./checkpoint/atomic_write.js";
+import { writeFileAtomically } from "../atomic_write.js";
 import { readCheckpoint } from "./checkpoint/checkpoint.js";
 import type { Fabric } from "./fabric/fabric.js";
 import type { OptimizerConfiguration } from "./configure_optimizers.js";

@@ -3,7 +3,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import { exportOnnx, markStep } from "../engine/index.js";
 import { ConfigurationError } from "../errors.js";
 import type { AnyModule } from "../nn/index.js";
-import { isPlainObject, isTensor, mapNested, toDevice } from "./to_device.js";
+import { isPlainObject, isTensor, mapNested } from "../nested.js";
+import { toDevice } from "./to_device.js";
 
 /**
  * The bytes of a model of what `forward` does in eval mode, for inputs of the sample's shapes.
