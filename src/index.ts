@@ -19,6 +19,15 @@ export * from "./nn/index.js";
 export * from "./data/index.js";
 export * from "./core/index.js";
 export {
+  type DynamicAxes,
+  exportOnnx,
+  type OnnxDifference,
+  type OnnxExport,
+  type OnnxExportOptions,
+  type OnnxModuleExportOptions,
+  type WeightType,
+} from "./onnx/index.js";
+export {
   availableBackbones,
   Bert,
   type BertInput,
