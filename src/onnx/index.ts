@@ -6,7 +6,7 @@ export { readOnnx } from "./read.js";
 export { writeOnnx, type WriteOnnxOptions } from "./write.js";
 export { encodeOnnx } from "./format/encode.js";
 export type * from "./format/model.js";
-export type { OnnxArray, OnnxType } from "./format/element_types.js";
+export type { OnnxArray, OnnxNumbers, OnnxType } from "./format/element_types.js";
 export {
   exportOnnx,
   taskMetadata,
