@@ -69,10 +69,10 @@ async function problemOf({ model, dataSets }: Case): Promise<string | undefined>
       const problem = tf.tidy(() => {
         const given = new Map(graph.inputs.map((info, i) => [info.name, asInput(inputs[i]!, info)]));
         const values = graph.run(given);
-        return graph.outputs
-          .map((name, i) =>
-            difference(values.get(name)!, withType(expected[i]!, read.graph.outputs[i]?.type), name),
-          )
+        return read.graph.outputs
+          .map(({ name, type }, i) => {
+            return difference(values[i]!, withType(expected[i]!, type), name);
+          })
           .find((text) => text !== undefined);
       });
       if (problem !== undefined) return problem;
