@@ -8,6 +8,7 @@ import {
   asInt,
   channelsFirst,
   channelsLast,
+  detached,
   floatAt,
   floats,
   integers,
@@ -201,13 +202,13 @@ function maximaWithIndices(
   context: OperatorContext,
 ): OnnxValue[] {
   const slices = windowSlices(padSpace(tf.cast(x, "float32"), windows, -Infinity), windows, counts);
-  const best = asInt(tf.argMax(tf.stack(slices), 0));
+  const best = asInt(tf.argMax(detached(tf.stack(slices)), 0));
   const int = (value: number): tf.Scalar => tf.scalar(value, "int32");
   const space = x.shape.slice(2);
   const size = product(space);
   const planes = integers(
-    range(x.shape[0]! * x.shape[1]!).map((plane) => plane * size),
-    [x.shape[0]!, x.shape[1]!, ...space.map(() => 1)],
+    range(x.shape[0] * x.shape[1]!).map((plane) => plane * size),
+    [x.shape[0], x.shape[1]!, ...space.map(() => 1)],
   );
   const inKernel = stridesOf(windows.kernel);
   const positions = windows.kernel.map((length, i) => {
