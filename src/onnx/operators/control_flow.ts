@@ -2,19 +2,20 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { HostValue, isHost, toHost, toTensor, type OnnxValue } from "../values.js";
 import type { OperatorContext } from "./context.js";
-import type { OperatorTable } from "./registry.js";
+import type { OperatorDefinition, OperatorTable } from "./operator.js";
 
 /** Rounds of a loop: a graph of more operators than this makes would not be compiled in any time. */
 const MAX_ROUNDS = 100_000;
 
 export const controlFlow: OperatorTable = {
-  If: ([condition], context) =>
+  If: known(([condition], context) =>
     context.runSubgraph(
       context.graph(isTrue(condition!, `The condition of ${context.name}`) ? "then_branch" : "else_branch"),
       [],
     ),
+  ),
 
-  Loop: ([count, condition, ...initial], context) => {
+  Loop: known(([count, condition, ...initial], context) => {
     const body = context.graph("body");
     const rounds = count === undefined ? Infinity : toHost(count, `The count of ${context.name}`).data[0]!;
     const what = `The condition of ${context.name}`;
@@ -30,9 +31,9 @@ export const controlFlow: OperatorTable = {
       results.slice(carried.length).forEach((value, i) => (collected[i] ??= []).push(value));
     }
     return [...carried, ...stackAll(collected, context, carried.length)];
-  },
+  }),
 
-  Scan: (inputs, context) => {
+  Scan: known((inputs, context) => {
     if (context.opset < 9) throw context.unsupported("before version 9, it has a batch axis");
     const body = context.graph("body");
     const scanCount = context.int("num_scan_inputs");
@@ -58,8 +59,17 @@ export const controlFlow: OperatorTable = {
     const outputBackwards = context.ints("scan_output_directions", []);
     collected.forEach((values, i) => outputBackwards[i] === 1 && values.reverse());
     return [...states, ...stackAll(collected, context, stateCount, outputAxes)];
-  },
+  }),
 };
+
+function known(run: OperatorDefinition["run"]): OperatorDefinition {
+  return {
+    since: 1,
+    gradient: true,
+    notes: "Unrolled: condition and count must be known while tracing.",
+    run,
+  };
+}
 
 function isTrue(condition: OnnxValue, what: string): boolean {
   return toHost(condition, what).data[0] !== 0;
