@@ -8,6 +8,7 @@ import { Value, type ValueType } from "./graph/value.js";
 import { blockSize } from "./blocked/block_size.js";
 import { unblocked } from "./blocked/layout.js";
 import { Entry } from "./graph/entry.js";
+import { during, type KernelCall } from "./graph/kernel_call.js";
 import type { Profile } from "./graph/profiling.js";
 import { recordedGraph, type RecordedGraph } from "./graph/recorded_graph.js";
 import { Tracer, type EntryStore, type Lowered } from "./graph/tracer.js";
@@ -102,7 +103,8 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
     attributes: Readonly<Record<string, unknown>>,
     lower: (inputs: Record<string, tf.TensorInfo>) => Lowered | undefined,
   ): Lowered | undefined {
-    return this.#tracer.call(kernelName, inputs, attributes, lower);
+    if (!this.#isExporting) return this.#tracer.call(kernelName, inputs, attributes, lower);
+    return during({ kernelName, inputs: typesOf(inputs) }, () => lower(inputs));
   }
 
   override write(values: tf.BackendValues, shape: number[], dtype: tf.DataType): tf.DataId {
@@ -478,6 +480,13 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
   override dispose(): void {
     this.#executor.dispose();
   }
+}
+
+/** What a call is made on, for messages. */
+function typesOf(inputs: Record<string, tf.TensorInfo | null | undefined>): KernelCall["inputs"] {
+  return Object.entries(inputs).flatMap(([name, tensor]) =>
+    tensor == null ? [] : [{ name, shape: tensor.shape, dtype: tensor.dtype }],
+  );
 }
 
 function elementsOf(value: Value): Float32Array {
