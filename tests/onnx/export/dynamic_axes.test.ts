@@ -78,22 +78,22 @@ describe("the batch", () => {
 
 describe("a length", () => {
   const cases: [string, Function][] = [
-    ["of zeros", (x) => tf.add(x, tf.zeros([x.shape[0]!, x.shape[1]!, 4]))],
+    ["of zeros", (x) => tf.add(x, tf.zeros([x.shape[0], x.shape[1]!, 4]))],
     ["of a number filled in", (x) => tf.mul(x, tf.fill([x.shape[1]!, 4], 2.5))],
     ["of positions", (x) => tf.add(x, tf.reshape(tf.range(0, x.shape[1]!), [1, x.shape[1]!, 1]))],
     ["of positions by threes, backwards", (x) => tf.add(x, tf.reshape(tf.range(0, -3 * x.shape[1]!, -3), [1, x.shape[1]!, 1]))],
     ["that a sum is divided by", (x) => tf.div(tf.sum(x, 1), x.shape[1]!)],
     ["that divides a number", (x) => tf.mul(x, 3 / x.shape[1]!)],
     ["as a mean", (x) => tf.mean(x, [1, 2])],
-    ["with a token before it", (x) => tf.concat([tf.ones([x.shape[0]!, 1, 4]), x], 1)],
+    ["with a token before it", (x) => tf.concat([tf.ones([x.shape[0], 1, 4]), x], 1)],
     ["without its last element", (x) => tf.slice(x, [0, 0, 0], [-1, x.shape[1]! - 1, -1])],
     ["in its first half", (x) => tf.slice(x, [0, 0, 0], [-1, Math.floor(x.shape[1]! / 2), -1])],
     ["with every other element", (x) => tf.stridedSlice(x, [0, 0, 0], x.shape, [1, 2, 1])],
     ["turned round", (x) => tf.reverse(x, 1)],
     ["twice", (x) => tf.tile(x, [1, 2, 1])],
     ["padded", (x) => tf.pad(x, [[0, 0], [1, 2], [0, 0]])],
-    ["moved into the batch", (x) => tf.reshape(x, [x.shape[0]! * x.shape[1]!, 4])],
-    ["moved into the batch and back", (x) => tf.reshape(tf.tanh(tf.reshape(x, [-1, 4])), [x.shape[0]!, x.shape[1]!, 2, 2])],
+    ["moved into the batch", (x) => tf.reshape(x, [x.shape[0] * x.shape[1]!, 4])],
+    ["moved into the batch and back", (x) => tf.reshape(tf.tanh(tf.reshape(x, [-1, 4])), [x.shape[0], x.shape[1]!, 2, 2])],
     ["moved to the end", (x) => tf.transpose(x, [0, 2, 1])],
     ["against itself", (x) => tf.softmax(tf.matMul(x, x, false, true))],
     ["of which the largest is wanted", (x) => tf.max(x, 1)],
@@ -119,7 +119,7 @@ describe("a length", () => {
     await exportOnnx(module as Module, folder.file, { inputs: normals(2, 100, 1), dynamicAxes });
     module.eval();
     const runs = [40, 61, 200].map((samples) => ({ input: normals(3, samples, 1) }));
-    expectSameResults(folder.file, runs, ({ input }) => ({ output: module.forward(input!) as tf.Tensor }));
+    expectSameResults(folder.file, runs, ({ input }) => ({ output: module.forward(input!) }));
   });
 
   it("of pictures goes through a network that averages over it", async () => {
@@ -130,7 +130,7 @@ describe("a length", () => {
       new MaxPool2d(2),
     );
     const module = new FunctionModule((x: tf.Tensor) =>
-      tf.mean(network.eval().forward(x) as tf.Tensor, [1, 2]),
+      tf.mean(network.eval().forward(x), [1, 2]),
     );
     const dynamicAxes = { input: { 0: "batch", 1: "height", 2: "width" } };
     await exportOnnx(module, folder.file, { inputs: normals(2, 16, 24, 3), dynamicAxes });
