@@ -4,7 +4,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { Executor, type Precision } from "./graph/executor.js";
-import { Value, type ValueType } from "./graph/value.js";
+import { emitAll, Value, type Attributes, type ValueType } from "./graph/value.js";
 import { blockSize } from "./blocked/block_size.js";
 import { unblocked } from "./blocked/layout.js";
 import { Entry } from "./graph/entry.js";
@@ -253,6 +253,23 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
       tf.engine().endScope();
       this.#isExporting = false;
     }
+  }
+
+  /** Records an operator as it is, for a graph that is recorded for a model. */
+  recordOperator(
+    operator: string,
+    inputs: readonly tf.TensorInfo[],
+    outputs: readonly tf.TensorInfo[],
+    attributes: Attributes,
+  ): tf.TensorInfo[] {
+    const types = outputs.map(({ shape, dtype }) => ({ shape, type: dtype as ValueType }));
+    const values = emitAll(
+      operator,
+      inputs.map((input) => this.value(input)),
+      types,
+      attributes,
+    );
+    return values.map((value) => this.output(value, value.shape, value.type));
   }
 
   /** Whether what is recorded now is for others to run, who know the ONNX standard's operators alone. */

@@ -35,6 +35,7 @@ class Merge {
     const { inputs, outputs, values } = recordings[0]!;
     this.#graph = {
       opset: RECORDED_OPSET,
+      domains: new Map(),
       nodes: [],
       inputs,
       outputs,
