@@ -34,7 +34,8 @@ interface NetworkResult extends ParityMeasurement {
  * @throws Error where PyTorch is missing
  */
 export async function onnxParity({ models = NETWORKS }: BenchOptions): Promise<Record<string, unknown>> {
-  if (!hasTorch()) throw new Error("This benchmark compares with PyTorch and torchvision, which are missing.");
+  if (!hasTorch())
+    throw new Error("This benchmark compares with PyTorch and torchvision, which are missing.");
   const results: Record<string, NetworkResult> = {};
   for (const name of models) {
     console.error(`${name} …`);

@@ -1,6 +1,6 @@
 /** What `peers/onnx_parity.py` wrote: inputs, and the output, loss and gradients that PyTorch computes for them. */
 import { readFileSync } from "node:fs";
-import { computeGradients, crossEntropy, HostTensor, tf, type Module } from "kindling";
+import { computeGradients, crossEntropy, fromHost, HostTensor, tf, type Module } from "kindling";
 import { decodeSafetensors, type SafetensorsFile } from "../src/safetensors.js";
 
 /** Whether batch norms train, or stay as they are. */
@@ -88,7 +88,7 @@ export function computeStep(
   const parameters = module.parameters();
   const [output, loss] = tf.tidy(() => {
     const tensors = Object.fromEntries(
-      Object.entries(inputs).map(([name, { data, shape, dtype }]) => [name, tf.tensor(data, [...shape], dtype)]),
+      Object.entries(inputs).map(([name, array]) => [name, fromHost(array)]),
     );
     let kept: tf.Tensor | undefined;
     const value = computeGradients(() => {
@@ -96,7 +96,10 @@ export function computeStep(
       kept = tf.keep(logits);
       const classes = logits.shape.at(-1)!;
       const rows = logits.size / classes;
-      const targets = tf.tensor1d(Int32Array.from({ length: rows }, (_, i) => i % classes), "int32");
+      const targets = tf.tensor1d(
+        Int32Array.from({ length: rows }, (_, i) => i % classes),
+        "int32",
+      );
       return crossEntropy(tf.reshape(logits, [rows, classes]), targets);
     }, parameters);
     return [kept!, value];
