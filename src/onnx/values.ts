@@ -16,7 +16,7 @@ export class HostValue {
   readonly shape: readonly number[];
   /** Row-major; booleans are 0 and 1. */
   readonly data: ArrayLike<number>;
-  /** Whether it is the same in every forward pass, so that its tensor is worth keeping. */
+  /** Whether the module keeps it from one forward pass to the next, so that its tensor is worth keeping too. */
   readonly isConstant: boolean;
   #tensor: ModuleBuffer | undefined;
 
@@ -39,7 +39,7 @@ export class HostValue {
     return new HostValue(type, [], [value]);
   }
 
-  /** @throws OnnxError `ERR_ONNX_TYPE` for strings */
+  /** An array of the model, which is a constant. @throws OnnxError `ERR_ONNX_TYPE` for strings */
   static fromOnnx(tensor: OnnxTensor): HostValue {
     return new HostValue(tensor.type, tensor.shape, numbersOf(tensor), true);
   }

@@ -21,6 +21,7 @@ export class OperatorContext {
   readonly opset: number;
   readonly #mode: LayerMode;
   readonly #run: RunSubgraph;
+  readonly #tensors = new Map<string, HostValue>();
 
   constructor(node: OnnxNode, opset: number, mode: LayerMode, run: RunSubgraph) {
     this.node = node;
@@ -80,7 +81,12 @@ export class OperatorContext {
 
   tensor(name: string, fallback?: HostValue): HostValue {
     if (fallback !== undefined && !this.has(name)) return fallback;
-    return HostValue.fromOnnx(this.#read(name, "tensor", undefined));
+    let value = this.#tensors.get(name);
+    if (value === undefined) {
+      value = HostValue.fromOnnx(this.#read(name, "tensor", undefined));
+      this.#tensors.set(name, value);
+    }
+    return value;
   }
 
   graph(name: string): OnnxGraph {
