@@ -28,8 +28,9 @@ interface NetworkResult extends ParityMeasurement {
 }
 
 /**
- * Exports each network with PyTorch, imports the file, and compares a step in both modes of batch norm. Figures are worst
- * relative errors, as `parityErrors` defines them, against PyTorch's float32; `gradientExact` is against its float64.
+ * Exports each network with PyTorch, imports the file, and compares a step, with batch norms frozen and training. Figures
+ * are worst relative errors, as `parityErrors` defines them, against PyTorch's autograd in float64, which leaves all
+ * rounding to us.
  *
  * @throws Error where PyTorch is missing
  */

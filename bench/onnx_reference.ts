@@ -43,8 +43,8 @@ export class TorchReference {
   }
 
   /** By the names of the parameters. */
-  gradients(mode: Mode, isExact = false): Record<string, Numbers> {
-    return this.#numbers(`${mode}.${isExact ? "exact." : ""}gradient.`);
+  gradients(mode: Mode): Record<string, Numbers> {
+    return this.#numbers(`${mode}.gradient.`);
   }
 
   /** The statistics of batch norms after one step in training mode. */
@@ -135,7 +135,7 @@ export function parityErrors(computed: Computed, reference: TorchReference, mode
 }
 
 /** The largest relative error of gradients, and whose it is. @throws Error where the names differ */
-export function gradientError(
+function gradientError(
   computed: Readonly<Record<string, Numbers>>,
   expected: Readonly<Record<string, Numbers>>,
 ): { gradient: number; worstParameter: string } {

@@ -5,8 +5,7 @@ NETWORK.onnx is exported for training with its batch norms frozen and nothing fo
 of the parameters; where there are batch norms, NETWORK.training.onnx is one in which they train. NETWORK.safetensors has
 
   input.NAME                                     one for each input
-  MODE.output, MODE.loss, MODE.gradient.NAME     what PyTorch computes in float32
-  MODE.exact.output, MODE.exact.loss, MODE.exact.gradient.NAME     in float64, then rounded (not with --tiny)
+  MODE.output, MODE.loss, MODE.gradient.NAME     what PyTorch computes in float64, rounded to float32
   training.buffer.NAME                           the batch norms' statistics after one step
 
 for the modes `frozen` and, where there are batch norms, `training`. The inputs' order is that of the model. Targets are
@@ -68,7 +67,7 @@ def set_mode(model, mode):
         norm.train(mode == "training")
 
 
-def gradients(model, inputs, targets, mode, dtype=torch.float32):
+def gradients(model, inputs, targets, mode, dtype=torch.float64):
     """{name: tensor} of the output, the loss, each parameter's gradient and each buffer after the step."""
     model = copy.deepcopy(model).to(dtype)
     set_mode(model, mode)
@@ -127,14 +126,12 @@ def main(name, folder, tiny, seed):
         file = f"{name}.onnx" if mode == "frozen" else f"{name}.training.onnx"
         if mode == "frozen" or not tiny:
             export(name, model, inputs, mode, os.path.join(folder, file))
-        single = gradients(model, inputs, targets, mode)
-        exact = gradients(model, inputs, targets, mode, torch.float64)
-        jitter = gradients(jittered(model), inputs, targets, mode, torch.float64)
+        single = gradients(model, inputs, targets, mode, torch.float32)
+        exact = gradients(model, inputs, targets, mode)
+        jitter = gradients(jittered(model), inputs, targets, mode)
         rounding.append(relative_errors(single, exact))
         sensitivity.append(relative_errors(jitter, exact))
-        tensors.update({f"{mode}.{key}": value for key, value in single.items()})
-        if not tiny:
-            tensors.update({f"{mode}.exact.{key}": value for key, value in exact.items() if "buffer" not in key})
+        tensors.update({f"{mode}.{key}": value for key, value in exact.items()})
     write_safetensors(os.path.join(folder, f"{name}.safetensors"), tensors)
     print(json.dumps({"modes": modes, "rounding": max(rounding), "sensitivity": max(sensitivity)}))
 
