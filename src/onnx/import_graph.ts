@@ -1,25 +1,42 @@
-/** Turns a model into parameters and a list of operators to run. */
-import { OnnxError } from "../errors.js";
+/** Turns a model into parameters and nodes to run. */
+import { describeChoices, ConfigurationError, OnnxError } from "../errors.js";
 import { HostTensor } from "../host_tensor.js";
 import { ModuleBuffer, Parameter } from "../nn/index.js";
-import { numbersOf } from "./format/numbers.js";
-import type { OnnxGraph, OnnxModel, OnnxTensor, OnnxValueInfo } from "./format/model.js";
+import type { OnnxModel, OnnxTensor, OnnxValueInfo } from "./format/model.js";
+import { isNumeric, numbersOf } from "./format/numbers.js";
 import { cut } from "./graph/cut.js";
-import { flattenModel, type FlatGraph, type FlatModel, type FlatNode } from "./graph/flatten.js";
+import { dequantizeConstants } from "./graph/dequantize.js";
+import { putDropoutBack } from "./graph/dropout.js";
+import { flattenModel, type FlatModel, type FlatNode } from "./graph/flatten.js";
+import { foldConstants } from "./graph/fold.js";
+import { allNodes } from "./graph/nodes.js";
 import { usesOfConstants } from "./graph/weights.js";
-import { OnnxLayer } from "./onnx_layer.js";
-import { describeNode, OperatorContext, operatorKey, type LayerMode } from "./operators/context.js";
-import { operators, type Operator } from "./operators/registry.js";
+import { Interpreter } from "./interpreter.js";
+import { OnnxBatchNorm, OnnxLayer, type LayerOptions, type NamedTensors } from "./onnx_layer.js";
+import { describeNode, EVALUATION, operatorKey, type LayerMode } from "./operators/context.js";
+import { operators } from "./operators/registry.js";
+import { checkProbability } from "../nn/functional/dropout.js";
 import { HostValue, type OnnxValue } from "./values.js";
 
 /** What of a model is imported, and how. */
-export interface ImportOptions {
+export interface OnnxOptions {
   /** The one tensor that `forward` gives, an output or any inner tensor. What comes after it is left out. */
   features?: string;
   /** The tensors that `forward` gives, outputs or inner ones. Default: the model's outputs. */
   outputs?: readonly string[];
   /** The tensors that `forward` takes, inputs or inner ones. Default: the model's inputs, as far as they are needed. */
   inputs?: readonly string[];
+  /**
+   * `train`: batch norms use and move the statistics of the batch in training, as PyTorch's; `frozen`: they always use
+   * those of the file, while their scale and offset train. Default: `train`.
+   */
+  batchNorm?: "train" | "frozen";
+  /**
+   * The probability of dropout in training, in [0, 1]. A file without `Dropout` nodes, as most exporters write it, gets
+   * them: behind the softmax of attention, at the end of residual branches that end in a matrix product, and before a
+   * matrix product that gives an output. Default: the nodes and probabilities of the file.
+   */
+  dropout?: number;
 }
 
 /** A model ready to run. */
@@ -28,38 +45,41 @@ export interface ImportedGraph {
   outputs: readonly string[];
   /** Layers with their names, in the order in which they run. */
   layers: readonly [string, OnnxLayer][];
-  /** All values by name. */
-  run(inputs: ReadonlyMap<string, OnnxValue>): Map<string, OnnxValue>;
-}
-
-interface Step {
-  readonly node: FlatNode;
-  readonly operator: Operator;
-  readonly context: OperatorContext;
+  /** The outputs, in their order. */
+  run(inputs: ReadonlyMap<string, OnnxValue>): OnnxValue[];
 }
 
 /**
  * @throws OnnxError `ERR_ONNX_OPERATOR` for operators that are not supported, `ERR_ONNX_GRAPH` for graphs that cannot run,
- *   and `ERR_ONNX_TENSOR` for names that no tensor has
+ *   `ERR_ONNX_TENSOR` for names that no tensor has
+ * @throws ConfigurationError `ERR_ONNX_OPTION` for options without such a value, `ERR_DROPOUT`
  */
-export function importGraph(model: OnnxModel, { features, outputs, inputs }: ImportOptions): ImportedGraph {
+export function importGraph(model: OnnxModel, options: OnnxOptions): ImportedGraph {
+  const { features, outputs, inputs, batchNorm = "train", dropout } = options;
+  checkOptions(options);
   const whole = flattenModel(model);
   const wanted = features === undefined ? (outputs ?? whole.graph.outputs) : [features];
-  const flat = cut(whole, inputs ?? whole.graph.inputs, wanted);
+  let flat = cut(whole, inputs ?? whole.graph.inputs, wanted);
   checkOperators(flat);
-  return new Importer(flat).import(model);
+  flat = foldConstants(dequantizeConstants(flat));
+  // A quantized weight may have been transposed before.
+  flat = dequantizeConstants(flat);
+  if (dropout !== undefined) flat = putDropoutBack(flat);
+  flat = cut(flat, flat.graph.inputs, wanted);
+  return assemble(flat, model, { batchNorm, dropout });
 }
 
-/** All nodes, those of subgraphs in the place of the node they belong to. */
-function allNodes({ graph, subgraphs }: FlatModel): FlatNode[] {
-  const collect = ({ nodes }: FlatGraph): FlatNode[] =>
-    nodes.flatMap((node) => [
-      node,
-      ...[...node.attributes.values()].flatMap((attribute) =>
-        attribute.kind === "graph" ? collect(subgraphs.get(attribute.value)!) : [],
-      ),
-    ]);
-  return collect(graph);
+function checkOptions({ features, outputs, batchNorm = "train", dropout = 0 }: OnnxOptions): void {
+  checkProbability(dropout);
+  if (!["train", "frozen"].includes(batchNorm)) {
+    const problem = `batchNorm cannot be ${JSON.stringify(batchNorm)}. ${describeChoices(batchNorm, ["train", "frozen"])}`;
+    throw new ConfigurationError("ERR_ONNX_OPTION", problem);
+  }
+  if (features === undefined || outputs === undefined) return;
+  throw new ConfigurationError(
+    "ERR_ONNX_OPTION",
+    "features and outputs both say what an ONNX model gives. Choose one of them: features for one tensor.",
+  );
 }
 
 function checkOperators(model: FlatModel): void {
@@ -80,120 +100,89 @@ function checkOperators(model: FlatModel): void {
   );
 }
 
-class Importer {
-  readonly #model: FlatModel;
-  readonly #values = new Map<string, OnnxValue>();
-  readonly #layers: [string, OnnxLayer][] = [];
-  readonly #layerNames = new Set<string>();
-  readonly #steps = new Map<FlatGraph, Step[]>();
-
-  constructor(model: FlatModel) {
-    this.#model = model;
-  }
-
-  import(model: OnnxModel): ImportedGraph {
-    const { graph } = this.#model;
-    const tensors = this.#makeTensors();
-    this.#plan(graph, tensors);
-    const infos = new Map(
-      [...model.graph.valueInfo, ...model.graph.outputs, ...model.graph.inputs].map((info) => [
-        info.name,
-        info,
-      ]),
-    );
-    return {
-      inputs: graph.inputs.map(
-        (name) => infos.get(name) ?? { name, type: { kind: "unknown" }, docString: "" },
-      ),
-      outputs: graph.outputs,
-      layers: this.#layers,
-      run: (inputs) => {
-        const values = new Map([...this.#values, ...inputs]);
-        this.#run(graph, values);
-        return values;
-      },
-    };
-  }
-
-  /** Makes parameters, buffers and constants; parameters and buffers are given back. */
-  #makeTensors(): Map<string, Parameter | ModuleBuffer> {
-    const tensors = new Map<string, Parameter | ModuleBuffer>();
-    for (const [name, use] of usesOfConstants(this.#model)) {
-      const { tensor } = this.#model.constants.get(name)!;
-      if (use === "constant") {
-        this.#values.set(name, HostValue.fromOnnx(tensor));
-        continue;
-      }
-      const made = use === "parameter" ? new Parameter(floats(tensor)) : new ModuleBuffer(floats(tensor));
-      tensors.set(name, made);
-      this.#values.set(name, made);
-    }
-    return tensors;
-  }
-
-  /** Prepares a graph and those within it. A tensor belongs to the first node that uses it. */
-  #plan(graph: FlatGraph, tensors: Map<string, Parameter | ModuleBuffer>): void {
-    const steps: Step[] = [];
-    this.#steps.set(graph, steps);
-    for (const node of graph.nodes) {
-      const own = [...new Set(node.inputs)].flatMap((name): [string, Parameter | ModuleBuffer][] => {
-        const tensor = tensors.get(name);
-        tensors.delete(name);
-        return tensor === undefined ? [] : [[name, tensor]];
-      });
-      const mode = this.#mode(node, own);
-      const runSubgraph = (subgraph: OnnxGraph, inputs: readonly OnnxValue[]) =>
-        this.#runSubgraph(subgraph, inputs);
-      const context = new OperatorContext(node, node.opset, mode, runSubgraph);
-      steps.push({ node, operator: operators.get(operatorKey(node))!, context });
-      for (const attribute of node.attributes.values()) {
-        if (attribute.kind === "graph") this.#plan(this.#model.subgraphs.get(attribute.value)!, tensors);
-      }
-    }
-  }
-
-  #mode(node: FlatNode, own: readonly [string, Parameter | ModuleBuffer][]): LayerMode {
-    if (own.length === 0 && !MODAL.has(operatorKey(node))) return EVALUATION;
-    const layer = new OnnxLayer(own);
-    const base = node.name || `${node.operator}_${this.#layers.length}`;
-    let name = base;
-    for (let i = 2; this.#layerNames.has(name); i++) name = `${base}#${i}`;
-    this.#layerNames.add(name);
-    this.#layers.push([name, layer]);
-    return layer;
-  }
-
-  /** The values of the run that is under way: tracing is synchronous. */
-  #current: Map<string, OnnxValue> | undefined;
-
-  #run(graph: FlatGraph, values: Map<string, OnnxValue>): void {
-    const outer = this.#current;
-    this.#current = values;
-    try {
-      for (const { node, operator, context } of this.#steps.get(graph)!) {
-        const inputs = node.inputs.map((name) => (name === "" ? undefined : values.get(name)!));
-        const outputs = operator(inputs, context);
-        node.outputs.forEach((name, i) => name !== "" && values.set(name, outputs[i]!));
-      }
-    } finally {
-      this.#current = outer;
-    }
-  }
-
-  #runSubgraph(subgraph: OnnxGraph, inputs: readonly OnnxValue[]): OnnxValue[] {
-    const graph = this.#model.subgraphs.get(subgraph)!;
-    const values = this.#current!;
-    graph.inputs.forEach((name, i) => values.set(name, inputs[i]!));
-    this.#run(graph, values);
-    return graph.outputs.map((name) => values.get(name)!);
-  }
+function assemble(flat: FlatModel, model: OnnxModel, options: LayerOptions): ImportedGraph {
+  const { graph, subgraphs } = flat;
+  const { values, tensors } = makeTensors(flat);
+  const layers = new LayerList(tensors, options);
+  const interpreter = new Interpreter(graph, subgraphs, (node) => layers.modeOf(node));
+  const known = [...model.graph.valueInfo, ...model.graph.outputs, ...model.graph.inputs];
+  const infos = new Map(known.map((info) => [info.name, info]));
+  return {
+    inputs: graph.inputs.map((name) => infos.get(name) ?? { name, type: { kind: "unknown" }, docString: "" }),
+    outputs: graph.outputs,
+    layers: layers.layers,
+    run: (inputs) => interpreter.run(graph, new Map([...values, ...inputs])),
+  };
 }
 
-/** Operators that compute something else in training, so that freezing a part must reach them. */
-const MODAL = new Set(["BatchNormalization", "Dropout"]);
-const EVALUATION: LayerMode = { training: false };
+/** Parameters and buffers by the names of their values, and all that is known before a run. */
+function makeTensors(flat: FlatModel) {
+  const values = new Map<string, OnnxValue>(flat.computed);
+  const tensors = new Map<string, [string, Parameter | ModuleBuffer]>();
+  const names = new Set<string>();
+  for (const [name, use] of usesOfConstants(flat)) {
+    const { tensor } = flat.constants.get(name)!;
+    if (use === "constant") {
+      if (isNumeric(tensor)) values.set(name, HostValue.fromOnnx(tensor));
+      continue;
+    }
+    const made = use === "parameter" ? new Parameter(floats(tensor)) : new ModuleBuffer(floats(tensor));
+    const label = names.has(tensor.name) ? name : tensor.name;
+    names.add(label);
+    tensors.set(name, [label, made]);
+    values.set(name, made);
+  }
+  return { values, tensors };
+}
 
 function floats(tensor: OnnxTensor): HostTensor {
   const numbers = numbersOf(tensor);
   return new HostTensor(numbers instanceof Float32Array ? numbers : Float32Array.from(numbers), tensor.shape);
+}
+
+/** Operators that compute something else in training, so that freezing a part must reach them. */
+const MODAL = new Set(["BatchNormalization", "Dropout"]);
+
+/** Makes a layer of each node that owns tensors or has modes. A tensor belongs to the first node that uses it. */
+class LayerList {
+  readonly layers: [string, OnnxLayer][] = [];
+  readonly #names = new Set<string>();
+  readonly #tensors: Map<string, [string, Parameter | ModuleBuffer]>;
+  readonly #all: ReadonlyMap<string, [string, Parameter | ModuleBuffer]>;
+  readonly #options: LayerOptions;
+
+  constructor(tensors: ReadonlyMap<string, [string, Parameter | ModuleBuffer]>, options: LayerOptions) {
+    this.#tensors = new Map(tensors);
+    this.#all = tensors;
+    this.#options = options;
+  }
+
+  modeOf(node: FlatNode): LayerMode {
+    const own: NamedTensors = [...new Set(node.inputs)].flatMap((name) => {
+      const tensor = this.#tensors.get(name);
+      this.#tensors.delete(name);
+      return tensor === undefined ? [] : [tensor];
+    });
+    if (own.length === 0 && !MODAL.has(operatorKey(node))) return EVALUATION;
+    const layer = this.#batchNorm(node, own) ?? new OnnxLayer(own, this.#options);
+    this.layers.push([this.#nameOf(node), layer]);
+    return layer;
+  }
+
+  #batchNorm(node: FlatNode, own: NamedTensors): OnnxBatchNorm | undefined {
+    if (operatorKey(node) !== "BatchNormalization") return undefined;
+    const [mean, variance] = [3, 4].map((position) => this.#all.get(node.inputs[position] ?? "")?.[1]);
+    if (!(mean instanceof ModuleBuffer && variance instanceof ModuleBuffer)) return undefined;
+    const momentum = node.attributes.get("momentum");
+    const kept = momentum?.kind === "float" ? momentum.value : 0.9;
+    return new OnnxBatchNorm(own, { mean, variance, momentum: 1 - kept }, this.#options);
+  }
+
+  #nameOf({ name, operator }: FlatNode): string {
+    const base = name || `${operator}_${this.layers.length}`;
+    let unique = base;
+    for (let i = 2; this.#names.has(unique); i++) unique = `${base}#${i}`;
+    this.#names.add(unique);
+    return unique;
+  }
 }

@@ -1,6 +1,6 @@
 /** Opens an ONNX file as a module. */
 import type * as tf from "@tensorflow/tfjs-core";
-import type { ImportOptions } from "./import_graph.js";
+import type { OnnxOptions } from "./import_graph.js";
 import { OnnxModule, type OnnxOutput } from "./onnx_module.js";
 import { readOnnx } from "./read.js";
 
@@ -13,15 +13,15 @@ import { readOnnx } from "./read.js";
  */
 export async function loadOnnx(
   source: string | Uint8Array,
-  options: ImportOptions & { features: string },
+  options: OnnxOptions & { features: string },
 ): Promise<OnnxModule<tf.Tensor>>;
 export async function loadOnnx(
   source: string | Uint8Array,
-  options?: ImportOptions,
+  options?: OnnxOptions,
 ): Promise<OnnxModule<OnnxOutput>>;
 export async function loadOnnx(
   source: string | Uint8Array,
-  options: ImportOptions = {},
+  options: OnnxOptions = {},
 ): Promise<OnnxModule<tf.Tensor | OnnxOutput>> {
   return new OnnxModule(await readOnnx(source), options);
 }

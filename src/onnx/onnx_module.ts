@@ -2,7 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { ConfigurationError } from "../errors.js";
 import { Module } from "../nn/index.js";
-import { importGraph, type ImportedGraph, type ImportOptions } from "./import_graph.js";
+import { importGraph, type ImportedGraph, type OnnxOptions } from "./import_graph.js";
 import type { OnnxModel, OnnxValueInfo } from "./format/model.js";
 import { toTensor, type OnnxValue } from "./values.js";
 
@@ -28,7 +28,7 @@ export class OnnxModule<Output extends tf.Tensor | OnnxOutput = OnnxOutput> exte
   readonly #feature: string | undefined;
 
   /** As `loadOnnx`, from a model that has been read. */
-  constructor(model: OnnxModel, options: ImportOptions = {}) {
+  constructor(model: OnnxModel, options: OnnxOptions = {}) {
     super();
     this.#graph = importGraph(model, options);
     this.inputs = this.#graph.inputs;
@@ -44,7 +44,7 @@ export class OnnxModule<Output extends tf.Tensor | OnnxOutput = OnnxOutput> exte
     const given = this.#named(input);
     return tf.tidy(() => {
       const values = this.#graph.run(given);
-      const outputs = Object.fromEntries(this.outputs.map((name) => [name, toTensor(values.get(name)!)]));
+      const outputs = Object.fromEntries(this.outputs.map((name, i) => [name, toTensor(values[i]!)]));
       return (this.#feature === undefined ? outputs : outputs[this.#feature]!) as Output;
     });
   }

@@ -41,7 +41,19 @@ export class HostValue {
 
   /** An array of the model, which is a constant. @throws OnnxError `ERR_ONNX_TYPE` for strings */
   static fromOnnx(tensor: OnnxTensor): HostValue {
-    return new HostValue(tensor.type, tensor.shape, numbersOf(tensor), true);
+    const numbers = numbersOf(tensor);
+    // A view of the file would keep all of it in memory.
+    return new HostValue(
+      tensor.type,
+      tensor.shape,
+      numbers === tensor.data ? copyOf(numbers) : numbers,
+      true,
+    );
+  }
+
+  /** The same numbers, kept from one forward pass to the next. */
+  asConstant(): HostValue {
+    return this.isConstant ? this : new HostValue(this.type, this.shape, this.data, true);
   }
 
   /** float32, int32 or bool; integers beyond int32 become the nearest there is. */
@@ -89,6 +101,10 @@ export function deviceType(type: OnnxType): "float32" | "int32" | "bool" {
 /** The ONNX type that a value has as far as it is known: tensors are float32, int32 or bool. */
 export function typeOf(value: OnnxValue): OnnxType {
   return isHost(value) ? value.type : value.dtype;
+}
+
+function copyOf(numbers: ArrayLike<number>): ArrayLike<number> {
+  return (numbers as Float32Array).slice();
 }
 
 const [MIN_INT32, MAX_INT32] = [-(2 ** 31), 2 ** 31 - 1];

@@ -3,13 +3,18 @@ import { OnnxError } from "../../errors.js";
 import type { OnnxTensor } from "./model.js";
 import { sizeOf } from "./element_types.js";
 
+/** Whether a tensor is of real numbers, rather than strings or complex ones. */
+export function isNumeric({ type }: Pick<OnnxTensor, "type">): boolean {
+  return type !== "string" && type !== "complex64" && type !== "complex128";
+}
+
 /**
  * Every element as a number. float32 arrays are given as they are.
  *
  * @throws OnnxError `ERR_ONNX_TYPE` for types that are not of real numbers: strings and complex numbers
  */
 export function numbersOf({ name, type, shape, data }: OnnxTensor): ArrayLike<number> {
-  if (Array.isArray(data) || type === "complex64" || type === "complex128") {
+  if (Array.isArray(data) || !isNumeric({ type })) {
     throw new OnnxError(
       "ERR_ONNX_TYPE",
       `The tensor ${JSON.stringify(name)} is of type ${type}, which cannot be computed with. Models of real numbers can.`,

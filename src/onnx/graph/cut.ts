@@ -1,6 +1,7 @@
 /** Cutting parts of a graph off: what some of its values need, from some of its values on. */
 import { describeChoices, OnnxError } from "../../errors.js";
-import { capturedBy, type FlatModel } from "./flatten.js";
+import type { FlatModel } from "./flatten.js";
+import { inputsOf } from "./nodes.js";
 
 /**
  * The part of a model that computes `outputs` from `inputs`.
@@ -9,10 +10,11 @@ import { capturedBy, type FlatModel } from "./flatten.js";
  * @throws OnnxError `ERR_ONNX_TENSOR` for a name that no value has
  */
 export function cut(model: FlatModel, inputs: readonly string[], outputs: readonly string[]): FlatModel {
-  const { graph, constants, subgraphs } = model;
+  const { graph, constants, computed, subgraphs } = model;
   const known = new Set([
     ...graph.inputs,
     ...constants.keys(),
+    ...computed.keys(),
     ...graph.nodes.flatMap((node) => node.outputs),
   ]);
   known.delete("");
@@ -27,11 +29,7 @@ export function cut(model: FlatModel, inputs: readonly string[], outputs: readon
   const given = new Set(inputs);
   const nodes = graph.nodes.toReversed().filter((node) => {
     if (!node.outputs.some((output) => needed.has(output) && !given.has(output))) return false;
-    for (const input of node.inputs) needed.add(input);
-    for (const attribute of node.attributes.values()) {
-      if (attribute.kind !== "graph") continue;
-      for (const name of capturedBy(subgraphs.get(attribute.value)!, subgraphs)) needed.add(name);
-    }
+    for (const input of inputsOf(node, subgraphs)) needed.add(input);
     return true;
   });
   const missing = graph.inputs.filter((name) => needed.has(name) && !given.has(name));
@@ -47,9 +45,14 @@ export function cut(model: FlatModel, inputs: readonly string[], outputs: readon
       inputs: inputs.filter((name) => needed.has(name)),
       outputs: [...outputs],
     },
-    constants: new Map([...constants].filter(([name]) => !given.has(name) && needed.has(name))),
+    constants: only(constants, (name) => !given.has(name) && needed.has(name)),
+    computed: only(computed, (name) => !given.has(name) && needed.has(name)),
     subgraphs,
   };
+}
+
+function only<T>(map: ReadonlyMap<string, T>, isWanted: (name: string) => boolean): Map<string, T> {
+  return new Map([...map].filter(([name]) => isWanted(name)));
 }
 
 const NAMES_IN_MESSAGE = 20;

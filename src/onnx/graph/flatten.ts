@@ -11,13 +11,17 @@ import type {
   OnnxNode,
   OnnxTensor,
 } from "../format/model.js";
+import type { HostValue } from "../values.js";
+import { densify } from "../format/sparse.js";
+import { inputsOf, newNode } from "./nodes.js";
 import { sortNodes } from "./sort.js";
 
 /** An array that the model holds. */
 export interface FlatConstant {
+  /** Its `name` is the parameter's, if it becomes one. */
   tensor: OnnxTensor;
-  /** Whether it was written into a `Constant` node, as exporters do with literals, or is an initializer. */
-  isLiteral: boolean;
+  /** Literals are what exporters write into `Constant` nodes. */
+  origin: "initializer" | "literal";
 }
 
 /** A node with the version of its domain's operators. */
@@ -36,6 +40,8 @@ export interface FlatGraph {
 export interface FlatModel {
   graph: FlatGraph;
   constants: Map<string, FlatConstant>;
+  /** What follows from constants and has been computed. */
+  computed: Map<string, HostValue>;
   /** The graphs in attributes of nodes. */
   subgraphs: Map<OnnxGraph, FlatGraph>;
 }
@@ -47,7 +53,7 @@ const MAX_CALL_DEPTH = 64;
  * Nodes that a file may grow to: functions that call functions twice, each of which calls others twice, would fill any
  * memory from a few hundred bytes.
  */
-const MAX_NODES = 1_000_000;
+const MAX_NODES = 200_000;
 
 /** @throws OnnxError `ERR_ONNX_GRAPH` for graphs with cycles, values that nobody gives, or two of one name */
 export function flattenModel(model: OnnxModel): FlatModel {
@@ -86,7 +92,8 @@ interface Surroundings {
 class Flattener {
   readonly #model: OnnxModel;
   readonly #functions: ReadonlyMap<string, OnnxFunction>;
-  readonly #taken = new Set<string>();
+  /** Names that are taken, with the last number that was needed to make another of each. */
+  readonly #taken = new Map<string, number>();
   readonly #constants = new Map<string, FlatConstant>();
   readonly #subgraphs = new Map<OnnxGraph, FlatGraph>();
   #count = 0;
@@ -109,7 +116,7 @@ class Flattener {
         depth: 0,
       },
     );
-    return { graph: flat, constants: this.#constants, subgraphs: this.#subgraphs };
+    return { graph: flat, constants: this.#constants, computed: new Map(), subgraphs: this.#subgraphs };
   }
 
   #flattenGraph(graph: OnnxGraph, outer: Names | undefined, around: Surroundings): FlatGraph {
@@ -117,7 +124,11 @@ class Flattener {
     const inputs = graph.inputs.map(({ name }) => this.#define(name, names));
     for (const [name, tensor] of graph.initializers) {
       const unique = this.#define(name, names);
-      this.#constants.set(unique, { tensor: { ...tensor, name: unique }, isLiteral: false });
+      this.#constants.set(unique, { tensor: { ...tensor, name: unique }, origin: "initializer" });
+    }
+    for (const [name, tensor] of graph.sparseInitializers) {
+      const unique = this.#define(name, names);
+      this.#constants.set(unique, { tensor: densify(tensor, unique), origin: "initializer" });
     }
     const nodes = this.#flattenNodes(graph.nodes, names, around);
     const outputs = graph.outputs.map(({ name }) => this.#resolve(name, names, "an output of the graph"));
@@ -128,7 +139,7 @@ class Flattener {
     for (const node of nodes)
       for (const output of node.outputs) if (output !== "") this.#define(output, names);
     const flat = nodes.flatMap((node) => this.#flattenNode(node, names, around));
-    return sortNodes(flat, (node) => [...node.inputs, ...this.#captures(node)]);
+    return sortNodes(flat, (node) => inputsOf(node, this.#subgraphs));
   }
 
   #flattenNode(node: OnnxNode, names: Names, around: Surroundings): FlatNode[] {
@@ -146,10 +157,12 @@ class Flattener {
     }
     const called = this.#functions.get(functionKey({ ...node, name: node.operator }));
     if (called !== undefined) return this.#call(called, inputs, outputs, attributes, around.depth + 1);
-    const value = attributes.get("value");
-    if (node.operator === "Constant" && node.domain === "" && value?.kind === "tensor") {
-      this.#constants.set(outputs[0]!, { tensor: { ...value.value, name: outputs[0]! }, isLiteral: true });
-      return [];
+    if (node.operator === "Constant" && node.domain === "") {
+      const tensor = literalOf(attributes, outputs[0] ?? "");
+      if (tensor !== undefined) {
+        this.#constants.set(outputs[0]!, { tensor, origin: "literal" });
+        return [];
+      }
     }
     for (const [name, attribute] of attributes) {
       if (attribute.kind !== "graph") continue;
@@ -182,16 +195,9 @@ class Flattener {
     const results = outputs.flatMap((output, i): FlatNode[] => {
       if (output === "") return [];
       const inner = this.#resolve(called.outputs[i] ?? "", names, `an output of the function ${called.name}`);
-      return [{ ...EMPTY_NODE, attributes: new Map(), inputs: [inner], outputs: [output], opset: 1 }];
+      return [newNode("Identity", [inner], [output], 1)];
     });
     return [...nodes, ...results];
-  }
-
-  /** The values of outer graphs that the graphs of a node use. */
-  #captures(node: FlatNode): string[] {
-    return [...node.attributes.values()].flatMap((attribute) =>
-      attribute.kind === "graph" ? capturedBy(this.#subgraphs.get(attribute.value)!, this.#subgraphs) : [],
-    );
   }
 
   #define(name: string, names: Names): string {
@@ -202,8 +208,12 @@ class Flattener {
       );
     }
     let unique = name;
-    for (let i = 2; this.#taken.has(unique); i++) unique = `${name}#${i}`;
-    this.#taken.add(unique);
+    while (this.#taken.has(unique)) {
+      const number = this.#taken.get(name)! + 1;
+      this.#taken.set(name, number);
+      unique = `${name}#${number}`;
+    }
+    this.#taken.set(unique, 1);
     names.set(name, unique);
     return unique;
   }
@@ -218,19 +228,23 @@ class Flattener {
   }
 }
 
-/** The values that a graph uses and does not give itself. */
-export function capturedBy(graph: FlatGraph, subgraphs: ReadonlyMap<OnnxGraph, FlatGraph>): string[] {
-  const own = new Set(graph.inputs);
-  const used = new Set<string>(graph.outputs);
-  for (const node of graph.nodes) {
-    for (const input of node.inputs) used.add(input);
-    for (const output of node.outputs) own.add(output);
-    for (const attribute of node.attributes.values()) {
-      if (attribute.kind !== "graph") continue;
-      for (const name of capturedBy(subgraphs.get(attribute.value)!, subgraphs)) used.add(name);
-    }
+/** The array of a `Constant` node, if it is one of numbers. */
+function literalOf(attributes: ReadonlyMap<string, OnnxAttribute>, name: string): OnnxTensor | undefined {
+  const dense = attributes.get("value");
+  if (dense?.kind === "tensor") return { ...dense.value, name };
+  const sparse = attributes.get("sparse_value");
+  if (sparse?.kind === "sparseTensor") return densify(sparse.value, name);
+  const float = attributes.get("value_float") ?? attributes.get("value_floats");
+  if (float?.kind === "float" || float?.kind === "floats") {
+    const data = Float32Array.of(...[float.value].flat());
+    return { name, type: "float32", shape: float.kind === "float" ? [] : [data.length], data, docString: "" };
   }
-  return [...used].filter((name) => name !== "" && !own.has(name));
+  const int = attributes.get("value_int") ?? attributes.get("value_ints");
+  if (int?.kind === "int" || int?.kind === "ints") {
+    const data = BigInt64Array.from([int.value].flat(), BigInt);
+    return { name, type: "int64", shape: int.kind === "int" ? [] : [data.length], data, docString: "" };
+  }
+  return undefined;
 }
 
 function functionKey({ domain, name, overload }: Pick<OnnxFunction, "domain" | "name" | "overload">): string {
@@ -238,4 +252,3 @@ function functionKey({ domain, name, overload }: Pick<OnnxFunction, "domain" | "
 }
 
 const EMPTY_INFO = { type: { kind: "unknown" }, docString: "" } as const;
-const EMPTY_NODE = { name: "", operator: "Identity", domain: "", overload: "", docString: "", metadata: {} };

@@ -4,6 +4,7 @@ import { numbersOf } from "../format/numbers.js";
 import { operatorKey } from "../operators/context.js";
 import { STATISTICS_POSITIONS, WEIGHT_POSITIONS } from "../weight_positions.js";
 import type { FlatConstant, FlatModel, FlatNode } from "./flatten.js";
+import { allNodes } from "./nodes.js";
 
 /** What a constant is to the module. */
 export type ConstantUse = "parameter" | "buffer" | "constant";
@@ -49,8 +50,8 @@ const MASK = 1e4;
  * numbers of 10⁴ and more, which masks have. Literals in `Constant` nodes are weights of matrix products and convolutions
  * only.
  */
-export function usesOfConstants({ graph, constants, subgraphs }: FlatModel): Map<string, ConstantUse> {
-  const nodes = [...graph.nodes, ...[...subgraphs.values()].flatMap((subgraph) => subgraph.nodes)];
+export function usesOfConstants(model: FlatModel): Map<string, ConstantUse> {
+  const nodes = allNodes(model);
   const uses = new Map<string, Use[]>();
   for (const node of nodes) {
     node.inputs.forEach((name, position) => {
@@ -59,20 +60,18 @@ export function usesOfConstants({ graph, constants, subgraphs }: FlatModel): Map
       else list.push({ node, position });
     });
   }
-  const fixed = fixedNodes(nodes, constants);
-  const result = new Map<string, ConstantUse>();
-  for (const [name, constant] of constants) {
-    result.set(name, isFloatType(constant.tensor.type) ? useOf(name, constant, uses, fixed) : "constant");
-  }
-  return result;
+  const fixed = fixedNodes(nodes, [...model.constants.keys(), ...model.computed.keys()]);
+  return new Map(
+    Array.from(model.constants, ([name, constant]) => [name, useOf(name, constant, uses, fixed)]),
+  );
 }
 
 /** Nodes that have constants as inputs and nothing else. */
-function fixedNodes(nodes: readonly FlatNode[], constants: ReadonlyMap<string, FlatConstant>): Set<FlatNode> {
-  const known = new Set(constants.keys());
+function fixedNodes(nodes: readonly FlatNode[], constants: readonly string[]): Set<FlatNode> {
+  const known = new Set(["", ...constants]);
   const fixed = new Set<FlatNode>();
   for (const node of nodes) {
-    if (node.inputs.length === 0 || !node.inputs.every((name) => name === "" || known.has(name))) continue;
+    if (node.inputs.length === 0 || !node.inputs.every((name) => known.has(name))) continue;
     fixed.add(node);
     for (const output of node.outputs) known.add(output);
   }
@@ -81,39 +80,39 @@ function fixedNodes(nodes: readonly FlatNode[], constants: ReadonlyMap<string, F
 
 function useOf(
   name: string,
-  { tensor, isLiteral }: FlatConstant,
+  { tensor, origin }: FlatConstant,
   uses: ReadonlyMap<string, readonly Use[]>,
   fixed: ReadonlySet<FlatNode>,
 ): ConstantUse {
+  if (!isFloatType(tensor.type)) return "constant";
   let canCombine: boolean | undefined;
   const mayCombine = () =>
-    (canCombine ??=
-      !isLiteral &&
-      sizeOf(tensor.shape) > 1 &&
-      Array.from(numbersOf(tensor)).every((x) => Math.abs(x) < MASK));
-  const seen = new Set<string>();
-  const isWeight = (value: string): boolean => {
-    if (seen.has(value)) return false;
-    seen.add(value);
-    return (uses.get(value) ?? []).some(({ node, position }) => {
+    (canCombine ??= origin === "initializer" && sizeOf(tensor.shape) > 1 && isBelow(numbersOf(tensor), MASK));
+  const values = new Set([name]);
+  for (const value of values) {
+    for (const { node, position } of uses.get(value) ?? []) {
       const key = operatorKey(node);
-      if (WEIGHT_POSITIONS[key]?.includes(position)) return true;
-      if (VIEWS.has(key) && position === 0) {
-        return node.outputs.some(isWeight);
+      if (WEIGHT_POSITIONS[key]?.includes(position)) return "parameter";
+      const passesOn = (VIEWS.has(key) && position === 0) || (fixed.has(node) && mayCombine());
+      if (passesOn) for (const output of node.outputs) values.add(output);
+      else if (!fixed.has(node) && COMBINATIONS.has(key) && mayCombine() && !isSetting(node, uses)) {
+        return "parameter";
       }
-      if (fixed.has(node)) return mayCombine() && node.outputs.some(isWeight);
-      return COMBINATIONS.has(key) && mayCombine() && !isSetting(node.outputs[0]!, uses);
-    });
-  };
-  if (isWeight(name)) return "parameter";
-  const isStatistic = uses
-    .get(name)
-    ?.some(({ node, position }) => STATISTICS_POSITIONS[operatorKey(node)]?.includes(position));
-  return isStatistic === true ? "buffer" : "constant";
+    }
+  }
+  const isStatistic = ({ node, position }: Use) =>
+    STATISTICS_POSITIONS[operatorKey(node)]?.includes(position) === true;
+  return uses.get(name)?.some(isStatistic) ? "buffer" : "constant";
 }
 
-function isSetting(value: string, uses: ReadonlyMap<string, readonly Use[]>): boolean {
-  const list = uses.get(value) ?? [];
+function isBelow(numbers: ArrayLike<number>, limit: number): boolean {
+  for (let i = 0; i < numbers.length; i++) if (!(Math.abs(numbers[i]!) < limit)) return false;
+  return true;
+}
+
+/** Whether all that a node gives is used as a setting. */
+function isSetting({ outputs }: FlatNode, uses: ReadonlyMap<string, readonly Use[]>): boolean {
+  const list = outputs.flatMap((output) => uses.get(output) ?? []);
   return (
     list.length > 0 && list.every(({ node, position }) => SETTINGS[operatorKey(node)]?.includes(position))
   );

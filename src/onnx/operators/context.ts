@@ -7,9 +7,16 @@ import type { OnnxAttribute, OnnxAttributeValues, OnnxGraph, OnnxNode } from "..
 export interface LayerMode {
   /** As in `Module`: whether dropout drops and batch norm uses the batch's statistics. */
   readonly training: boolean;
+  /** For batch norms: whether they use and move the batch's statistics now. Default: as `training`. */
+  readonly usesBatchStatistics?: boolean;
+  /** For batch norms: the share of the batch's statistics in the running ones. Default: 1 less the node's attribute. */
+  readonly momentum?: number;
   /** The probability that `Dropout` uses in training in place of the model's own. */
   readonly dropout?: number | undefined;
 }
+
+/** Nodes that are in no layer. */
+export const EVALUATION: LayerMode = { training: false };
 
 /** Runs a graph in an attribute; values of the graphs around it are seen from there. */
 export type RunSubgraph = (graph: OnnxGraph, inputs: readonly OnnxValue[]) => OnnxValue[];
@@ -30,9 +37,19 @@ export class OperatorContext {
     this.#run = run;
   }
 
-  /** Whether dropout drops and batch norm uses the batch's statistics now. */
+  /** Whether dropout drops now. */
   get training(): boolean {
     return this.#mode.training;
+  }
+
+  /** Whether batch norm uses and moves the batch's statistics now. */
+  get usesBatchStatistics(): boolean {
+    return this.#mode.usesBatchStatistics ?? this.#mode.training;
+  }
+
+  /** The share of the batch's statistics in the running ones of a batch norm. */
+  get momentum(): number {
+    return this.#mode.momentum ?? 1 - this.float("momentum", 0.9);
   }
 
   /** The probability that `Dropout` uses in training in place of the model's own, if the importer gave one. */

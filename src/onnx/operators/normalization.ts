@@ -176,10 +176,10 @@ function batchNormalization(inputs: Inputs, context: OperatorContext): OnnxValue
   ];
   const eps = context.float("epsilon", 1e-5);
   const isOwn = mean instanceof ModuleBuffer && variance instanceof ModuleBuffer;
-  const trains = isOwn ? context.training : context.int("training_mode", 0) !== 0;
+  const trains = isOwn ? context.usesBatchStatistics : context.int("training_mode", 0) !== 0;
   if (!trains) return [channelsFirst(batchNormInference(x, mean, variance, gamma, beta, eps))];
   const result = batchNorm(x, gamma, beta, eps);
-  const share = 1 - context.float("momentum", 0.9);
+  const share = context.momentum;
   const output = channelsFirst(result.output);
   if (isOwn) {
     // As PyTorch, without the bias of the batch's variance; the standard keeps it.
