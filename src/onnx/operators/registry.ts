@@ -27,20 +27,27 @@ import { casting } from "./casting.js";
 import type { OperatorContext } from "./context.js";
 import { controlFlow } from "./control_flow.js";
 import { convolution } from "./convolution.js";
+import { creation } from "./creation.js";
 import { detection } from "./detection.js";
 import { elementwise } from "./elementwise.js";
 import { gathering } from "./gathering.js";
 import { joining } from "./joining.js";
 import { logic } from "./logic.js";
+import { losses } from "./losses.js";
 import { matrix } from "./matrix.js";
 import { normalization } from "./normalization.js";
 import { detached, type OperatorDefinition } from "./operator.js";
 import { padding } from "./padding.js";
 import { pooling } from "./pooling.js";
+import { quantization } from "./quantization.js";
+import { recurrent } from "./recurrent.js";
 import { reduction } from "./reduction.js";
+import { resizing } from "./resizing.js";
+import { sampling } from "./sampling.js";
 import { scattering } from "./scattering.js";
 import { searching } from "./searching.js";
 import { shape } from "./shape.js";
+import { signal } from "./signal.js";
 
 /** Computes the outputs of a node, as many as it has or more. */
 export type Operator = (inputs: (OnnxValue | undefined)[], context: OperatorContext) => OnnxValue[];
@@ -53,19 +60,26 @@ export const definitions: ReadonlyMap<string, OperatorDefinition> = new Map(
     casting,
     controlFlow,
     convolution,
+    creation,
     detection,
     elementwise,
     gathering,
     joining,
     logic,
+    losses,
     matrix,
     normalization,
     padding,
     pooling,
+    quantization,
+    recurrent,
     reduction,
+    resizing,
+    sampling,
     scattering,
     searching,
     shape,
+    signal,
   ].flatMap((table) => Object.entries(table)),
 );
 
