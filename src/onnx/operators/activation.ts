@@ -18,7 +18,12 @@ import {
 import type { OperatorContext } from "./context.js";
 
 export const activation: OperatorTable = {
-  Relu: activationOf((x) => tf.relu(x)),
+  Relu: {
+    since: 1,
+    gradient: true,
+    run: (inputs) =>
+      allHost(inputs) ? [zipHost(inputs, (x) => Math.max(x, 0))] : [tf.relu(tensorAt(inputs, 0))],
+  },
   LeakyRelu: activationOf((x, context) => tf.leakyRelu(x, context.float("alpha", 0.01))),
   Elu: activationOf((x, context) => elu(x, context.float("alpha", 1))),
   Celu: activationOf((x, context) => {

@@ -185,7 +185,12 @@ function along(parameter: tf.Tensor, axis: number): tf.Tensor {
 }
 
 /** The result with the scale and zero point that follow. */
-function requantized(y: tf.Tensor, inputs: Inputs, position: number, context: OperatorContext): tf.Tensor {
+export function requantized(
+  y: tf.Tensor,
+  inputs: Inputs,
+  position: number,
+  context: OperatorContext,
+): tf.Tensor {
   const zeroPoint = inputs[position + 1];
   const type = quantizedType(zeroPoint, context);
   return quantize(

@@ -23,6 +23,7 @@
 import { isHost, type OnnxValue } from "../values.js";
 import { activation } from "./activation.js";
 import { arithmetic } from "./arithmetic.js";
+import { attention } from "./attention.js";
 import { casting } from "./casting.js";
 import type { OperatorContext } from "./context.js";
 import { controlFlow } from "./control_flow.js";
@@ -35,6 +36,8 @@ import { joining } from "./joining.js";
 import { logic } from "./logic.js";
 import { losses } from "./losses.js";
 import { matrix } from "./matrix.js";
+import { microsoft } from "./microsoft.js";
+import { microsoftQuantization } from "./microsoft_quantization.js";
 import { normalization } from "./normalization.js";
 import { detached, type OperatorDefinition } from "./operator.js";
 import { padding } from "./padding.js";
@@ -57,6 +60,7 @@ export const definitions: ReadonlyMap<string, OperatorDefinition> = new Map(
   [
     activation,
     arithmetic,
+    attention,
     casting,
     controlFlow,
     convolution,
@@ -68,6 +72,8 @@ export const definitions: ReadonlyMap<string, OperatorDefinition> = new Map(
     logic,
     losses,
     matrix,
+    microsoft,
+    microsoftQuantization,
     normalization,
     padding,
     pooling,
