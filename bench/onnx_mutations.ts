@@ -25,7 +25,7 @@ type Mutation<T> = (subject: T, generator: Generator) => T;
 
 /** One damaged file: sometimes its bytes are changed, sometimes what they say. */
 export function mutate(bytes: Uint8Array, model: OnnxModel, generator: Generator): Uint8Array {
-  if (generator.integer(2) === 0) {
+  if (generator.integer(3) === 0) {
     let damaged = bytes;
     for (let i = 0; i <= generator.integer(3); i++)
       damaged = pick(BYTE_MUTATIONS, generator)(damaged, generator);
@@ -149,7 +149,8 @@ const MODEL_MUTATIONS: readonly ((model: OnnxModel, generator: Generator) => voi
   },
   (model, generator) => {
     const [one, other] = [anyNode(model, generator), anyNode(model, generator)];
-    for (const [name, attribute] of other?.attributes ?? []) one?.attributes.set(name, attribute);
+    for (const [name, attribute] of structuredClone(other?.attributes) ?? [])
+      one?.attributes.set(name, attribute);
   },
   (model, generator) => {
     const node = anyNode(model, generator);

@@ -6,8 +6,9 @@ import { parseArgs } from "node:util";
 import { finetunePhotos } from "./finetune_photos.js";
 import { forward } from "./forward.js";
 import { MODEL_NAMES } from "./models.js";
-import type { BenchOptions } from "./options.js";
 import { onnxFuzz } from "./onnx_fuzz.js";
+import { NETWORKS, onnxParity } from "./onnx_parity.js";
+import type { BenchOptions } from "./options.js";
 import { resume } from "./resume.js";
 import { soak } from "./soak.js";
 import { trainCnn } from "./train_cnn.js";
@@ -18,6 +19,7 @@ const benchmarks: Record<string, (options: BenchOptions) => Promise<Record<strin
   "finetune-photos": finetunePhotos,
   forward,
   "onnx-fuzz": ({ mutations }) => onnxFuzz(mutations),
+  "onnx-parity": onnxParity,
   resume: (options) =>
     resume(options, (whileWriting) => console.log(whileWriting ? "killed while saving" : "killed")),
   soak,
@@ -38,13 +40,14 @@ const { positionals, values } = parseArgs({
 });
 const benchmark = benchmarks[positionals[0] ?? ""];
 const models = values.models?.split(",");
+const choices = positionals[0] === "onnx-parity" ? NETWORKS : MODEL_NAMES;
 const kills = values.kills === undefined ? undefined : Number(values.kills);
 const mutations = values.mutations === undefined ? undefined : Number(values.mutations);
 const areCounts = [kills, mutations].every((count = 1) => Number.isInteger(count) && count > 0);
-if (benchmark === undefined || !areCounts || models?.some((name) => !MODEL_NAMES.includes(name))) {
+if (benchmark === undefined || !areCounts || models?.some((name) => !choices.includes(name))) {
   console.error(
     "usage: npm run bench -- NAME [--json] [--models MODEL,MODEL] [--no-peers] [--kills N] [--mutations N], with NAME one of " +
-      `${Object.keys(benchmarks).join(", ")} and MODEL one of ${MODEL_NAMES.join(", ")}`,
+      `${Object.keys(benchmarks).join(", ")} and MODEL one of ${choices.join(", ")}`,
   );
   process.exitCode = 2;
 } else {

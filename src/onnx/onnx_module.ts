@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { Module } from "../nn/index.js";
 import { importGraph, type ImportedGraph, type OnnxOptions } from "./import_graph.js";
 import type { OnnxModel, OnnxValueInfo } from "./format/model.js";
+import { OwnModel } from "./export/own_model.js";
 import { nameInputs } from "./name_inputs.js";
 import { toTensor } from "./values.js";
 
@@ -29,6 +30,8 @@ export class OnnxModule<Output extends tf.Tensor | OnnxOutput = OnnxOutput> exte
   readonly outputs: readonly string[];
   readonly #graph: ImportedGraph;
   readonly #feature: string | undefined;
+  /** The file's own nodes, for an export; undefined where they do not hold the weights as this module does. */
+  readonly #own: OwnModel | undefined;
 
   /** As `loadOnnx`, from a model that has been read. */
   constructor(model: OnnxModel, options: OnnxOptions = {}) {
@@ -37,6 +40,8 @@ export class OnnxModule<Output extends tf.Tensor | OnnxOutput = OnnxOutput> exte
     this.inputs = this.#graph.inputs;
     this.outputs = this.#graph.outputs;
     this.#feature = options.features;
+    const between = { inputs: this.inputs.map(({ name }) => name), outputs: this.outputs };
+    this.#own = OwnModel.of(model, between, new Set(Object.keys(this.stateDict())));
   }
 
   /**
@@ -50,6 +55,11 @@ export class OnnxModule<Output extends tf.Tensor | OnnxOutput = OnnxOutput> exte
       const outputs = Object.fromEntries(this.outputs.map((name, i) => [name, toTensor(values[i]!)]));
       return (this.#feature === undefined ? outputs : outputs[this.#feature]!) as Output;
     });
+  }
+
+  /** Kept for an export: the file's own nodes and what of its arrays this module did not change. */
+  get own(): OwnModel | undefined {
+    return this.#own;
   }
 
   protected override parts(): Iterable<[string, unknown]> {

@@ -151,7 +151,7 @@ describe("what is a weight", () => {
       }),
       { features: "y" },
     );
-    computeGradients(() => tf.sum(module.forward(tf.ones([1, 1]))) as tf.Scalar, module.parameters());
+    computeGradients(() => tf.sum(module.forward(tf.ones([1, 1]))), module.parameters());
     const [w] = module.parameters();
     expect([...w!.grad!.dataSync()]).toEqual([6, 8]); // of x w wᵀ
   });
@@ -282,7 +282,7 @@ describe("training", () => {
     const step = () =>
       tf.tidy(() => {
         computeGradients(
-          () => tf.mean(tf.square(module.forward(toTensor(normal([2, 3, 8, 8]))))) as tf.Scalar,
+          () => tf.mean(tf.square(module.forward(toTensor(normal([2, 3, 8, 8]))))),
           module.parameters(),
         );
         const [first] = module.parameters();
