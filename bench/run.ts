@@ -3,6 +3,7 @@
  * object.
  */
 import { parseArgs } from "node:util";
+import { finetuneOnnx } from "./finetune_onnx.js";
 import { finetunePhotos } from "./finetune_photos.js";
 import { forward } from "./forward.js";
 import { MODEL_NAMES } from "./models.js";
@@ -15,6 +16,7 @@ import { trainStep } from "./train_step.js";
 import { trainerOverhead } from "./trainer_overhead.js";
 
 const benchmarks: Record<string, (options: BenchOptions) => Promise<Record<string, unknown>>> = {
+  "finetune-onnx": finetuneOnnx,
   "finetune-photos": finetunePhotos,
   forward,
   "onnx-parity": onnxParity,
