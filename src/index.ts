@@ -19,6 +19,39 @@ export * from "./nn/index.js";
 export * from "./data/index.js";
 export * from "./core/index.js";
 export {
+  type DynamicAxes,
+  encodeOnnx,
+  exportOnnx,
+  loadOnnx,
+  OnnxModule,
+  readOnnx,
+  type OnnxArray,
+  type OnnxAttribute,
+  type OnnxAttributeValues,
+  type OnnxDifference,
+  type OnnxDimension,
+  type OnnxExport,
+  type OnnxExportOptions,
+  type OnnxFunction,
+  type OnnxGraph,
+  type OnnxInput,
+  type OnnxInteger,
+  type OnnxModel,
+  type OnnxModuleExportOptions,
+  type OnnxNode,
+  type OnnxNumbers,
+  type OnnxOptions,
+  type OnnxOutput,
+  type OnnxSparseTensor,
+  type OnnxTensor,
+  type OnnxType,
+  type OnnxValueInfo,
+  type OnnxValueType,
+  type WeightType,
+  writeOnnx,
+  type WriteOnnxOptions,
+} from "./onnx/index.js";
+export {
   availableBackbones,
   Bert,
   type BertInput,
@@ -32,10 +65,11 @@ export {
   type VisionTransformerOptions,
   vitSizes,
 } from "./backbones/index.js";
+export type { ImageClassifierExportOptions } from "./tasks/image/export_image_classifier.js";
 export { ImageClassifier } from "./tasks/image/image_classifier.js";
 export type { ImageClassifierOptions } from "./tasks/image/image_classifier_options.js";
 export * from "./tasks/image/image_classification_data.js";
-export type { ImageClassification, OutputName, OutputOptions } from "./tasks/image/outputs.js";
+export type { Classification, OutputName, OutputOptions } from "./tasks/outputs.js";
 export {
   contactSheet,
   type ContactSheetItem,
