@@ -210,7 +210,7 @@ describe("what cannot be exported", () => {
     ],
     [
       "an attribute that a length changes",
-      (x) => tf.avgPool(tf.expandDims(x, -1) as tf.Tensor4D, [x.shape[1]!, 1], 1, "valid"),
+      (x) => tf.avgPool(tf.expandDims<tf.Tensor4D>(x, -1), [x.shape[1]!, 1], 1, "valid"),
       lengths,
       "ERR_EXPORT_DYNAMIC",
       "AvgPool",
