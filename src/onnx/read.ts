@@ -17,20 +17,24 @@ import type { OnnxModel } from "./format/model.js";
  * @throws DataError `ERR_ONNX_FILE` where the file cannot be read
  */
 export async function readOnnx(source: string | Uint8Array): Promise<OnnxModel> {
+  if (typeof source !== "string") return decodeOnnx(source);
   const external: ExternalArray[] = [];
-  if (typeof source !== "string") {
-    const model = decodeModel(source, { source: "The model", ownsBytes: false, external });
-    if (external.length === 0) return model;
-    throw new OnnxError(
-      "ERR_ONNX_EXTERNAL_DATA",
-      `The tensor ${JSON.stringify(external[0]!.name)} is in another file, ${JSON.stringify(external[0]!.location)}. ` +
-        "Give the path of the model rather than its bytes.",
-    );
-  }
   const path = resolve(source);
   const model = decodeModel(await readBytes(path), { source: path, ownsBytes: true, external });
   if (external.length > 0) await readExternalArrays(path, external);
   return model;
+}
+
+/** As `readOnnx`, from the bytes of a file. */
+export function decodeOnnx(bytes: Uint8Array): OnnxModel {
+  const external: ExternalArray[] = [];
+  const model = decodeModel(bytes, { source: "The model", ownsBytes: false, external });
+  if (external.length === 0) return model;
+  throw new OnnxError(
+    "ERR_ONNX_EXTERNAL_DATA",
+    `The tensor ${JSON.stringify(external[0]!.name)} is in another file, ${JSON.stringify(external[0]!.location)}. ` +
+      "Give the path of the model rather than its bytes.",
+  );
 }
 
 async function readBytes(path: string): Promise<Uint8Array> {

@@ -177,6 +177,153 @@ def external():
     return model, weights
 
 
+def value(array, name):
+    return numpy_helper.from_array(np.asarray(array), name)
+
+
+def network():
+    """A convolution with batch norm, a residual branch, dropout and a classifier."""
+    n = lambda *shape: (rng.randn(*shape) * 0.3).astype(np.float32)
+    initializers = [
+        value(n(4, 3, 3, 3), "features.0.weight"),
+        value(np.abs(n(4)) + 0.5, "features.1.weight"),
+        value(n(4), "features.1.bias"),
+        value(n(4), "features.1.running_mean"),
+        value(np.abs(n(4)) + 0.5, "features.1.running_var"),
+        value(n(4, 2, 1, 1), "features.3.weight"),
+        value(n(4), "features.3.bias"),
+        value(n(4, 5), "classifier.weight"),
+        value(n(5), "classifier.bias"),
+        value(np.array([0.485, 0.456, 0.406], dtype=np.float32).reshape(1, 3, 1, 1), "mean"),
+    ]
+    node = helper.make_node
+    nodes = [
+        node("Sub", ["x", "mean"], ["centred"]),
+        node("Conv", ["centred", "features.0.weight"], ["c"], "features/0", kernel_shape=[3, 3], pads=[1] * 4, strides=[2, 2]),
+        node(
+            "BatchNormalization",
+            ["c", "features.1.weight", "features.1.bias", "features.1.running_mean", "features.1.running_var"],
+            ["b"],
+            "features/1",
+        ),
+        node("Relu", ["b"], ["r"]),
+        node("Conv", ["r", "features.3.weight", "features.3.bias"], ["d"], "features/3", kernel_shape=[1, 1], group=2),
+        node("Add", ["r", "d"], ["sum"]),
+        node("MaxPool", ["sum"], ["m"], kernel_shape=[2, 2], strides=[2, 2]),
+        node("Dropout", ["m"], ["dropped"], "dropout"),
+        node("Shape", ["dropped"], ["shape"]),
+        node("Constant", [], ["zero"], value=value(np.int64(0), "")),
+        node("Gather", ["shape", "zero"], ["batch"]),
+        node("Constant", [], ["axes"], value=value(np.array([0], dtype=np.int64), "")),
+        node("Unsqueeze", ["batch", "axes"], ["batch1"]),
+        node("Constant", [], ["rest"], value=value(np.array([4, -1], dtype=np.int64), "")),
+        node("Concat", ["batch1", "rest"], ["target"], axis=0),
+        node("Reshape", ["dropped", "target"], ["places"]),
+        node("ReduceMean", ["places"], ["pooled"], axes=[2], keepdims=0),
+        node("MatMul", ["pooled", "classifier.weight"], ["product"], "classifier/MatMul"),
+        node("Add", ["product", "classifier.bias"], ["logits"], "classifier/Add"),
+    ]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 3, "height", "width"])
+    y = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 5])
+    graph = helper.make_graph(nodes, "network", [x], [y], initializers)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)])
+
+
+def control():
+    """Branches on a shape and on a constant, a loop and a scan; names of the branches are the same."""
+    node = helper.make_node
+
+    def info(name, kind=TensorProto.FLOAT, shape=None):
+        return helper.make_tensor_value_info(name, kind, shape)
+
+    branch = lambda operator, weight: helper.make_graph(
+        [node(operator, ["x", "w"], ["inner"])],
+        operator,
+        [],
+        [info("inner")],
+        [value(np.array(weight, dtype=np.float32), "w")],
+    )
+    body = helper.make_graph(
+        [
+            node("Cast", ["i"], ["f"], to=TensorProto.FLOAT),
+            node("Add", ["state", "f"], ["next"]),
+            node("Mul", ["next", "x"], ["seen"]),
+            node("Identity", ["goes"], ["on"]),
+        ],
+        "body",
+        [info("i", TensorProto.INT64, []), info("goes", TensorProto.BOOL, []), info("state")],
+        [info("on", TensorProto.BOOL, []), info("next"), info("seen")],
+    )
+    step = helper.make_graph(
+        [node("Add", ["total", "row"], ["sum"]), node("Identity", ["sum"], ["copy"])],
+        "step",
+        [info("total"), info("row")],
+        [info("sum"), info("copy")],
+    )
+    nodes = [
+        node("Shape", ["x"], ["shape"]),
+        node("Gather", ["shape", "zero"], ["rows"]),
+        node("Greater", ["rows", "two"], ["many"]),
+        node("If", ["many"], ["branch"], then_branch=branch("Mul", [2, 3, 4]), else_branch=branch("Add", [5, 6, 7])),
+        node("If", ["never"], ["known"], then_branch=branch("Sub", [1, 1, 1]), else_branch=branch("Mul", [1, 2, 1])),
+        node("Add", ["branch", "known"], ["start"]),
+        node("Loop", ["three", "", "start"], ["end", "all"], body=body),
+        node("ReduceSum", ["end", "axis"], ["begin"], keepdims=0),
+        node("Scan", ["begin", "end"], ["total", "sums"], body=step, num_scan_inputs=1),
+    ]
+    constants = [
+        value(np.int64(0), "zero"),
+        value(np.int64(2), "two"),
+        value(np.int64(3), "three"),
+        value(np.array(False), "never"),
+        value(np.array([0], dtype=np.int64), "axis"),
+    ]
+    shapes = {"end": ["n", 3], "all": [3, "n", 3], "total": [3], "sums": ["n", 3]}
+    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3])
+    graph = helper.make_graph(nodes, "control", [x], outputs, constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)])
+
+
+def quantized():
+    """Weights as ONNX Runtime's quantizer keeps them: int8 for each output channel, biases int32."""
+    node = helper.make_node
+    scales = (rng.rand(4) * 0.01 + 0.01).astype(np.float32)
+    initializers = [
+        value(rng.randint(-127, 128, (4, 3, 3, 3)).astype(np.int8), "conv.weight_quantized"),
+        value(scales, "conv.weight_scale"),
+        value(np.zeros(4, dtype=np.int8), "conv.weight_zero_point"),
+        value(rng.randint(-1000, 1000, 4).astype(np.int32), "conv.bias_quantized"),
+        value(scales * np.float32(0.1), "conv.bias_scale"),
+        value(rng.randint(0, 256, (5, 4)).astype(np.uint8), "fc.weight_quantized"),
+        value(np.float32(0.02), "fc.weight_scale"),
+        value(np.uint8(128), "fc.weight_zero_point"),
+    ]
+    nodes = [
+        node(
+            "DequantizeLinear",
+            ["conv.weight_quantized", "conv.weight_scale", "conv.weight_zero_point"],
+            ["conv.weight_dq"],
+            axis=0,
+        ),
+        node("DequantizeLinear", ["conv.bias_quantized", "conv.bias_scale"], ["conv.bias_dq"], axis=0),
+        node("Conv", ["x", "conv.weight_dq", "conv.bias_dq"], ["c"], "conv", kernel_shape=[3, 3]),
+        node("GlobalAveragePool", ["c"], ["p"]),
+        node("Flatten", ["p"], ["f"]),
+        node("Transpose", ["fc.weight_quantized"], ["fc.transposed"], perm=[1, 0]),
+        node(
+            "DequantizeLinear",
+            ["fc.transposed", "fc.weight_scale", "fc.weight_zero_point"],
+            ["fc.weight_dq"],
+        ),
+        node("MatMul", ["f", "fc.weight_dq"], ["y"], "fc"),
+    ]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 8, 8])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 5])
+    graph = helper.make_graph(nodes, "quantized", [x], [y], initializers)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)])
+
+
 os.makedirs(FOLDER, exist_ok=True)
 
 
@@ -191,6 +338,10 @@ save("types", model)
 save("attributes", attributes())
 save("sparse", sparse())
 save("functions", functions())
+save("network", network())
+save("control", control())
+quantized_model = quantized()
+save("quantized", quantized_model)
 model, weights = external()
 convert_model_to_external_data(model, location="external.bin", size_threshold=0)
 model.ir_version = 8
@@ -211,7 +362,24 @@ def twice(values):
     return elu(first, 2.0) + first
 
 
+def run_quantized(model, values):
+    """ONNX Runtime takes shortcuts in int8 here: this is what the file says."""
+    array = {tensor.name: numpy_helper.to_array(tensor).astype(np.float64) for tensor in model.graph.initializer}
+    kernel = array["conv.weight_quantized"] * array["conv.weight_scale"][:, None, None, None]
+    bias = array["conv.bias_quantized"] * array["conv.bias_scale"]
+    matrix = (array["fc.weight_quantized"] - array["fc.weight_zero_point"]) * array["fc.weight_scale"]
+    windows = np.lib.stride_tricks.sliding_window_view(values, (3, 3), axis=(2, 3))
+    convolved = np.einsum("nchwij,ocij->nohw", windows, kernel) + bias[:, None, None]
+    return convolved.mean(axis=(2, 3)) @ matrix.T
+
+
+pictures = rng.randn(2, 3, 8, 8).astype(np.float32)
+
 expected = {
+    "quantized": {
+        "x": pictures.flatten().tolist(),
+        "y": run_quantized(quantized_model, pictures.astype(np.float64)).flatten().tolist(),
+    },
     "types": tensors,
     "functions": {"x": x.flatten().tolist(), "y": twice(twice(x.astype(np.float64))).flatten().tolist()},
     "external": {"weight": weights.flatten().tolist()},

@@ -1,6 +1,8 @@
 /** While a graph is recorded, imported models are calls in it: their own nodes take the place of these later. */
 import * as tf from "@tensorflow/tfjs-core";
 import { recordOperator } from "../../engine/index.js";
+import { nameInputs } from "../name_inputs.js";
+import { toTensor } from "../values.js";
 import type { OnnxInput, OnnxModule, OnnxOutput } from "../onnx_module.js";
 import { MODEL_CALL } from "./inline_models.js";
 
@@ -12,7 +14,7 @@ export function withRecordedCalls<T>(models: readonly AnyOnnxModule[], body: () 
   for (const [number, model] of models.entries()) {
     const forward = model.forward.bind(model);
     const recorded = (input: OnnxInput): tf.Tensor | OnnxOutput => {
-      const inputs = model.inputs.map(({ name }) => (input instanceof tf.Tensor ? input : input[name]!));
+      const inputs = Array.from(nameInputs(input, model.inputs).values(), toTensor);
       // Its operators tell the shapes, and nothing refers to them afterwards.
       const given = forward(input);
       const isAlone = given instanceof tf.Tensor;

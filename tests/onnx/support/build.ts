@@ -22,7 +22,7 @@ export function node(text: string, attributes: Record<string, ShortAttribute> = 
   return {
     name: `${type}_of_${names(right)[0]}`,
     operator: type!,
-    domain: domain!,
+    domain: domain,
     overload: "",
     inputs: names(rest.join(" ")),
     outputs: names(right),
