@@ -3,6 +3,7 @@
  * object.
  */
 import { parseArgs } from "node:util";
+import { finetuneOnnx } from "./finetune_onnx.js";
 import { finetunePhotos } from "./finetune_photos.js";
 import { forward } from "./forward.js";
 import { MODEL_NAMES } from "./models.js";
@@ -16,6 +17,7 @@ import { trainStep } from "./train_step.js";
 import { trainerOverhead } from "./trainer_overhead.js";
 
 const benchmarks: Record<string, (options: BenchOptions) => Promise<Record<string, unknown>>> = {
+  "finetune-onnx": finetuneOnnx,
   "finetune-photos": finetunePhotos,
   forward,
   "onnx-fuzz": ({ mutations }) => onnxFuzz(mutations),
