@@ -13,9 +13,7 @@ const folder = useFolder();
 
 function half(bits: number[]): number[] {
   const data = Uint16Array.from(bits);
-  return Array.from(
-    numbersOf({ name: "", type: "float16", shape: [data.length], data, docString: "" }),
-  );
+  return Array.from(numbersOf({ name: "", type: "float16", shape: [data.length], data, docString: "" }));
 }
 
 describe("toFloat16", () => {
