@@ -12,6 +12,8 @@ export interface BackboneEntry {
   readonly source?: string;
   /** What is taken from there: an ONNX file, or the weights of an architecture of Kindling's own. */
   readonly weights?: "onnx" | "safetensors";
+  /** The ONNX file in the repository, where it is not `onnx/model.onnx`. */
+  readonly file?: string;
   /** Width of the features. */
   readonly numFeatures: number;
   /** Parameters of the backbone without a head, in millions. */
