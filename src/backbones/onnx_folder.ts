@@ -47,10 +47,10 @@ export function frozenBackbone(name: string, model: Uint8Array, input: ImageInpu
 /** The height and width, in pixels, of what reaches the network. */
 export function inputSize(input: ImageInput): { height: number; width: number } {
   if (input.centerCrop !== undefined) return input.centerCrop;
-  if ("height" in input.resize) return input.resize;
+  if (input.resize !== undefined && "height" in input.resize) return input.resize;
   throw new ConfigurationError(
     "ERR_INPUT_SIZE",
-    "An input that keeps the shape of each picture has no one size.",
+    "This backbone's preprocessor keeps the shape of each picture, but pictures of one batch need one size. Give `imageSize`.",
   );
 }
 

@@ -73,7 +73,9 @@ export class Hub {
     file: string | undefined,
     online: (retries: number | undefined) => Promise<string>,
   ): Promise<string> {
-    if (cached !== undefined && (this.#settings.localFilesOnly || isCommit(revision))) return cached;
+    // A file of a commit never changes; a snapshot in the cache may lack files that another client did not ask for.
+    const isFinal = file !== undefined && isCommit(revision);
+    if (cached !== undefined && (this.#settings.localFilesOnly || isFinal)) return cached;
     if (this.#settings.localFilesOnly) {
       throw new HubError(
         "ERR_HUB_OFFLINE",
