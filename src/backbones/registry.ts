@@ -11,7 +11,7 @@ import {
 } from "./image_backbone.js";
 import { MobileNetV2 } from "./mobilenet_v2.js";
 import { loadOnnxFolder } from "./onnx_folder.js";
-import { ResNet18 } from "./resnet.js";
+import { resnet18 } from "./resnet.js";
 import { SmallCnn } from "./small_cnn.js";
 import { loadWeights } from "./weights.js";
 
@@ -37,7 +37,7 @@ const architectures: Record<string, Architecture> = {
     usuallyPretrained: false,
   },
   mobilenet_v2: { create: () => new MobileNetV2(), input: IMAGENET_INPUT, usuallyPretrained: true },
-  resnet18: { create: () => new ResNet18(), input: IMAGENET_INPUT, usuallyPretrained: true },
+  resnet18: { create: () => resnet18(), input: IMAGENET_INPUT, usuallyPretrained: true },
 };
 
 /** The names that `backbone` takes, besides the path of a folder. */
