@@ -11,9 +11,11 @@ export {
 } from "./backbone_folder.js";
 export type { BackboneDtype, BackboneFiles } from "./backbone_files.js";
 export {
+  downloadProgressBar,
   hubDownload,
   snapshotDownload,
   type DownloadProgress,
+  type DownloadProgressBarOptions,
   type DownloadProgressCallback,
   type HubDownloadOptions,
   type HubOptions,
