@@ -14,7 +14,14 @@ import {
 } from "../nn/index.js";
 import { ImageEncoder, keepOutputs, type FeatureInfo } from "./image_encoder.js";
 import { initializeTruncatedNormal } from "./initialize.js";
-import { withoutWeights, type PublishedWeights, type Weights } from "./weights.js";
+import {
+  renameWeights,
+  reshapeWeights,
+  withoutWeights,
+  type PublishedWeights,
+  type RenamingRule,
+  type Weights,
+} from "./weights.js";
 
 /** Options of `ConvNeXt`; the defaults are those of ConvNeXt-tiny. */
 export interface ConvNeXtOptions {
@@ -31,6 +38,47 @@ export interface ConvNeXtOptions {
 const EPS = 1e-6;
 /** Where the stages lie among the features: the stem is number 0, and a downsampling lies between two stages. */
 const STAGES = [1, 3, 5, 7] as const;
+
+interface OtherNames {
+  mark: RegExp;
+  head: RegExp;
+  names: readonly RenamingRule[];
+}
+
+/** What tells other publishers' files, what is their head, and their names as torchvision's, but for the numbers of stages. */
+const TIMM = {
+  mark: /^stem\.0\./,
+  head: /^head\.fc\./,
+  names: [
+    [/^stem\./, "features.0."],
+    [/^stages\.(\d)\.downsample\./, "downsample$1."],
+    [/^stages\.(\d)\.blocks\.(\d+)\./, "stage$1.$2."],
+    [/\.conv_dw\./, ".block.0."],
+    [/\.norm\./, ".block.2."],
+    [/\.mlp\.fc1\./, ".block.3."],
+    [/\.mlp\.fc2\./, ".block.5."],
+    [/\.gamma$/, ".layer_scale"],
+    [/^head\.block\.2\./, "classifier.0."],
+  ],
+} as const satisfies OtherNames;
+
+const HUGGING_FACE = {
+  mark: /^(convnext\.)?embeddings\.patch_embeddings\./,
+  head: /^classifier\./,
+  names: [
+    [/^convnext\./, ""],
+    [/^embeddings\.patch_embeddings\./, "features.0.0."],
+    [/^embeddings\.layernorm\./, "features.0.1."],
+    [/^encoder\.stages\.(\d)\.downsampling_layer\./, "downsample$1."],
+    [/^encoder\.stages\.(\d)\.layers\.(\d+)\./, "stage$1.$2."],
+    [/\.dwconv\./, ".block.0."],
+    [/\.layernorm\./, ".block.2."],
+    [/\.pwconv1\./, ".block.3."],
+    [/\.pwconv2\./, ".block.5."],
+    [/\.layer_scale_parameter$/, ".layer_scale"],
+    [/^layernorm\./, "classifier.0."],
+  ],
+} as const satisfies OtherNames;
 
 /** Pictures [batch, height, width, 3] to features [batch, 768], normalised. 27.8 million parameters. */
 export class ConvNeXt extends ImageEncoder implements PublishedWeights {
@@ -85,7 +133,23 @@ export class ConvNeXt extends ImageEncoder implements PublishedWeights {
   }
 
   fromPublished(weights: Weights): Weights {
-    return withoutWeights(weights, /^classifier\.2\./);
+    const rules = [TIMM, HUGGING_FACE].find(({ mark }) =>
+      Object.keys(weights).some((name) => mark.test(name)),
+    );
+    if (rules === undefined) return withoutWeights(weights, /^classifier\.2\./);
+    const named = renameWeights(withoutWeights(weights, rules.head), rules.names);
+    // Where torchvision counts stages and downsamplings as one list, the others count stages.
+    const placed = Object.entries(named).map(([name, tensor]) => [
+      name
+        .replace(/^stage(\d)\./, (_, stage) => `features.${2 * Number(stage) + 1}.`)
+        .replace(/^downsample(\d)\./, (_, stage) => `features.${2 * Number(stage)}.`),
+      tensor,
+    ]);
+    return reshapeWeights(Object.fromEntries(placed) as Weights, /\.layer_scale$/, ([channels]) => [
+      channels!,
+      1,
+      1,
+    ]);
   }
 }
 

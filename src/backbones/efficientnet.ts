@@ -4,6 +4,7 @@ import { Module, Sequential, sigmoid, Silu, silu, StochasticDepth } from "../nn/
 import { ImageEncoder, keepOutputs, type FeatureInfo } from "./image_encoder.js";
 import { initializeConvolutions } from "./initialize.js";
 import { convNormActivation, SqueezeExcitation } from "./mobile_blocks.js";
+import { fromTimmMobile, isTimmMobile, type MobileNaming } from "./timm_mobile.js";
 import { withoutWeights, type PublishedWeights, type Weights } from "./weights.js";
 
 /** Expansion, kernel size, first stride, channels and repeats of each stage: table 1 of the paper. */
@@ -20,6 +21,12 @@ const STAGES: readonly (readonly [number, number, number, number, number])[] = [
 /** The last stage of each scale; the stem is number 0. */
 const MAPS = [2, 3, 5, 7] as const;
 const STEM_CHANNELS = 32;
+
+const TIMM: MobileNaming = {
+  block: (stage, index) => `features.${stage + 1}.${index}.block`,
+  nestedProjection: true,
+  head: "features.8",
+};
 
 const activation = (): Module => new Silu();
 
@@ -76,7 +83,8 @@ export class EfficientNetB0 extends ImageEncoder implements PublishedWeights {
   }
 
   fromPublished(weights: Weights): Weights {
-    return withoutWeights(weights, /^classifier\./);
+    const named = isTimmMobile(weights) ? fromTimmMobile(weights, TIMM) : weights;
+    return withoutWeights(named, /^classifier\./);
   }
 }
 

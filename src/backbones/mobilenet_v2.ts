@@ -4,6 +4,7 @@ import { BatchNorm2d, Conv2d, Module, Relu6, Sequential } from "../nn/index.js";
 import { ImageEncoder, keepOutputs, type FeatureInfo } from "./image_encoder.js";
 import { initializeConvolutions } from "./initialize.js";
 import { convNormActivation } from "./mobile_blocks.js";
+import { fromTimmMobile, isTimmMobile, type MobileNaming } from "./timm_mobile.js";
 import { withoutWeights, type PublishedWeights, type Weights } from "./weights.js";
 
 /** Expansion, channels, repeats and first stride of each stage: table 2 of the paper. */
@@ -19,6 +20,12 @@ const STAGES: readonly (readonly [number, number, number, number])[] = [
 
 /** The last block of each scale. */
 const MAPS = [3, 6, 13, 17] as const;
+
+const TIMM: MobileNaming = {
+  block: (_stage, _index, position) => `features.${position + 1}.conv`,
+  nestedProjection: false,
+  head: "features.18",
+};
 
 const activation = (): Module => new Relu6();
 
@@ -57,7 +64,8 @@ export class MobileNetV2 extends ImageEncoder implements PublishedWeights {
   }
 
   fromPublished(weights: Weights): Weights {
-    return withoutWeights(weights, /^classifier\./);
+    const named = isTimmMobile(weights) ? fromTimmMobile(weights, TIMM) : weights;
+    return withoutWeights(named, /^classifier\./);
   }
 }
 

@@ -1,9 +1,11 @@
 /** MobileNetV3, small and large (Howard et al., 2019, https://arxiv.org/abs/1905.02244), with torchvision's parameter names. */
 import * as tf from "@tensorflow/tfjs-core";
-import { Hardswish, hardsigmoid, Module, Relu, relu, Sequential } from "../nn/index.js";
+import { HostTensor } from "../host_tensor.js";
+import { Hardswish, hardsigmoid, init, Linear, Module, Relu, relu, Sequential } from "../nn/index.js";
 import { ImageEncoder, keepOutputs, type FeatureInfo } from "./image_encoder.js";
-import { initializeConvolutions } from "./initialize.js";
+import { initializeConvolutions, setValue } from "./initialize.js";
 import { convNormActivation, SqueezeExcitation } from "./mobile_blocks.js";
+import { fromTimmMobile, isTimmMobile, withOtherEps } from "./timm_mobile.js";
 import { withoutWeights, type PublishedWeights, type Weights } from "./weights.js";
 
 /** Kernel size, expanded channels, channels, whether it squeezes, activation (ReLU or hard swish), stride. */
@@ -43,18 +45,25 @@ const BLOCKS = {
   ],
 } as const satisfies Record<string, readonly Block[]>;
 
+const NUM_FEATURES = { small: 1024, large: 1280 } as const;
 const STEM_CHANNELS = 16;
 const NORM = { eps: 0.001, momentum: 0.01 };
+const TIMM_EPS = 1e-5;
+const TIMM = {
+  block: (_stage: number, _index: number, position: number) => `features.${position + 1}.block`,
+  nestedProjection: true,
+};
 const hardswish = (): Module => new Hardswish();
 
 /**
- * Pictures [batch, height, width, 3] to features: `small` [batch, 576] with 0.9 million parameters, `large` [batch, 960]
- * with 3.0 million. The hidden layer of torchvision's classifier is not part of it.
+ * Pictures [batch, height, width, 3] to features: `small` [batch, 1024] with 1.5 million parameters, `large` [batch, 1280]
+ * with 4.2 million. The layer behind the pooling, which torchvision counts to its classifier, is part of it.
  */
 export class MobileNetV3 extends ImageEncoder implements PublishedWeights {
   readonly numFeatures: number;
   readonly featureInfo: readonly FeatureInfo[];
   readonly features: Sequential;
+  readonly classifier: Sequential;
   readonly #maps: readonly number[];
 
   constructor(size: "small" | "large") {
@@ -66,12 +75,17 @@ export class MobileNetV3 extends ImageEncoder implements PublishedWeights {
       channels = block[2];
       return residual;
     });
-    this.numFeatures = 6 * channels;
+    this.numFeatures = NUM_FEATURES[size];
+    const last = 6 * channels;
     this.features = new Sequential(
       convNormActivation(3, STEM_CHANNELS, 3, { stride: 2, norm: NORM, activation: hardswish }),
       ...residuals,
-      convNormActivation(channels, this.numFeatures, 1, { norm: NORM, activation: hardswish }),
+      convNormActivation(channels, last, 1, { norm: NORM, activation: hardswish }),
     );
+    const hidden = new Linear(last, this.numFeatures);
+    setValue(hidden.weight, init.normal(hidden.weight.shape, { std: 0.01 }));
+    setValue(hidden.bias!, init.zeros(hidden.bias!.shape));
+    this.classifier = new Sequential(hidden, new Hardswish());
     // The last block of each scale is the one before the next that strides; the stem is number 0.
     const ends = blocks.flatMap((_, i) => (blocks[i + 1]?.[5] === 1 ? [] : [i])).slice(-4);
     this.#maps = ends.map((i) => i + 1);
@@ -87,8 +101,20 @@ export class MobileNetV3 extends ImageEncoder implements PublishedWeights {
     return this.features.forward(pixels);
   }
 
+  override forward(pixels: tf.Tensor): tf.Tensor {
+    return this.classifier.forward(super.forward(pixels));
+  }
+
   fromPublished(weights: Weights): Weights {
-    return withoutWeights(weights, /^classifier\./);
+    if (!isTimmMobile(weights)) return withoutWeights(weights, /^classifier\.3\./);
+    const head = `features.${this.features.length - 1}`;
+    const named = fromTimmMobile(withoutWeights(weights, /^(classifier|conv_head)\./), { ...TIMM, head });
+    const { "conv_head.weight": weight, "conv_head.bias": bias } = weights;
+    return {
+      ...withOtherEps(named, TIMM_EPS, NORM.eps),
+      ...(weight && { "classifier.0.weight": new HostTensor(weight.data, weight.shape.slice(0, 2)) }),
+      ...(bias && { "classifier.0.bias": bias }),
+    };
   }
 }
 

@@ -62,14 +62,25 @@ export function withoutWeights(weights: Weights, pattern: RegExp): Weights {
   return Object.fromEntries(Object.entries(weights).filter(([name]) => !pattern.test(name)));
 }
 
-/** The weights under other names. */
-export function renameWeights(weights: Weights, rename: (name: string) => string): Weights {
+/** A part of a name, and what stands for it. */
+export type RenamingRule = readonly [pattern: RegExp, replacement: string];
+
+/** The weights under other names: every rule is tried on every name, in order. */
+export function renameWeights(weights: Weights, rules: readonly RenamingRule[]): Weights {
+  const rename = (name: string): string =>
+    rules.reduce((renamed, [pattern, replacement]) => renamed.replace(pattern, replacement), name);
   return Object.fromEntries(Object.entries(weights).map(([name, tensor]) => [rename(name), tensor]));
 }
 
-/** The weights with a prefix taken from the names that have it, such as the name of a backbone inside a whole model. */
-export function withoutPrefix(weights: Weights, prefix: string): Weights {
-  return renameWeights(weights, (name) => (name.startsWith(prefix) ? name.slice(prefix.length) : name));
+/** Some of the weights in another shape, of as many numbers. */
+export function reshapeWeights(
+  weights: Weights,
+  pattern: RegExp,
+  shapeOf: (shape: readonly number[]) => readonly number[],
+): Weights {
+  return mapValues(weights, (tensor, name) =>
+    pattern.test(name) ? new HostTensor(tensor.data, shapeOf(tensor.shape)) : tensor,
+  );
 }
 
 /** Tensors as one, along their first axis. */
@@ -83,6 +94,14 @@ export function concatWeights(tensors: readonly HostTensor[]): HostTensor {
   }
   const rows = tensors.reduce((sum, { shape }) => sum + shape[0]!, 0);
   return new HostTensor(data, [rows, ...first!.shape.slice(1)]);
+}
+
+/** A record of other values under the same keys. */
+export function mapValues<A, B>(
+  record: Readonly<Record<string, A>>,
+  map: (value: A, key: string) => B,
+): Record<string, B> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value, key)]));
 }
 
 function numbersOf(
@@ -110,13 +129,6 @@ function numbersOf(
           "Quantised weights have to be dequantised first.",
       );
   }
-}
-
-function mapValues<A, B>(
-  record: Readonly<Record<string, A>>,
-  map: (value: A, key: string) => B,
-): Record<string, B> {
-  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value, key)]));
 }
 
 function readBytes(path: string): Uint8Array {

@@ -20,6 +20,10 @@ def resnet(model, x):
     return model(x)
 
 
+def mobilenet_v3(model, x):
+    return model.classifier[:2](features(model, x))
+
+
 def convnext(model, x):
     return model.classifier[0](model.avgpool(model.features(x))).flatten(1)
 
@@ -42,8 +46,8 @@ write(
             "resnet18": image(models.resnet18, resnet, dead=-20),
             "small resnet of bottlenecks": image(partial(ResNet, Bottleneck, [1, 1, 1, 1]), resnet, dead=-20),
             "mobilenet_v2": image(models.mobilenet_v2, features),
-            "mobilenet_v3_small": image(models.mobilenet_v3_small, features),
-            "mobilenet_v3_large": image(models.mobilenet_v3_large, features),
+            "mobilenet_v3_small": image(models.mobilenet_v3_small, mobilenet_v3, ("classifier.3",)),
+            "mobilenet_v3_large": image(models.mobilenet_v3_large, mobilenet_v3, ("classifier.3",)),
             "efficientnet_b0": image(partial(models.efficientnet_b0, stochastic_depth_prob=0), features),
             "small convnext": image(small_convnext, convnext, ("classifier.2",)),
         },
