@@ -28,7 +28,7 @@ export { ImageEncoder, type FeatureInfo } from "./image_encoder.js";
 export { MobileNetV2 } from "./mobilenet_v2.js";
 export { MobileNetV3 } from "./mobilenet_v3.js";
 export { frozenBackbone, inputSize, loadOnnxFolder } from "./onnx_folder.js";
-export { createArchitecture, createImageBackbone } from "./registry.js";
+export { createArchitecture, createImageBackbone, hasArchitecture } from "./registry.js";
 export * from "./registry/index.js";
 export { ResNet, resnet18, resnet34, resnet50, type ResNetOptions } from "./resnet.js";
 export { SmallCnn } from "./small_cnn.js";

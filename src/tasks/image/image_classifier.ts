@@ -1,9 +1,11 @@
 /** ImageClassifier: which of some classes a picture shows, or with `multiLabel` which of them at once. */
 import * as tf from "@tensorflow/tfjs-core";
 import {
+  availableBackbones,
   createImageBackbone,
   inputSize,
   type ImageBackbone,
+  type ImageBackboneName,
   type ImageInput,
 } from "../../backbones/index.js";
 import {
@@ -80,6 +82,11 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
   #frozen: boolean;
   #data: ImageClassificationData | undefined;
   #features = new WeakMap<ImageDataset, Promise<FeatureDataset>>();
+
+  /** The names that `backbone` takes, beside folders and repositories on the hub: see `describeBackbone` for each. */
+  static availableBackbones(): ImageBackboneName[] {
+    return availableBackbones("image");
+  }
 
   /** @throws ConfigurationError for options that cannot be used; `createImageBackbone` lists those about the backbone */
   constructor(options: ImageClassifierOptions) {
