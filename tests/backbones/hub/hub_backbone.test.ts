@@ -1,7 +1,10 @@
 /** Backbones whose weights come from the hub: architectures of the registry, repositories of timm's, ONNX repositories. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
+import sharp from "sharp";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import {
   createImageBackbone,
@@ -16,6 +19,7 @@ import { HubServer } from "../../support/hub_server.js";
 import { describeShared } from "../../support/shared.js";
 import "../../support/backend.js";
 
+const root = resolve(import.meta.dirname, "../../..");
 const TIMM_CONFIG = JSON.stringify({
   architecture: "resnet18",
   num_classes: 1000,
@@ -175,4 +179,39 @@ describeShared("models/mobilenet_v2", (source) => {
     const task = new ImageClassifier({ labels: ["a", "b"], backbone: "kindling/mobilenet_v2" });
     expect(task.input).toEqual(folder.input);
   });
+
+  it("trains in a program of its own, which downloads the first time only", async () => {
+    const names = ["config.json", "preprocessor_config.json", "onnx/model.onnx"];
+    server.add("kindling/mobilenet_v2", {
+      files: Object.fromEntries(names.map((name) => [name, readFileSync(join(source, name))])),
+    });
+    const photos = join(cacheDir, "photos");
+    for (const [label, background] of [
+      ["dark", "#102030"],
+      ["light", "#e0d0c0"],
+    ] as const) {
+      mkdirSync(join(photos, label), { recursive: true });
+      for (let i = 0; i < 5; i++) {
+        const picture = sharp({ create: { width: 64 + i, height: 64, channels: 3, background } });
+        await picture.png().toFile(join(photos, label, `${i}.png`));
+      }
+    }
+    const tsx = join(root, "node_modules", "tsx", "dist", "cli.mjs");
+    const example = join(root, "examples", "hub_backbone.ts");
+    const run = () =>
+      promisify(execFile)(
+        process.execPath,
+        [tsx, "--conditions=kindling-source", example, photos, "kindling/mobilenet_v2"],
+        {
+          cwd: root,
+        },
+      );
+    const first = await run();
+    expect(first.stderr).toMatch(/Downloading onnx\/model\.onnx of kindling\/mobilenet_v2, \d+\.\d MB\n/);
+    expect(first.stdout).toMatch(/val_accuracy: 1\b/);
+    const second = await run();
+    expect(second.stderr).not.toMatch(/Download/);
+    expect(second.stdout).toBe(first.stdout);
+    expect(server.downloads("onnx/model.onnx")).toHaveLength(1);
+  }, 180_000);
 });
