@@ -71,6 +71,7 @@ export {
   type VisionTransformerOptions,
   vitSizes,
 } from "./backbones/index.js";
+export type { ImageClassifierExportOptions } from "./tasks/image/export_image_classifier.js";
 export { ImageClassifier } from "./tasks/image/image_classifier.js";
 export type { ImageClassifierOptions } from "./tasks/image/image_classifier_options.js";
 export * from "./tasks/image/image_classification_data.js";
