@@ -25,9 +25,11 @@ export {
   type TransformerEncoderLayerOptions,
 } from "./layers/transformer_encoder.js";
 export { Dropout } from "./layers/dropout.js";
+export { StochasticDepth } from "./layers/stochastic_depth.js";
 export { AvgPool2d, GlobalAvgPool2d, MaxPool2d, type PoolOptions } from "./layers/pooling.js";
 export {
   Gelu,
+  Hardsigmoid,
   Hardswish,
   LeakyRelu,
   Relu,
@@ -40,6 +42,7 @@ export {
 
 export {
   gelu,
+  hardsigmoid,
   hardswish,
   leakyRelu,
   relu,

@@ -1,9 +1,12 @@
 /** ImageClassifier: which of some classes a picture shows, or with `multiLabel` which of them at once. */
 import * as tf from "@tensorflow/tfjs-core";
 import {
+  availableBackbones,
   createImageBackbone,
+  inputSize,
   type FrozenBackbone,
   type ImageBackbone,
+  type ImageBackboneName,
   type ImageInput,
 } from "../../backbones/index.js";
 import {
@@ -89,6 +92,11 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
   #session: FrozenBackbone | undefined;
   #data: ImageClassificationData | undefined;
   #features = new WeakMap<ImageDataset, Promise<FeatureDataset>>();
+
+  /** The names that `backbone` takes, beside folders and repositories on the hub: see `describeBackbone` for each. */
+  static availableBackbones(): ImageBackboneName[] {
+    return availableBackbones("image");
+  }
 
   /** @throws ConfigurationError for options that cannot be used; `createImageBackbone` lists those about the backbone */
   constructor(options: ImageClassifierOptions) {
@@ -396,9 +404,16 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
   }
 }
 
-/** The backbone's own way with pictures, at the size that was asked for. */
+/**
+ * The backbone's own way with pictures, at the size that was asked for.
+ *
+ * @throws ConfigurationError `ERR_INPUT_SIZE` where it leaves each picture its shape
+ */
 function resizedInput({ input }: ImageBackbone, imageSize: number | undefined): ImageInput {
-  if (imageSize === undefined) return input;
+  if (imageSize === undefined) {
+    inputSize(input);
+    return input;
+  }
   const { centerCrop: _centerCrop, ...rest } = input;
   return { ...rest, resize: { height: imageSize, width: imageSize } };
 }

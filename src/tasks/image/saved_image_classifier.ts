@@ -1,7 +1,7 @@
 /** What a saved ImageClassifier holds, and how its backbone comes back. */
 import {
-  availableBackbones,
   createArchitecture,
+  hasArchitecture,
   onnxBackbone,
   type ImageBackbone,
   type ImageInput,
@@ -31,7 +31,7 @@ export function restoreBackbone(
   files: Record<string, Uint8Array>,
 ): ImageBackbone {
   if (files[MODEL_FILE] !== undefined) return onnxBackbone(name, files[MODEL_FILE], input);
-  if (availableBackbones().includes(name)) return { ...createArchitecture(name), pretrained: true };
+  if (hasArchitecture(name)) return { ...createArchitecture(name), pretrained: true };
   throw new ConfigurationError(
     "ERR_BACKBONE_MISSING",
     `${path} was saved with the backbone ${JSON.stringify(name)}, which is none of Kindling's. ` +
