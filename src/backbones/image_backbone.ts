@@ -1,12 +1,11 @@
 /** What an image task needs to know of a backbone, whichever way it runs. */
 import type * as tf from "@tensorflow/tfjs-core";
-import type { ImageGeometry, Interpolation, ResizeTarget } from "../data/index.js";
+import type { ImageGeometry, Interpolation } from "../data/index.js";
 import type { HostTensor } from "../host_tensor.js";
 import type { Module } from "../nn/index.js";
 
 /** How pictures become a backbone's input; names follow Hugging Face's `preprocessor_config.json`. */
 export interface ImageInput extends ImageGeometry {
-  readonly resize: ResizeTarget;
   readonly interpolation: Interpolation;
   /** Bytes 0 to 255 are multiplied by this before `mean` and `std` apply. */
   readonly rescaleFactor: number;

@@ -2,7 +2,26 @@
 export { Bert, type BertInput, type BertOptions, type BertOutput } from "./bert.js";
 export type { FrozenBackbone, ImageBackbone, ImageInput, TrainableBackbone } from "./image_backbone.js";
 export { IMAGENET_NORMALIZATION } from "./image_backbone.js";
-export { parseImageInput } from "./huggingface_image_input.js";
+export {
+  downloadBackbone,
+  findBackboneFolder,
+  type BackboneFolder,
+  type BackboneSourceOptions,
+  type DownloadBackboneOptions,
+} from "./backbone_folder.js";
+export type { BackboneDtype, BackboneFiles } from "./backbone_files.js";
+export {
+  downloadProgressBar,
+  hubDownload,
+  snapshotDownload,
+  type DownloadProgress,
+  type DownloadProgressBarOptions,
+  type DownloadProgressCallback,
+  type HubDownloadOptions,
+  type HubOptions,
+  type SnapshotDownloadOptions,
+} from "./hub/index.js";
+export { parseImageInput, parseTimmInput } from "./huggingface_image_input.js";
 export { ConformerEncoder, type ConformerOptions } from "./conformer.js";
 export { ConvNeXt, type ConvNeXtOptions } from "./convnext.js";
 export {
@@ -16,7 +35,8 @@ export { ImageEncoder, type FeatureInfo } from "./image_encoder.js";
 export { MobileNetV2 } from "./mobilenet_v2.js";
 export { MobileNetV3 } from "./mobilenet_v3.js";
 export { frozenBackbone, inputSize, loadOnnxFolder } from "./onnx_folder.js";
-export { availableBackbones, createArchitecture, createImageBackbone } from "./registry.js";
+export { createArchitecture, createImageBackbone } from "./registry.js";
+export * from "./registry/index.js";
 export { ResNet, resnet18, resnet34, resnet50, type ResNetOptions } from "./resnet.js";
 export type { FeatureExtractorOptions } from "./speech_features.js";
 export type { SpecAugmentOptions } from "./spec_augment.js";

@@ -1,7 +1,7 @@
 /** Downloads from the Hugging Face hub into the cache that its other clients use. */
 import { RepositoryCache } from "./cache.js";
 import { findSnapshot, Hub, type FileChoice, type TransferOptions } from "./hub.js";
-import type { DownloadProgressCallback } from "./progress.js";
+import type { DownloadProgressCallback } from "./file_progress.js";
 import { parseRepository } from "./repository.js";
 import { hubSettings, type HubOptions } from "./settings.js";
 

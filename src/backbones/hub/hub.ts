@@ -5,7 +5,7 @@ import { downloadBlob } from "./blob.js";
 import { isCommit, RepositoryCache } from "./cache.js";
 import { HubConnection, type ConnectionOptions } from "./connection.js";
 import { fetchListing, fetchMetadata, fileUrl, missingFile, type FileMetadata } from "./metadata.js";
-import type { DownloadProgressCallback } from "./progress.js";
+import { FileProgress, type DownloadProgressCallback } from "./file_progress.js";
 import type { Repository } from "./repository.js";
 import type { HubSettings } from "./settings.js";
 
@@ -73,7 +73,9 @@ export class Hub {
     file: string | undefined,
     online: (retries: number | undefined) => Promise<string>,
   ): Promise<string> {
-    if (cached !== undefined && (this.#settings.localFilesOnly || isCommit(revision))) return cached;
+    // A file of a commit never changes; a snapshot in the cache may lack files that another client did not ask for.
+    const isFinal = file !== undefined && isCommit(revision);
+    if (cached !== undefined && (this.#settings.localFilesOnly || isFinal)) return cached;
     if (this.#settings.localFilesOnly) {
       throw new HubError(
         "ERR_HUB_OFFLINE",
@@ -101,19 +103,21 @@ export class Hub {
     const { commit, etag, size } = await this.#metadata(cache, repository, file, { signal, retries });
     if (cache.find(commit, file) === undefined) {
       await cache.prepare(etag);
-      await downloadBlob({
-        connection: this.#connection,
-        repository,
-        file,
-        url: fileUrl(this.#settings.endpoint, { ...repository, revision: commit }, file),
-        etag,
-        size,
-        blobPath: cache.blobPath(etag),
-        lockPath: cache.lockPath(etag),
-        onProgress: (loadedBytes, totalBytes) =>
-          onProgress?.({ repository: repository.id, file, loadedBytes, totalBytes }),
-        signal,
-      });
+      const progress = new FileProgress(repository.id, file, onProgress);
+      await progress.over(
+        downloadBlob({
+          connection: this.#connection,
+          repository,
+          file,
+          url: fileUrl(this.#settings.endpoint, { ...repository, revision: commit }, file),
+          etag,
+          size,
+          blobPath: cache.blobPath(etag),
+          lockPath: cache.lockPath(etag),
+          onProgress: (loadedBytes, totalBytes) => progress.update(loadedBytes, totalBytes),
+          signal,
+        }),
+      );
       await cache.link(etag, commit, file);
     }
     await cache.writeRef(repository.revision, commit);

@@ -9,6 +9,7 @@ export {
   type SnapshotDownloadOptions,
 } from "./download.js";
 export type { FileChoice } from "./hub.js";
-export type { DownloadProgress, DownloadProgressCallback } from "./progress.js";
+export type { DownloadProgress, DownloadProgressCallback } from "./file_progress.js";
+export { downloadProgressBar, type DownloadProgressBarOptions } from "./progress_bar.js";
 export { looksLikeRepository } from "./repository.js";
 export type { HubOptions } from "./settings.js";

@@ -1,6 +1,11 @@
 /** ImageClassifier: which of some classes a picture shows, or with `multiLabel` which of them at once. */
 import * as tf from "@tensorflow/tfjs-core";
-import { createImageBackbone, type ImageBackbone, type ImageInput } from "../../backbones/index.js";
+import {
+  createImageBackbone,
+  inputSize,
+  type ImageBackbone,
+  type ImageInput,
+} from "../../backbones/index.js";
 import {
   LightningModule,
   type BaseFinetuning,
@@ -355,9 +360,16 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
   }
 }
 
-/** The backbone's own way with pictures, at the size that was asked for. */
+/**
+ * The backbone's own way with pictures, at the size that was asked for.
+ *
+ * @throws ConfigurationError `ERR_INPUT_SIZE` where it leaves each picture its shape
+ */
 function resizedInput({ input }: ImageBackbone, imageSize: number | undefined): ImageInput {
-  if (imageSize === undefined) return input;
+  if (imageSize === undefined) {
+    inputSize(input);
+    return input;
+  }
   const { centerCrop: _centerCrop, ...rest } = input;
   return { ...rest, resize: { height: imageSize, width: imageSize } };
 }

@@ -13,9 +13,11 @@ import {
 import { mkdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Writable } from "node:stream";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Hub, type TransferOptions } from "../../../src/backbones/hub/hub.js";
-import type { DownloadProgress } from "../../../src/backbones/hub/progress.js";
+import type { DownloadProgress } from "../../../src/backbones/hub/file_progress.js";
+import { downloadProgressBar } from "../../../src/backbones/hub/progress_bar.js";
 import { parseRepository } from "../../../src/backbones/hub/repository.js";
 import { hubSettings, type HubOptions } from "../../../src/backbones/hub/settings.js";
 import { gitHash, HubServer } from "../../support/hub_server.js";
@@ -255,11 +257,59 @@ describe("progress", () => {
       file: "onnx/model.onnx",
       loadedBytes: MODEL.length,
       totalBytes: MODEL.length,
+      state: "done",
     });
-    expect(seen.every(({ loadedBytes }, i) => i === 0 || loadedBytes > seen[i - 1]!.loadedBytes)).toBe(true);
+    const downloading = seen.slice(0, -1);
+    expect(downloading.every(({ state }) => state === "downloading")).toBe(true);
+    expect(downloading.every(({ loadedBytes }, i) => loadedBytes > (seen[i - 1]?.loadedBytes ?? 0))).toBe(
+      true,
+    );
     seen.length = 0;
     await download("onnx/model.onnx", { onProgress });
     expect(seen).toEqual([]);
+  });
+});
+
+describe("downloadProgressBar", () => {
+  function stream(isTTY: boolean) {
+    const written: string[] = [];
+    const sink = new Writable({
+      write(chunk: Buffer, _encoding, done) {
+        written.push(chunk.toString());
+        done();
+      },
+    });
+    return {
+      written,
+      stream: Object.assign(sink, {
+        isTTY,
+        cursorTo() {},
+        moveCursor() {},
+        clearLine() {},
+        clearScreenDown() {},
+      }),
+    };
+  }
+
+  it("writes lines where there is no terminal", async () => {
+    const { written, stream: output } = stream(false);
+    await download("onnx/model.onnx", { onProgress: downloadProgressBar({ stream: output }) });
+    expect(written).toEqual([
+      "Downloading onnx/model.onnx of kindling/tiny, 1.3 MB\n",
+      "Downloaded onnx/model.onnx of kindling/tiny\n",
+    ]);
+  });
+
+  it("draws a bar in a terminal, and lets go of it when a download fails", async () => {
+    const { written, stream: output } = stream(true);
+    const onProgress = downloadProgressBar({ stream: output });
+    await download("onnx/model.onnx", { onProgress });
+    expect(written.join("")).toMatch(/onnx\/model\.onnx \[=+\] 1\.3 MB of 1\.3 MB/);
+    server.faults.push({ match: /^GET .*config/, corrupt: (content) => Buffer.from(content).reverse() });
+    await expect(download("config.json", { onProgress })).rejects.toThrow("checksum");
+    const length = written.length;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(written).toHaveLength(length);
   });
 });
 
