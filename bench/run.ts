@@ -3,9 +3,11 @@
  * object.
  */
 import { parseArgs } from "node:util";
+import { finetuneOnnx } from "./finetune_onnx.js";
 import { finetunePhotos } from "./finetune_photos.js";
 import { forward } from "./forward.js";
 import { MODEL_NAMES } from "./models.js";
+import { NETWORKS, onnxParity } from "./onnx_parity.js";
 import type { BenchOptions } from "./options.js";
 import { resume } from "./resume.js";
 import { soak } from "./soak.js";
@@ -14,8 +16,10 @@ import { trainStep } from "./train_step.js";
 import { trainerOverhead } from "./trainer_overhead.js";
 
 const benchmarks: Record<string, (options: BenchOptions) => Promise<Record<string, unknown>>> = {
+  "finetune-onnx": finetuneOnnx,
   "finetune-photos": finetunePhotos,
   forward,
+  "onnx-parity": onnxParity,
   resume: (options) =>
     resume(options, (whileWriting) => console.log(whileWriting ? "killed while saving" : "killed")),
   soak,
@@ -35,12 +39,13 @@ const { positionals, values } = parseArgs({
 });
 const benchmark = benchmarks[positionals[0] ?? ""];
 const models = values.models?.split(",");
+const choices = positionals[0] === "onnx-parity" ? NETWORKS : MODEL_NAMES;
 const kills = values.kills === undefined ? undefined : Number(values.kills);
 const isCount = kills === undefined || (Number.isInteger(kills) && kills > 0);
-if (benchmark === undefined || !isCount || models?.some((name) => !MODEL_NAMES.includes(name))) {
+if (benchmark === undefined || !isCount || models?.some((name) => !choices.includes(name))) {
   console.error(
     "usage: npm run bench -- NAME [--json] [--models MODEL,MODEL] [--no-peers] [--kills N], with NAME one of " +
-      `${Object.keys(benchmarks).join(", ")} and MODEL one of ${MODEL_NAMES.join(", ")}`,
+      `${Object.keys(benchmarks).join(", ")} and MODEL one of ${choices.join(", ")}`,
   );
   process.exitCode = 2;
 } else {

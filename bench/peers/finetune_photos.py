@@ -175,4 +175,5 @@ def main(folder, model, epochs, batch_size):
     print(json.dumps({"accuracy": accuracy, "seconds": seconds, "cachedSeconds": cached_seconds}))
 
 
-main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))

@@ -1,4 +1,4 @@
-/** Reads how pictures are prepared from the configurations on the hub: `preprocessor_config.json`, and timm's `config.json`. */
+/** How pictures are prepared, as the hub's configurations say it: `preprocessor_config.json`, read and written, and timm's `config.json`. */
 import { ConfigurationError } from "../errors.js";
 import type { ImageInput } from "./image_backbone.js";
 import {
@@ -20,7 +20,8 @@ const CONVNEXT_UNCUT_SIZE = 384;
 type Length = { height: number; width: number } | { shortestEdge: number };
 type SizeOption = number | readonly number[] | { shortest_edge?: number; height?: number; width?: number };
 
-interface PreprocessorConfig {
+/** The parts of the file that are known here. */
+export interface PreprocessorConfig {
   image_processor_type?: string;
   feature_extractor_type?: string;
   do_resize?: boolean;
@@ -198,6 +199,29 @@ function channels(
       `\`${name}: ${JSON.stringify(value)}\` must hold one number for each of red, green and blue.`,
     );
   return list as unknown as [number, number, number];
+}
+
+/**
+ * The `preprocessor_config.json` of an input.
+ *
+ * @param normalizes whether what reads it is to rescale and normalise; if not, the model does
+ */
+export function formatImageInput(input: ImageInput, normalizes: boolean): PreprocessorConfig {
+  const { resize, centerCrop, interpolation, rescaleFactor, mean, std, channelOrder } = input;
+  const code = Object.keys(INTERPOLATIONS).find((key) => INTERPOLATIONS[Number(key)] === interpolation);
+  return {
+    do_resize: resize !== undefined,
+    ...(resize && {
+      size: "shortestEdge" in resize ? { shortest_edge: resize.shortestEdge } : { ...resize },
+      resample: Number(code),
+    }),
+    do_center_crop: centerCrop !== undefined,
+    ...(centerCrop && { crop_size: { ...centerCrop } }),
+    do_rescale: normalizes,
+    do_normalize: normalizes,
+    ...(normalizes && { rescale_factor: rescaleFactor, image_mean: [...mean], image_std: [...std] }),
+    ...(channelOrder === "bgr" && { do_flip_channel_order: true }),
+  };
 }
 
 /** The part of timm's `config.json` that says how a model is evaluated. */

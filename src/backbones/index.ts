@@ -1,7 +1,13 @@
 /** Backbones: the networks that tasks put their heads on. */
 export { Bert, type BertInput, type BertOptions, type BertOutput } from "./bert.js";
-export type { FrozenBackbone, ImageBackbone, ImageInput, TrainableBackbone } from "./image_backbone.js";
-export { IMAGENET_NORMALIZATION } from "./image_backbone.js";
+export type {
+  FrozenBackbone,
+  ImageBackbone,
+  ImageInput,
+  OnnxFace,
+  TrainableBackbone,
+} from "./image_backbone.js";
+export { IMAGENET_NORMALIZATION, inputSize } from "./image_backbone.js";
 export {
   downloadBackbone,
   findBackboneFolder,
@@ -21,7 +27,7 @@ export {
   type HubOptions,
   type SnapshotDownloadOptions,
 } from "./hub/index.js";
-export { parseImageInput, parseTimmInput } from "./huggingface_image_input.js";
+export { formatImageInput, parseImageInput, parseTimmInput } from "./huggingface_image_input.js";
 export { ConformerEncoder, type ConformerOptions } from "./conformer.js";
 export { ConvNeXt, type ConvNeXtOptions } from "./convnext.js";
 export {
@@ -34,8 +40,9 @@ export { EfficientNetB0, type EfficientNetOptions } from "./efficientnet.js";
 export { ImageEncoder, type FeatureInfo } from "./image_encoder.js";
 export { MobileNetV2 } from "./mobilenet_v2.js";
 export { MobileNetV3 } from "./mobilenet_v3.js";
-export { frozenBackbone, inputSize, loadOnnxFolder } from "./onnx_folder.js";
-export { createArchitecture, createImageBackbone } from "./registry.js";
+export { onnxBackbone } from "./onnx_backbone.js";
+export { loadOnnxFolder } from "./onnx_folder.js";
+export { createArchitecture, createImageBackbone, hasArchitecture } from "./registry.js";
 export * from "./registry/index.js";
 export { ResNet, resnet18, resnet34, resnet50, type ResNetOptions } from "./resnet.js";
 export type { FeatureExtractorOptions } from "./speech_features.js";

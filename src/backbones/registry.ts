@@ -35,7 +35,7 @@ export function createImageBackbone(
   options: BackboneSourceOptions = {},
 ): ImageBackbone {
   const entry = findBackbone("image", name);
-  const isArchitecture = entry !== undefined && architectureOf(name) !== undefined;
+  const isArchitecture = entry !== undefined && hasArchitecture(name);
   if (!isArchitecture && (pretrained === false || typeof pretrained === "string")) {
     throw new ConfigurationError(
       "ERR_PRETRAINED_OPTION",
@@ -69,6 +69,11 @@ export function createArchitecture(name: string): TrainableBackbone {
   };
 }
 
+/** Whether a name is that of an architecture written with `nn`. */
+export function hasArchitecture(name: string): boolean {
+  return architectureOf(name) !== undefined;
+}
+
 function architectureOf(name: string) {
   return Object.hasOwn(imageArchitectures, name) ? imageArchitectures[name as ImageBackboneName] : undefined;
 }
@@ -92,7 +97,7 @@ function findFolder(name: string, isArchitecture: boolean, options: BackboneSour
 function fromFolder(found: BackboneFolder, registered: string | undefined): ImageBackbone {
   if (found.files.weights === "onnx") return openOnnxFolder(found);
   const name = registered ?? architectureOfFolder(found.folder);
-  if (name === undefined || architectureOf(name) === undefined) {
+  if (name === undefined || !hasArchitecture(name)) {
     throw new ConfigurationError(
       "ERR_BACKBONE_FOLDER",
       `${found.name} has safetensors of an architecture that Kindling does not have, and no ONNX file. Take a repository with ` +

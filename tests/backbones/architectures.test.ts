@@ -202,7 +202,7 @@ describe("asking for a backbone", () => {
 
   it("never starts from random weights unasked", () => {
     expect(() => createImageBackbone("mobilenet_v2")).toThrow(
-      expect.objectContaining({ code: "ERR_WEIGHTS_UNAVAILABLE" }) as Error,
+      expect.objectContaining({ code: "ERR_BACKBONE_NOT_DOWNLOADED" }) as Error,
     );
     expect(createImageBackbone("mobilenet_v2", false)).toMatchObject({
       pretrained: false,

@@ -37,6 +37,12 @@ export interface Fault {
   corrupt?: (content: Buffer) => Buffer;
 }
 
+/** A repository with what is told of it. */
+interface StoredRepository extends HubRepository {
+  commit: string;
+  contents: Record<string, { content: Buffer; gitHash: string; sha256: string }>;
+}
+
 /** A request as it came. */
 export interface SeenRequest {
   host: "hub" | "cdn";
@@ -58,7 +64,7 @@ export class HubServer {
 
   readonly requests: SeenRequest[] = [];
   readonly faults: Fault[] = [];
-  readonly #repositories = new Map<string, HubRepository>();
+  readonly #repositories = new Map<string, StoredRepository>();
   readonly #hub: Server;
   readonly #cdn: Server;
   endpoint = "";
@@ -78,15 +84,21 @@ export class HubServer {
   }
 
   add(id: string, repository: HubRepository): void {
-    this.#repositories.set(id, repository);
+    const commit = createHash("sha1").update(id);
+    const contents = Object.fromEntries(
+      Object.entries(repository.files).map(([path, data]) => {
+        const content = Buffer.from(data);
+        const stored = { content, gitHash: gitHash(content), sha256: sha256(content) };
+        commit.update(path).update(stored.gitHash);
+        return [path, stored];
+      }),
+    );
+    this.#repositories.set(id, { ...repository, contents, commit: commit.digest("hex") });
   }
 
   /** The commit that a repository is at; it changes with the files. */
   commit(id: string): string {
-    const hash = createHash("sha1").update(id);
-    for (const [path, content] of Object.entries(this.#repositories.get(id)!.files))
-      hash.update(path).update(gitHash(Buffer.from(content)));
-    return hash.digest("hex");
+    return this.#repositories.get(id)!.commit;
   }
 
   /** The requests for a file's content, in order. */
@@ -129,7 +141,7 @@ export class HubServer {
       response.writeHead(fault.status, fault.headers).end();
     } else if (host === "cdn") {
       const [, id, file] = /^\/cdn\/([^/]+\/[^/]+)\/(.*)$/.exec(path)!;
-      this.#send(request, response, Buffer.from(this.#repositories.get(id!)!.files[file!]!), {}, fault);
+      this.#send(request, response, this.#repositories.get(id!)!.contents[file!]!.content, {}, fault);
     } else {
       this.#answerHub(url.pathname, request, response, fault);
     }
@@ -171,8 +183,7 @@ export class HubServer {
         "X-Error-Message": "Repository not found",
       });
     }
-    const commit = this.commit(id!);
-    const { branches = ["main"], files, access } = repository;
+    const { branches = ["main"], files, access, commit } = repository;
     const revision = decodeURIComponent(route!.revision!);
     const file = route!.file && decodeURIComponent(route!.file);
     if (![...branches, commit].includes(revision)) {
@@ -194,22 +205,23 @@ export class HubServer {
         "X-Repo-Commit": commit,
       });
     }
-    this.#sendFile({ id: id!, commit, file }, Buffer.from(files[file]), request, response, fault);
+    this.#sendFile(id!, file, request, response, fault);
   }
 
   #sendFile(
-    { id, commit, file }: { id: string; commit: string; file: string },
-    content: Buffer,
+    id: string,
+    file: string,
     request: IncomingMessage,
     response: ServerResponse,
     fault: Fault | undefined,
   ): void {
+    const { commit, contents } = this.#repositories.get(id)!;
+    const { content, gitHash, sha256 } = contents[file]!;
     const common = { "X-Repo-Commit": commit };
     if (!this.#storedApart(id, file)) {
-      this.#send(request, response, content, { ...common, ETag: `"${gitHash(content)}"` }, fault);
+      this.#send(request, response, content, { ...common, ETag: `"${gitHash}"` }, fault);
       return;
     }
-    const sha256 = createHash("sha256").update(content).digest("hex");
     response
       .writeHead(302, {
         ...common,
@@ -256,6 +268,10 @@ async function listen(server: Server): Promise<string> {
 /** The name that git gives a file's content. */
 export function gitHash(content: Buffer): string {
   return createHash("sha1").update(`blob ${content.length}\0`).update(content).digest("hex");
+}
+
+function sha256(content: Buffer): string {
+  return createHash("sha256").update(content).digest("hex");
 }
 
 function sendInfo(response: ServerResponse, id: string, commit: string, files: string[]): void {

@@ -7,7 +7,7 @@ import { imageBackbones, type ImageBackboneEntry, type ImageBackboneName } from 
 import { textBackbones, type TextBackboneEntry, type TextBackboneName } from "./text.js";
 
 export type { AudioBackboneEntry, AudioBackboneName } from "./audio.js";
-export type { DetectionBackboneEntry, DetectionBackboneName } from "./detection.js";
+export type { DetectionBackboneEntry, DetectionBackboneName, DetectionInput } from "./detection.js";
 export type { BackboneEntry, Tried } from "./entry.js";
 export type { ImageBackboneEntry, ImageBackboneName } from "./image.js";
 export type { TextBackboneEntry, TextBackboneName } from "./text.js";

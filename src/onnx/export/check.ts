@@ -1,5 +1,5 @@
 /** Runs what is exported, as another program would, and compares it with the function that it was made of. */
-import { OrtArray, Session } from "../../engine/runtime/index.js";
+import { OrtArray, Session, type ElementType } from "../../engine/runtime/index.js";
 import { engine } from "../../engine/index.js";
 import { EngineError, OnnxError } from "../../errors.js";
 import type { HostTensor } from "../../host_tensor.js";
@@ -76,7 +76,7 @@ export function checkModel(
 }
 
 function arrayOf({ dtype, data, shape }: Sample): OrtArray {
-  return OrtArray.wrap(dtype, data, shape);
+  return OrtArray.wrap<ElementType>(dtype, data, shape);
 }
 
 function compare(name: string, actual: OrtArray, expected: HostTensor, isLossy: boolean): OnnxDifference {

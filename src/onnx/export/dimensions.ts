@@ -80,6 +80,9 @@ export class Dimensions {
 
   /** The numbers one after the other, int64 [count]; undefined where one of them follows from no length. */
   vectorOf(numbers: readonly Observed[]): string | undefined {
+    const key = `vector ${numbers.map((observed) => observed.join()).join(" ")}`;
+    const known = this.#computed.get(key);
+    if (known !== undefined) return known;
     const parts: string[] = [];
     for (let i = 0; i < numbers.length;) {
       if (!isConstant(numbers[i]!)) {
@@ -89,12 +92,14 @@ export class Dimensions {
         i++;
         continue;
       }
-      const known: number[] = [];
-      for (; i < numbers.length && isConstant(numbers[i]!); i++) known.push(numbers[i]![0]!);
-      parts.push(this.constant(known));
+      const fixed: number[] = [];
+      for (; i < numbers.length && isConstant(numbers[i]!); i++) fixed.push(numbers[i]![0]!);
+      parts.push(this.constant(fixed));
     }
-    if (parts.length === 1) return parts[0];
-    return this.#emit("Concat", parts, "int64", { axis: 0 }, [numbers.length]);
+    const shape = [numbers.length];
+    const vector = parts.length === 1 ? parts[0]! : this.#emit("Concat", parts, "int64", { axis: 0 }, shape);
+    this.#computed.set(key, vector);
+    return vector;
   }
 
   /** Known numbers, int64 [count]. */

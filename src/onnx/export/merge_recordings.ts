@@ -184,10 +184,14 @@ function checkStructure(one: RecordedGraph, other: RecordedGraph): void {
     if (a?.operator === b?.operator && a?.inputs.join() === b?.inputs.join()) continue;
     refuse(
       "ERR_EXPORT_DYNAMIC",
-      `Other operators are recorded at other lengths of the dynamic axes: ${a?.call ?? "none"} at one where the other ` +
-        `has ${b?.call ?? "none"}. A model can only hold one of them. ${ADVICE}`,
+      `With inputs of other lengths, other operators are recorded: ${a?.call ?? "none"} for ${inputShapes(one)}, and ` +
+        `${b?.call ?? "none"} in its place for ${inputShapes(other)}. A model can only hold one of them. ${ADVICE}`,
     );
   }
+}
+
+function inputShapes({ inputs, values }: RecordedGraph): string {
+  return inputs.map((name) => `${name} [${values.get(name)!.shape.join(", ")}]`).join(", ");
 }
 
 /** The name of an attribute that is not the same in all versions of a node. */

@@ -2,112 +2,114 @@
 import type { RecordedGraph } from "../../engine/index.js";
 import { ConfigurationError } from "../../errors.js";
 import type { ExportGraph } from "./export_graph.js";
-import { mergeRecordings } from "./merge_recordings.js";
+import { mergeRecordings, type DynamicAxes } from "./merge_recordings.js";
 import type { Lengths, Subject } from "./subject.js";
 
 /** Lengths that a batch is recorded at: any will do, so they are such as no other axis is likely to have. */
 const BATCHES = [7, 11, 5, 13, 17];
 
-/** Lengths that the batch of the file is checked at. */
+/** Lengths that the batch of the model is checked at. */
 const CHECKED_BATCHES = [3, 1];
 
+/** Two lengths that an axis is recorded at, a third for recording all axes anew, and two to check the model at. */
+interface Plan {
+  recorded: readonly [number, number, number];
+  checked: readonly [number, number];
+}
+
 /**
- * @returns the graph, and the lengths at which it is to be compared with the function: others than it was recorded at
+ * @returns the graph, and the lengths at which it is to be compared with the function: others than it was recorded at,
+ *   where the function takes others
  * @throws OnnxError `ERR_EXPORT_DYNAMIC` naming the operator that a length changes in a way that ONNX cannot hold
+ * @throws ConfigurationError `ERR_EXPORT_AXES` where an axis that is not the first has a length of 1
  */
 export function recordDynamic(subject: Subject): { graph: ExportGraph; checks: Lengths[] } {
   const { lengths, dynamicAxes } = subject;
   const names = Object.keys(lengths);
-  const isBatch = (name: string) =>
-    Object.values(dynamicAxes).every((axes) =>
-      Object.entries(axes).every(([axis, given]) => given !== name || axis === "0"),
-    );
-  for (const name of names) if (!isBatch(name) && lengths[name] === 1) refuseShort(name);
-  const taken = new Set(names.filter((name) => !isBatch(name)).map((name) => lengths[name]!));
-  const batches = BATCHES.filter((length) => !taken.has(length));
-  const base = Object.fromEntries(names.map((name) => [name, isBatch(name) ? batches[0]! : lengths[name]!]));
-
-  const recordings = [subject.record(base)];
-  const all: Record<string, number> = {};
-  const checked: Record<string, number[]> = {};
+  if (names.length === 0) return { graph: mergeRecordings([subject.record({})], {}), checks: [{}] };
+  const fixed = names.filter((name) => !isBatch(dynamicAxes, name)).map((name) => lengths[name]!);
+  const batches = BATCHES.filter((length) => !fixed.includes(length)) as [number, number, number];
+  const base: Record<string, number> = {};
+  for (const name of names) base[name] = isBatch(dynamicAxes, name) ? batches[0] : lengths[name]!;
+  const plans: Record<string, Plan> = {};
   for (const name of names) {
-    if (isBatch(name)) {
-      recordings.push(subject.record({ ...base, [name]: batches[1]! }));
-      all[name] = batches[2]!;
-      checked[name] = CHECKED_BATCHES;
-    } else {
-      const other = recordAtAnother(subject, base, name, recordings[0]!);
-      recordings.push(other.recording);
-      all[name] = other.length;
-      checked[name] = [checkedLength(subject, base, name, other.length), base[name]!];
-    }
+    if (isBatch(dynamicAxes, name)) {
+      const [one, other, third] = batches;
+      plans[name] = { recorded: [one, other, third], checked: CHECKED_BATCHES as [number, number] };
+    } else plans[name] = planLengths(subject, base, name);
+    base[name] = plans[name].recorded[0];
   }
-  if (names.length > 0) recordings.push(subject.record(all));
-  const checks =
-    names.length === 0
-      ? [{}]
-      : CHECKED_BATCHES.map((_, i) => mapLengths(names, (name) => checked[name]![i]!));
-  return { graph: mergeRecordings(recordings, dynamicAxes), checks };
+  const at = (length: (plan: Plan) => number): Lengths =>
+    Object.fromEntries(names.map((name) => [name, length(plans[name]!)]));
+  const recordings = [
+    subject.record(base),
+    ...names.map((name) => subject.record({ ...base, [name]: plans[name]!.recorded[1] })),
+    subject.record(at(({ recorded }) => recorded[2])),
+  ];
+  return {
+    graph: mergeRecordings(recordings, dynamicAxes),
+    checks: [at(({ checked }) => checked[0]), at(({ checked }) => checked[1])],
+  };
 }
 
-function refuseShort(name: string): never {
-  throw new ConfigurationError(
-    "ERR_EXPORT_AXES",
-    `The dynamic axis ${name} is 1 long in the input given, which is a length that operators treat differently from all ` +
-      "others. Give an input that is longer there.",
+/** Whether an axis is the first of every input that has it: functions take any number of samples. */
+function isBatch(dynamicAxes: DynamicAxes, name: string): boolean {
+  return Object.values(dynamicAxes).every((axes) =>
+    Object.entries(axes).every(([axis, given]) => given !== name || axis === "0"),
   );
 }
 
-function mapLengths(names: readonly string[], lengthOf: (name: string) => number): Lengths {
-  return Object.fromEntries(names.map((name) => [name, lengthOf(name)]));
-}
-
-/** Shorter first: many functions have a longest length. Some take multiples of a number only, and some odd ones differ. */
-function otherLengths(length: number): number[] {
-  const candidates = [length - 1, length + 1, length - 2, Math.floor(length / 2), 2 * length, 3 * length];
-  return [...new Set(candidates)].filter((candidate) => candidate > 1 && candidate !== length);
-}
-
-/** A recording with another length of an axis, the first that the function takes and that changes no operator. */
-function recordAtAnother(
-  subject: Subject,
-  base: Lengths,
-  name: string,
-  first: RecordedGraph,
-): { recording: RecordedGraph; length: number } {
+/**
+ * Many functions have a longest length, at which they need not cut what they keep for it; some take multiples of a number
+ * only, or do something else with odd lengths. So lengths are tried until there are two with the same operators.
+ */
+function planLengths(subject: Subject, base: Lengths, name: string): Plan {
+  const given = base[name]!;
+  if (given === 1) {
+    throw new ConfigurationError(
+      "ERR_EXPORT_AXES",
+      `The dynamic axis ${name} is 1 long in the input given, which is a length that operators treat differently from all ` +
+        "others. Give an input that is longer there.",
+    );
+  }
+  const candidates = [given, given - 1, given + 1, given - 2, Math.floor(given / 2), 2 * given, 3 * given];
+  const lengths = [...new Set(candidates)].filter((length) => length > 1);
   let failure: unknown;
-  for (const length of otherLengths(base[name]!)) {
+  const attempt = <T>(body: () => T): T | undefined => {
     try {
-      const recording = subject.record({ ...base, [name]: length });
-      mergeRecordings([first, recording], axesNamed(subject, name));
-      return { recording, length };
+      return body();
     } catch (error) {
       failure ??= error;
+      return undefined;
     }
+  };
+  const taken: { length: number; recording: RecordedGraph }[] = [];
+  let pair: [number, number] | undefined;
+  const axes = axesNamed(subject.dynamicAxes, name);
+  for (const length of lengths) {
+    const recording = attempt(() => subject.record({ ...base, [name]: length }));
+    if (recording === undefined) continue;
+    const other =
+      pair === undefined
+        ? taken.find((earlier) => attempt(() => mergeRecordings([earlier.recording, recording], axes)))
+        : undefined;
+    if (other !== undefined) pair = [other.length, length];
+    taken.push({ length, recording });
+    if (pair !== undefined && taken.length > 3) break;
   }
-  throw failure;
+  if (pair === undefined) throw failure;
+  const [third = pair[1], fourth = third] = taken
+    .map(({ length }) => length)
+    .filter((length) => !pair.includes(length) && length !== given);
+  return { recorded: [...pair, third], checked: [fourth, given] };
 }
 
 /** The dynamic axes of one name. */
-function axesNamed({ dynamicAxes }: Subject, name: string): Subject["dynamicAxes"] {
+function axesNamed(dynamicAxes: DynamicAxes, name: string): DynamicAxes {
   return Object.fromEntries(
     Object.entries(dynamicAxes).map(([input, axes]) => [
       input,
       Object.fromEntries(Object.entries(axes).filter(([, given]) => given === name)),
     ]),
   );
-}
-
-/** A length that the function takes and was not recorded at; the other recorded one where there is none. */
-function checkedLength(subject: Subject, base: Lengths, name: string, recorded: number): number {
-  for (const length of otherLengths(base[name]!)) {
-    if (length === recorded) continue;
-    try {
-      subject.record({ ...base, [name]: length });
-      return length;
-    } catch {
-      // the next one
-    }
-  }
-  return recorded;
 }

@@ -1,6 +1,6 @@
 /** Cutting parts of a graph off: what some of its values need, from some of its values on. */
 import { describeChoices, OnnxError } from "../../errors.js";
-import type { FlatModel } from "./flatten.js";
+import type { FlatModel, FlatNode } from "./flatten.js";
 import { inputsOf } from "./nodes.js";
 
 /**
@@ -41,7 +41,7 @@ export function cut(model: FlatModel, inputs: readonly string[], outputs: readon
   }
   return {
     graph: {
-      nodes: nodes.reverse(),
+      nodes: nodes.reverse().map((node) => withoutUnread(node, needed)),
       inputs: inputs.filter((name) => needed.has(name)),
       outputs: [...outputs],
     },
@@ -49,6 +49,12 @@ export function cut(model: FlatModel, inputs: readonly string[], outputs: readon
     computed: only(computed, (name) => !given.has(name) && needed.has(name)),
     subgraphs,
   };
+}
+
+/** What nobody reads is not asked for, as the statistics among the outputs of a batch norm. */
+function withoutUnread(node: FlatNode, read: ReadonlySet<string>): FlatNode {
+  if (node.outputs.every((output) => read.has(output))) return node;
+  return { ...node, outputs: node.outputs.map((output) => (read.has(output) ? output : "")) };
 }
 
 function only<T>(map: ReadonlyMap<string, T>, isWanted: (name: string) => boolean): Map<string, T> {

@@ -47,8 +47,8 @@ const MASK = 1e4;
  * A constant of floats is a weight where an operator takes it as one (`WEIGHT_POSITIONS`), also through operators that have
  * only constants as inputs, such as the `Transpose` of a matrix or what normalises a weight. Combined with data by an
  * addition, multiplication or concatenation, it is a weight if it is an initializer of more than one element without
- * numbers of 10⁴ and more, which masks have. Literals in `Constant` nodes are weights of matrix products and convolutions
- * only.
+ * numbers of 10⁴ and more, which masks have. Literals in `Constant` nodes are weights of matrix products and convolutions,
+ * not of norms: exporters write the scale 1 and the shift 0 of a norm without weights so.
  */
 export function usesOfConstants(model: FlatModel): Map<string, ConstantUse> {
   const nodes = allNodes(model);
@@ -92,7 +92,8 @@ function useOf(
   for (const value of values) {
     for (const { node, position } of uses.get(value) ?? []) {
       const key = operatorKey(node);
-      if (WEIGHT_POSITIONS[key]?.includes(position)) return "parameter";
+      const isNormWithoutWeights = origin === "literal" && key.endsWith("Normalization");
+      if (WEIGHT_POSITIONS[key]?.includes(position) && !isNormWithoutWeights) return "parameter";
       const passesOn = (VIEWS.has(key) && position === 0) || (fixed.has(node) && mayCombine());
       if (passesOn) for (const output of node.outputs) values.add(output);
       else if (!fixed.has(node) && COMBINATIONS.has(key) && mayCombine() && !isSetting(node, uses)) {

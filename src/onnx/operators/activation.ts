@@ -6,6 +6,7 @@ import { zipHost } from "./host.js";
 import {
   allHost,
   axisOf,
+  detached,
   floatAt,
   moveAxis,
   product,
@@ -17,7 +18,12 @@ import {
 import type { OperatorContext } from "./context.js";
 
 export const activation: OperatorTable = {
-  Relu: activationOf((x) => tf.relu(x)),
+  Relu: {
+    since: 1,
+    gradient: true,
+    run: (inputs) =>
+      allHost(inputs) ? [zipHost(inputs, (x) => Math.max(x, 0))] : [tf.relu(tensorAt(inputs, 0))],
+  },
   LeakyRelu: activationOf((x, context) => tf.leakyRelu(x, context.float("alpha", 0.01))),
   Elu: activationOf((x, context) => elu(x, context.float("alpha", 1))),
   Celu: activationOf((x, context) => {
@@ -41,15 +47,12 @@ export const activation: OperatorTable = {
   }),
   Softplus: activationOf((x) => tf.softplus(x)),
   Softsign: activationOf((x) => tf.div(x, tf.add(tf.abs(x), 1))),
-  ThresholdedRelu: activationOf((x, context) => {
-    const isAbove = tf.greater(x, context.float("alpha", 1));
-    return tf.where(isAbove, x, tf.zerosLike(x));
-  }),
+  ThresholdedRelu: activationOf((x, context) => thresholdedRelu(x, context.float("alpha", 1))),
   Shrink: activationOf((x, context) => {
     const [bias, lambda] = [context.float("bias", 0), context.float("lambd", 0.5)];
     const zeros = tf.zerosLike(x);
-    const below = tf.where(tf.less(x, -lambda), tf.add(x, bias), zeros);
-    return tf.where(tf.greater(x, lambda), tf.sub(x, bias), below);
+    const below = tf.where(tf.less(detached(x), -lambda), tf.add(x, bias), zeros);
+    return tf.where(tf.greater(detached(x), lambda), tf.sub(x, bias), below);
   }),
   PRelu: {
     since: 1,
@@ -64,6 +67,11 @@ export const activation: OperatorTable = {
     gradient: false,
   },
 };
+
+/** x above alpha, and 0 elsewhere. */
+export function thresholdedRelu(x: tf.Tensor, alpha: number): tf.Tensor {
+  return tf.where(tf.greater(detached(x), alpha), x, tf.zerosLike(x));
+}
 
 /** x · sigmoid(alpha · x) */
 export function swish(x: tf.Tensor, alpha: number): tf.Tensor {

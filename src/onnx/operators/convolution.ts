@@ -162,7 +162,7 @@ function convolveTransposed(x: tf.Tensor, weight: tf.Tensor, context: OperatorCo
   };
   const output = inGroups(x, weight, groups, (part, kernel) => {
     const filter = tf.transpose(kernel, [2, 3, 4, 1, 0]);
-    const shape = [x.shape[0]!, ...whole, kernel.shape[1]!];
+    const shape = [x.shape[0], ...whole, kernel.shape[1]!];
     return transposed(VOLUMES, channelsLast(part), filter, shape, settings);
   });
   return padSpaceOf(output, {
@@ -187,7 +187,7 @@ function transposePictures(
   ];
   const attributes = { strides: [...strides], dilations: [...dilations], pad, dataFormat: "NHWC" };
   const [channels, perGroup] = weight.shape as [number, number];
-  const shapeOf = (outputs: number): number[] => [x.shape[0]!, ...lengths, outputs];
+  const shapeOf = (outputs: number): number[] => [x.shape[0], ...lengths, outputs];
   if (groups === channels && perGroup === 1) {
     const filter = tf.transpose(weight, [2, 3, 0, 1]);
     const output = transposed(CHANNEL_BY_CHANNEL, channelsLast(x), filter, shapeOf(channels), attributes);

@@ -1,11 +1,10 @@
 /** Operators of detectors: boxes that overlap, and features of regions. */
 import * as tf from "@tensorflow/tfjs-core";
-import { HostValue } from "../values.js";
+import { HostValue, type OnnxValue } from "../values.js";
 import {
   asInt,
   floats,
   integers,
-  numberAt,
   range,
   READS_INPUTS,
   readNumbers,
@@ -14,6 +13,11 @@ import {
   type OperatorTable,
 } from "./operator.js";
 import type { OperatorContext } from "./context.js";
+
+/** The number of an input that may be left out. */
+function first(value: OnnxValue | undefined): number | undefined {
+  return value === undefined ? undefined : readNumbers(value)[0];
+}
 
 type Box = readonly [top: number, left: number, bottom: number, right: number];
 
@@ -35,9 +39,9 @@ export const detection: OperatorTable = {
 /** Takes the boxes of each class by their scores, and of those that overlap only the best. */
 function suppress(inputs: Inputs, context: OperatorContext): HostValue {
   const [boxes, scores] = inputs;
-  const most = numberAt(inputs, 2, "max_output_boxes_per_class of NonMaxSuppression") ?? 0;
-  const overlap = numberAt(inputs, 3, "iou_threshold of NonMaxSuppression") ?? 0;
-  const least = numberAt(inputs, 4, "score_threshold of NonMaxSuppression") ?? -Infinity;
+  const most = first(inputs[2]) ?? 0;
+  const overlap = first(inputs[3]) ?? 0;
+  const least = first(inputs[4]) ?? -Infinity;
   const isCentred = context.int("center_point_box", 0) !== 0;
   const [batch, classes, count] = scores!.shape as [number, number, number];
   const [boxNumbers, scoreNumbers] = [readNumbers(boxes!), readNumbers(scores!)];
@@ -80,7 +84,7 @@ function intersectionOverUnion(a: Box, b: Box): number {
 function roiAlign(inputs: Inputs, context: OperatorContext): tf.Tensor {
   const x = tensorAt(inputs, 0);
   const [batch, channels, height, width] = x.shape as [number, number, number, number];
-  const regions = inputs[1]!.shape[0]!;
+  const regions = inputs[1]!.shape[0];
   const [rows, columns] = [context.int("output_height", 1), context.int("output_width", 1)];
   const scale = context.float("spatial_scale", 1);
   const isHalfPixel =

@@ -56,8 +56,7 @@ export const logic: OperatorTable = {
     gradient: true,
     run: (inputs) => {
       const [, a, b] = inputs;
-      if (allHost(inputs))
-        return [zipHost(inputs, (is, yes, no) => (is !== 0 ? yes! : no!), inputs[1]!.type)];
+      if (allHost(inputs)) return [zipHost(inputs, (is, yes, no) => (is !== 0 ? yes : no), inputs[1]!.type)];
       const condition = tensorAt(inputs, 0);
       return [choose(condition, tensorAt([a], 0), tensorAt([b], 0))];
     },
@@ -78,7 +77,7 @@ function comparison(
     gradient: false,
     run: (given, context) => {
       const inputs = legacyOperands(given, context);
-      if (allHost(inputs)) return [zipHost(inputs, (a, b) => Number(onHost(a!, b!)), "bool")];
+      if (allHost(inputs)) return [zipHost(inputs, (a, b) => Number(onHost(a, b)), "bool")];
       return [onDevice(tensorAt(inputs, 0), tensorAt(inputs, 1))];
     },
   };
@@ -94,7 +93,7 @@ function bits(
     gradient: false,
     notes: "Integers of 64 bits have 32 on the device.",
     run: (inputs) => {
-      if (allHost(inputs)) return [zipHost(inputs, (a, b) => Number(onHost(BigInt(a!), BigInt(b!))))];
+      if (allHost(inputs)) return [zipHost(inputs, (a, b) => Number(onHost(BigInt(a), BigInt(b))))];
       return [onDevice(tensorAt(inputs, 0), tensorAt(inputs, 1))];
     },
   };

@@ -128,7 +128,7 @@ export function floats(values: ArrayLike<number>, shape: readonly number[] = [va
  * training step in two: for operators whose result's shape depends on numbers.
  */
 export function readNumbers(value: OnnxValue): ArrayLike<number> {
-  return isHost(value) ? value.data : (value.dataSync() as ArrayLike<number>);
+  return isHost(value) ? value.data : value.dataSync();
 }
 
 /** What the documentation says of operators that read their inputs. */

@@ -206,8 +206,8 @@ function maximaWithIndices(
   const space = x.shape.slice(2);
   const size = product(space);
   const planes = integers(
-    range(x.shape[0]! * x.shape[1]!).map((plane) => plane * size),
-    [x.shape[0]!, x.shape[1]!, ...space.map(() => 1)],
+    range(x.shape[0] * x.shape[1]!).map((plane) => plane * size),
+    [x.shape[0], x.shape[1]!, ...space.map(() => 1)],
   );
   const inKernel = stridesOf(windows.kernel);
   const positions = windows.kernel.map((length, i) => {

@@ -6,6 +6,7 @@ import {
   allHost,
   asFloat,
   axisOf,
+  detached,
   product,
   range,
   tensorAt,
@@ -53,7 +54,7 @@ export const reduction: OperatorTable = {
 /** √Σx², whose gradient is 0 where all are 0. */
 export function euclideanNorm(x: tf.Tensor, axes: number[], keepDims: boolean): tf.Tensor {
   const squares = tf.sum(tf.square(asFloat(x)), axes, keepDims);
-  const isZero = tf.equal(squares, 0);
+  const isZero = tf.equal(detached(squares), 0);
   const roots = tf.sqrt(tf.where(isZero, tf.onesLike(squares), squares));
   return tf.where(isZero, tf.zerosLike(squares), roots);
 }

@@ -23,24 +23,34 @@
 import { isHost, type OnnxValue } from "../values.js";
 import { activation } from "./activation.js";
 import { arithmetic } from "./arithmetic.js";
+import { attention } from "./attention.js";
 import { casting } from "./casting.js";
 import type { OperatorContext } from "./context.js";
 import { controlFlow } from "./control_flow.js";
 import { convolution } from "./convolution.js";
+import { creation } from "./creation.js";
 import { detection } from "./detection.js";
 import { elementwise } from "./elementwise.js";
 import { gathering } from "./gathering.js";
 import { joining } from "./joining.js";
 import { logic } from "./logic.js";
+import { losses } from "./losses.js";
 import { matrix } from "./matrix.js";
+import { microsoft } from "./microsoft.js";
+import { microsoftQuantization } from "./microsoft_quantization.js";
 import { normalization } from "./normalization.js";
 import { detached, type OperatorDefinition } from "./operator.js";
 import { padding } from "./padding.js";
 import { pooling } from "./pooling.js";
+import { quantization } from "./quantization.js";
+import { recurrent } from "./recurrent.js";
 import { reduction } from "./reduction.js";
+import { resizing } from "./resizing.js";
+import { sampling } from "./sampling.js";
 import { scattering } from "./scattering.js";
 import { searching } from "./searching.js";
 import { shape } from "./shape.js";
+import { signal } from "./signal.js";
 
 /** Computes the outputs of a node, as many as it has or more. */
 export type Operator = (inputs: (OnnxValue | undefined)[], context: OperatorContext) => OnnxValue[];
@@ -50,22 +60,32 @@ export const definitions: ReadonlyMap<string, OperatorDefinition> = new Map(
   [
     activation,
     arithmetic,
+    attention,
     casting,
     controlFlow,
     convolution,
+    creation,
     detection,
     elementwise,
     gathering,
     joining,
     logic,
+    losses,
     matrix,
+    microsoft,
+    microsoftQuantization,
     normalization,
     padding,
     pooling,
+    quantization,
+    recurrent,
     reduction,
+    resizing,
+    sampling,
     scattering,
     searching,
     shape,
+    signal,
   ].flatMap((table) => Object.entries(table)),
 );
 

@@ -1,6 +1,13 @@
 /** ImageClassifier: which of some classes a picture shows, or with `multiLabel` which of them at once. */
 import * as tf from "@tensorflow/tfjs-core";
-import { createImageBackbone, type ImageBackbone, type ImageInput } from "../../backbones/index.js";
+import {
+  availableBackbones,
+  createImageBackbone,
+  type FrozenBackbone,
+  type ImageBackbone,
+  type ImageBackboneName,
+  type ImageInput,
+} from "../../backbones/index.js";
 import {
   LightningModule,
   type BaseFinetuning,
@@ -24,6 +31,7 @@ import {
   type Module,
   type Optimizer,
 } from "../../nn/index.js";
+import { exportOnnx, type OnnxExport } from "../../onnx/index.js";
 import { getGlobalGenerator } from "../../random.js";
 import {
   checkOutputOptions,
@@ -35,13 +43,19 @@ import {
 import { adamWWithWarmup } from "../recipe.js";
 import { readTaskFile, restoreState, writeTaskFile } from "../task_file.js";
 import { drawMixPlan, mixPixels, mixTargets, normalizePixels, type MixTensors } from "./batch_transforms.js";
+import { classifierExport, type ImageClassifierExportOptions } from "./export_image_classifier.js";
 import { FeatureDataset, type FeatureExtractor } from "./feature_dataset.js";
 import { ImageClassificationData, type ImageBatch } from "./image_classification_data.js";
 import { checkImageClassifierOptions, type ImageClassifierOptions } from "./image_classifier_options.js";
 import { ImageEmbedder, type EmbedderOptions } from "./image_embedder.js";
 import { predictImages, type ManyImages } from "./predict_images.js";
 import { resizedInput } from "./resized_input.js";
-import { MODEL_FILE, restoreBackbone, type SavedImageClassifier } from "./saved_image_classifier.js";
+import {
+  restoreBackbone,
+  savedModule,
+  savedParts,
+  type SavedImageClassifier,
+} from "./saved_image_classifier.js";
 
 /** Pixels [batch, height, width, 3] or features [batch, numFeatures], with int32 [batch] or float32 [batch, classes]. */
 interface DeviceBatch {
@@ -73,8 +87,15 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
   readonly #metrics: Record<"val" | "test", { accuracy: Accuracy; f1: F1Score }>;
   /** Whether the backbone keeps its weights, so that its features can be computed once. */
   #frozen: boolean;
+  /** The session of a backbone that is frozen and could train. */
+  #session: FrozenBackbone | undefined;
   #data: ImageClassificationData | undefined;
   #features = new WeakMap<ImageDataset, Promise<FeatureDataset>>();
+
+  /** The names that `backbone` takes, beside folders and repositories on the hub: see `describeBackbone` for each. */
+  static availableBackbones(): ImageBackboneName[] {
+    return availableBackbones("image");
+  }
 
   /** @throws ConfigurationError for options that cannot be used; `createImageBackbone` lists those about the backbone */
   constructor(options: ImageClassifierOptions) {
@@ -152,15 +173,19 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
    * @throws ConfigurationError `ERR_FINETUNE_STRATEGY` for one that the backbone cannot do
    */
   configureFinetuning(finetuning: BaseFinetuning): void {
-    if (!finetuning.freezesForGood && this.#source.kind === "frozen") {
+    const frozen = finetuning.freezesForGood;
+    const source = this.#source;
+    if (!frozen && source.kind === "frozen") {
       throw new ConfigurationError(
         "ERR_FINETUNE_STRATEGY",
-        `The backbone ${this.#source.name} runs as a frozen ONNX session and cannot train: use { strategy: "freeze" }.`,
+        `The backbone ${source.name} runs as a frozen ONNX session and cannot train: use { strategy: "freeze" }.` +
+          (source.untrainable === undefined ? "" : ` ${source.untrainable.message}`),
+        { cause: source.untrainable },
       );
     }
-    const frozen = finetuning.freezesForGood;
     this.#refuseMixing(frozen);
     this.#frozen = frozen;
+    if (!frozen) this.#forgetFeatures();
     if (this.#data !== undefined) this.#attach(this.#data);
   }
 
@@ -178,13 +203,13 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
 
   /** Where the backbone is frozen and nothing is random, its features are computed once and stand for the pictures. */
   override async processDataloader(loader: BatchLoader, _part: LoaderPart): Promise<BatchLoader> {
-    const extract = this.#extractor();
-    if (extract === undefined || !(loader instanceof DataLoader)) return loader;
+    const extractor = this.#extractor();
+    if (extractor === undefined || !(loader instanceof DataLoader)) return loader;
     const dataset = loader.dataset as ImageDataset;
     if (!dataset.deterministic) return loader;
     let features = this.#features.get(dataset);
     if (features === undefined)
-      this.#features.set(dataset, (features = FeatureDataset.extract(dataset, extract)));
+      this.#features.set(dataset, (features = FeatureDataset.extract(dataset, extractor)));
     return loader.withDataset(await features);
   }
 
@@ -252,9 +277,8 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
       source: { kind, name, numFeatures },
       input: this.input,
     };
-    const files: Record<string, Uint8Array> =
-      this.#source.kind === "frozen" ? { [MODEL_FILE]: this.#source.model } : {};
-    await writeTaskFile(path, TASK_NAME, config, this, files);
+    const { files, state } = savedParts(this, this.#source);
+    await writeTaskFile(path, TASK_NAME, config, state, files);
   }
 
   /**
@@ -269,8 +293,22 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
     const saved = config as SavedImageClassifier;
     const restored = backbone ?? restoreBackbone(path, saved, files);
     const task = new ImageClassifier({ ...saved.options, backbone: { ...restored, input: saved.input } });
-    restoreState(task, state);
+    restoreState(savedModule(task, state), state);
     return task;
+  }
+
+  /**
+   * Writes the task to one ONNX file that any ONNX runtime runs, after running it beside this task. It takes pictures of the
+   * backbone's size, any number at once, and gives `logits` [batch, classes]. The file's metadata name the classes (`labels`,
+   * `names`) and say how pictures are prepared (`preprocessor_config`, in Hugging Face's form; `kindling.task` has all).
+   *
+   * @throws as the function `exportOnnx`
+   */
+  async exportOnnx(path: string, options: ImageClassifierExportOptions = {}): Promise<OnnxExport> {
+    const { labels, multiLabel, input } = this;
+    const forward = (pixels: tf.Tensor): tf.Tensor => this.forward(pixels);
+    const described = { task: TASK_NAME, labels, multiLabel, input, forward };
+    return exportOnnx(this, path, classifierExport(described, options));
   }
 
   #loss(logits: tf.Tensor, target: tf.Tensor): tf.Scalar {
@@ -300,11 +338,14 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
     return { accuracy: new Accuracy(options), f1: new F1Score(options) };
   }
 
-  /** The features of pictures, where training does not change them. */
+  /** What computes the features of pictures where training does not change them: of an ONNX model, a session of its own. */
   #extractor(): FeatureExtractor | undefined {
-    if (this.#source.kind === "frozen") return this.#source;
+    const source = this.#source;
+    if (source.kind === "frozen") return source;
     if (!this.#frozen) return undefined;
-    const { module, numFeatures } = this.#source;
+    this.#session ??= source.onnx?.freeze();
+    if (this.#session !== undefined) return this.#session;
+    const { module, numFeatures } = source;
     const extract = (pixels: HostTensor): HostTensor => {
       const features = tf.tidy(() =>
         module.forward(normalizePixels(fromHost(pixels), this.input)).dataSync<"float32">(),
@@ -312,6 +353,13 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
       return new HostTensor(features, [pixels.shape[0]!, numFeatures]);
     };
     return { numFeatures, extract };
+  }
+
+  /** What follows from the weights of a frozen backbone, which are about to change. */
+  #forgetFeatures(): void {
+    this.#session?.dispose();
+    this.#session = undefined;
+    this.#features = new WeakMap();
   }
 
   #logits(pixels: HostTensor): number[][] {

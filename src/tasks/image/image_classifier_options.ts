@@ -1,5 +1,5 @@
 /** What an ImageClassifier can be told, and what of it makes no sense. */
-import type { ImageBackbone } from "../../backbones/index.js";
+import type { ImageBackbone, ImageBackboneName } from "../../backbones/index.js";
 import { ConfigurationError } from "../../errors.js";
 import type { MixOptions } from "./batch_transforms.js";
 import type { ImageClassificationData } from "./image_classification_data.js";
@@ -13,11 +13,14 @@ export interface ImageClassifierOptions extends MixOptions {
   /** Whether a picture may show several classes, or none. Default: as the data say, else false. */
   multiLabel?: boolean;
   /**
-   * A name of `availableBackbones()`, a local folder in the Hugging Face layout, or a backbone of your own. Default:
-   * `small_cnn`.
+   * A name of `ImageClassifier.availableBackbones()`, a folder in the Hugging Face layout, a repository on the hub as
+   * `organisation/name`, or a backbone of your own. `downloadBackbone` brings weights from the hub. Default: `small_cnn`.
    */
-  backbone?: string | ImageBackbone;
-  /** The path of torchvision weights as safetensors, or `false` for random weights; see `createImageBackbone`. */
+  backbone?: ImageBackboneName | (string & {}) | ImageBackbone;
+  /**
+   * For an architecture: `false` for random weights, or the path or repository of other weights than the registry's. Default:
+   * the registry's weights, or random ones where it has none.
+   */
   pretrained?: boolean | string;
   /** Edge of the square that pictures are resized to, in pixels. Default: what the backbone was made for. */
   imageSize?: number;

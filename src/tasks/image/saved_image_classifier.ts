@@ -1,16 +1,17 @@
 /** What a saved ImageClassifier holds, and how its backbone comes back. */
 import {
-  availableBackbones,
   createArchitecture,
-  frozenBackbone,
+  hasArchitecture,
+  onnxBackbone,
   type ImageBackbone,
   type ImageInput,
 } from "../../backbones/index.js";
 import { ConfigurationError } from "../../errors.js";
+import { Module, type Linear } from "../../nn/index.js";
 import type { ImageClassifierOptions } from "./image_classifier_options.js";
 
-/** The name of a frozen backbone's ONNX model among the files of a saved task. */
-export const MODEL_FILE = "backbone.onnx";
+/** The name of a backbone's ONNX model among the files of a saved task. */
+const MODEL_FILE = "backbone.onnx";
 
 /** What the file says of the task besides its weights. */
 export interface SavedImageClassifier {
@@ -26,15 +27,50 @@ export interface SavedImageClassifier {
  */
 export function restoreBackbone(
   path: string,
-  { source: { kind, name }, input }: SavedImageClassifier,
+  { source: { name }, input }: SavedImageClassifier,
   files: Record<string, Uint8Array>,
 ): ImageBackbone {
-  if (kind === "frozen") return frozenBackbone(name, files[MODEL_FILE]!, input);
-  if (availableBackbones().some((known) => known === name))
-    return { ...createArchitecture(name), pretrained: true };
+  if (files[MODEL_FILE] !== undefined) return onnxBackbone(name, files[MODEL_FILE], input);
+  if (hasArchitecture(name)) return { ...createArchitecture(name), pretrained: true };
   throw new ConfigurationError(
     "ERR_BACKBONE_MISSING",
     `${path} was saved with the backbone ${JSON.stringify(name)}, which is none of Kindling's. ` +
       "The file holds its weights but no code: load it with { backbone }.",
   );
+}
+
+/** A task whose backbone may be an ONNX model. */
+type Task = Module<never, unknown> & { readonly head: Linear };
+
+/** What a task is saved as. An ONNX model holds the weights of its backbone itself, as far as it can. */
+export function savedParts(
+  task: Task,
+  source: ImageBackbone,
+): { state: Module<never, unknown>; files: Record<string, Uint8Array> } {
+  if (source.kind === "frozen") return { state: task, files: { [MODEL_FILE]: source.model } };
+  if (source.onnx === undefined) return { state: task, files: {} };
+  const current = source.onnx.currentModel();
+  return current === undefined
+    ? { state: task, files: { [MODEL_FILE]: source.onnx.model } }
+    : { state: new HeadOnly(task.head), files: { [MODEL_FILE]: current } };
+}
+
+/** What of a task a saved state is for. */
+export function savedModule(task: Task, state: Readonly<Record<string, unknown>>): Module<never, unknown> {
+  const holdsBackbone = Object.keys(state).some((name) => name.startsWith("backbone."));
+  return holdsBackbone ? task : new HeadOnly(task.head);
+}
+
+/** A task without its backbone. */
+class HeadOnly extends Module<never, never> {
+  readonly head: Linear;
+
+  constructor(head: Linear) {
+    super();
+    this.head = head;
+  }
+
+  override forward(): never {
+    throw new TypeError("This module only names tensors.");
+  }
 }
