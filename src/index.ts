@@ -35,6 +35,23 @@ export {
 export { ImageClassifier } from "./tasks/image/image_classifier.js";
 export type { ImageClassifierOptions } from "./tasks/image/image_classifier_options.js";
 export * from "./tasks/image/image_classification_data.js";
+export {
+  availableTextBackbones,
+  createTextBackbone,
+  type TextBackboneContext,
+} from "./backbones/text/registry.js";
+export type {
+  SavedTextBackbone,
+  TextBackbone,
+  TextInputs,
+  TextModule,
+  TextRecipe,
+} from "./backbones/text/text_backbone.js";
+export type { EncodedText, TextArrays, TextPreprocessor } from "./backbones/text/text_preprocessor.js";
+export { TextClassifier } from "./tasks/text/text_classifier.js";
+export type { TextClassifierOptions } from "./tasks/text/text_classifier_options.js";
+export * from "./tasks/text/text_classification_data.js";
+export type { ClassificationReport, ClassReport, HardSample } from "./tasks/classification_report.js";
 export type { Classification, OutputName, OutputOptions } from "./tasks/outputs.js";
 export {
   contactSheet,
