@@ -10,3 +10,10 @@ export {
   type TableOptions,
   type TableRow,
 } from "./table.js";
+export {
+  Tokenizer,
+  type EncodeOptions,
+  type TokenizedText,
+  type TokenizedWords,
+  type TrainTokenizerOptions,
+} from "./tokenizer.js";
