@@ -39,6 +39,9 @@ export class LoggerError extends KindlingError {}
 /** The engine could not compile or run a graph. */
 export class EngineError extends KindlingError {}
 
+/** An ONNX model that cannot be read, imported, run or written. */
+export class OnnxError extends KindlingError {}
+
 /** The message part that lists the valid choices and, where one is close, asks "did you mean". */
 export function describeChoices(given: string, choices: readonly string[]): string {
   const nearest = choices

@@ -19,6 +19,15 @@ export * from "./nn/index.js";
 export * from "./data/index.js";
 export * from "./core/index.js";
 export {
+  type DynamicAxes,
+  exportOnnx,
+  type OnnxDifference,
+  type OnnxExport,
+  type OnnxExportOptions,
+  type OnnxModuleExportOptions,
+  type WeightType,
+} from "./onnx/index.js";
+export {
   availableBackbones,
   Bert,
   type BertInput,
@@ -32,6 +41,7 @@ export {
   type VisionTransformerOptions,
   vitSizes,
 } from "./backbones/index.js";
+export type { ImageClassifierExportOptions } from "./tasks/image/export_image_classifier.js";
 export { ImageClassifier } from "./tasks/image/image_classifier.js";
 export type { ImageClassifierOptions } from "./tasks/image/image_classifier_options.js";
 export * from "./tasks/image/image_classification_data.js";

@@ -2,7 +2,7 @@
 export { Bert, type BertInput, type BertOptions, type BertOutput } from "./bert.js";
 export type { FrozenBackbone, ImageBackbone, ImageInput, TrainableBackbone } from "./image_backbone.js";
 export { IMAGENET_NORMALIZATION } from "./image_backbone.js";
-export { parseImageInput } from "./huggingface_image_input.js";
+export { formatImageInput, parseImageInput } from "./huggingface_image_input.js";
 export { MobileNetV2 } from "./mobilenet_v2.js";
 export { frozenBackbone, inputSize, loadOnnxFolder } from "./onnx_folder.js";
 export { availableBackbones, createArchitecture, createImageBackbone } from "./registry.js";

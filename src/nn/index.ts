@@ -3,6 +3,7 @@ export { Module, type AnyModule } from "./module.js";
 export { ModuleBuffer, Parameter } from "./parameter.js";
 export type { LoadStateOptions, LoadStateResult } from "./state_dict.js";
 export { Flatten, Identity, ModuleList, Sequential } from "./containers.js";
+export { hasRunningStatistics, type RunningStatistics } from "./running_statistics.js";
 export { computeGradients } from "./autograd.js";
 export * as init from "./init.js";
 

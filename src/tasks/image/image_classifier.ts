@@ -23,6 +23,7 @@ import {
   type Module,
   type Optimizer,
 } from "../../nn/index.js";
+import { exportOnnx, type OnnxExport } from "../../onnx/index.js";
 import { getGlobalGenerator } from "../../random.js";
 import {
   checkOutputOptions,
@@ -34,6 +35,7 @@ import {
 import { adamWWithWarmup } from "../recipe.js";
 import { readTaskFile, restoreState, writeTaskFile } from "../task_file.js";
 import { drawMixPlan, mixPixels, mixTargets, normalizePixels, type MixTensors } from "./batch_transforms.js";
+import { classifierExport, type ImageClassifierExportOptions } from "./export_image_classifier.js";
 import { FeatureDataset, type FeatureExtractor } from "./feature_dataset.js";
 import { ImageClassificationData, type ImageBatch } from "./image_classification_data.js";
 import { checkImageClassifierOptions, type ImageClassifierOptions } from "./image_classifier_options.js";
@@ -262,6 +264,20 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
     const task = new ImageClassifier({ ...saved.options, backbone: { ...restored, input: saved.input } });
     restoreState(task, state);
     return task;
+  }
+
+  /**
+   * Writes the task to one ONNX file that any ONNX runtime runs, after running it beside this task. It takes pictures of the
+   * backbone's size, any number at once, and gives `logits` [batch, classes]. The file's metadata name the classes (`labels`,
+   * `names`) and say how pictures are prepared (`preprocessor_config`, in Hugging Face's form; `kindling.task` has all).
+   *
+   * @throws as the function `exportOnnx`
+   */
+  async exportOnnx(path: string, options: ImageClassifierExportOptions = {}): Promise<OnnxExport> {
+    const { labels, multiLabel, input } = this;
+    const forward = (pixels: tf.Tensor): tf.Tensor => this.forward(pixels);
+    const described = { task: TASK_NAME, labels, multiLabel, input, forward };
+    return exportOnnx(this, path, classifierExport(described, options));
   }
 
   #loss(logits: tf.Tensor, target: tf.Tensor): tf.Scalar {
