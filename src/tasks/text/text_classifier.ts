@@ -43,7 +43,7 @@ interface DeviceBatch {
 
 /** What the file of a saved task says besides its weights. */
 interface SavedTextClassifier {
-  options: Omit<TextClassifierOptions, "data" | "backbone">;
+  options: Omit<TextClassifierOptions, "data" | "backbone" | "tokenizer" | "pretrained">;
   backbone: { name: string; kind: string; options: unknown; pretrained: boolean };
 }
 
@@ -307,7 +307,13 @@ export class TextClassifier extends LightningModule<TextInputs, tf.Tensor> imple
 
   /** The options as JSON can hold them. */
   #savedOptions(): SavedTextClassifier["options"] {
-    const { data: _data, backbone: _backbone, ...options } = this.#options;
+    const {
+      data: _data,
+      backbone: _backbone,
+      tokenizer: _tokenizer,
+      pretrained: _weights,
+      ...options
+    } = this.#options;
     const classWeights = this.#classWeights && { classWeights: this.#classWeights };
     return { ...options, ...classWeights, labels: this.labels, multiLabel: this.multiLabel };
   }

@@ -1,11 +1,12 @@
 /** What a TextClassifier can be told, and what of it makes no sense. */
+import type { TokenOptions } from "../../backbones/text/registry.js";
 import type { TextBackbone } from "../../backbones/text/text_backbone.js";
 import { ConfigurationError } from "../../errors.js";
 import { checkLossOptions, type ClassificationLossOptions } from "../classification_loss.js";
 import type { TextClassificationData } from "./text_classification_data.js";
 
 /** Options of `TextClassifier`. */
-export interface TextClassifierOptions extends ClassificationLossOptions {
+export interface TextClassifierOptions extends ClassificationLossOptions, TokenOptions {
   /** Where `labels` and `multiLabel` come from, unless they are given, and what n-grams and tokens are learned from. */
   data?: TextClassificationData;
   /** The names of the classes, in the order of their ids. */
@@ -14,6 +15,8 @@ export interface TextClassifierOptions extends ClassificationLossOptions {
   multiLabel?: boolean;
   /** A name of `availableTextBackbones()`, or a backbone of your own. Default: `bag-of-ngrams`. */
   backbone?: string | TextBackbone;
+  /** The path of a safetensors file with Hugging Face's parameter names, for the `bert-…` backbones. Default: random weights. */
+  pretrained?: string;
   /** AdamW's rate after warm-up. Default: what suits the backbone, 1e-2 for `bag-of-ngrams`. */
   learningRate?: number;
   /** Default: what suits the backbone, 0 for `bag-of-ngrams`. */
