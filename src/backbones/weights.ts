@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { decodeSafetensors } from "../safetensors.js";
 import { CheckpointError } from "../errors.js";
 import { HostTensor } from "../host_tensor.js";
-import type { Module } from "../nn/index.js";
+import type { AnyModule } from "../nn/index.js";
 
 /**
  * Every parameter and buffer of the module must be in the file; what the file holds beyond that (a classifier of its own)
@@ -12,7 +12,7 @@ import type { Module } from "../nn/index.js";
  * @throws CheckpointError `ERR_WEIGHTS_READ` where the file cannot be read, `ERR_SAFETENSORS_DAMAGED`, and
  *   `ERR_WEIGHTS_TYPE` for weights that are not F32; a name or shape that does not fit as `loadStateDict` reports it
  */
-export function loadWeights(module: Module, path: string): void {
+export function loadWeights(module: AnyModule, path: string): void {
   const { tensors } = decodeSafetensors(readBytes(path), path);
   const wanted = Object.keys(module.stateDict()).filter((name) => tensors[name] !== undefined);
   const state = wanted.map((name): [string, HostTensor] => {

@@ -6,6 +6,12 @@ import { loadWeights } from "../weights.js";
 import { BagOfNgrams, type BagOfNgramsOptions } from "./bag_of_ngrams.js";
 import { BertEncoder, bertSizes } from "./bert_encoder.js";
 import { NgramPreprocessor } from "./ngram_preprocessor.js";
+import {
+  isTextEncoderFolder,
+  loadTextEncoderSync,
+  restoreTextEncoder,
+  type SavedTextEncoder,
+} from "./onnx_text_encoder.js";
 import type { TextPooling } from "./pooling.js";
 import { TextCnn, type TextCnnOptions } from "./text_cnn.js";
 import { TokenPreprocessor } from "./token_preprocessor.js";
@@ -72,10 +78,13 @@ export function availableTextBackbones(): string[] {
 }
 
 /**
- * @param name one of `availableTextBackbones()`
+ * @param name one of `availableTextBackbones()`, or a local folder as `loadTextEncoder` takes it
  * @throws ConfigurationError `ERR_UNKNOWN_BACKBONE`, `ERR_NO_TRAINING_TEXTS`
  */
 export function createTextBackbone(name: string, context: TextBackboneContext): TextBackbone {
+  if (!Object.hasOwn(architectures, name) && isTextEncoderFolder(name)) {
+    return loadTextEncoderSync(name, context.maxLength === undefined ? {} : { maxLength: context.maxLength });
+  }
   return architectureOf(name).create(name, context);
 }
 
@@ -85,6 +94,8 @@ export function restoreTextBackbone(
   saved: SavedTextBackbone,
   files: Record<string, Uint8Array>,
 ): TextBackbone {
+  if (saved.kind === "onnx-encoder")
+    return restoreTextEncoder(name, saved.options as SavedTextEncoder, files);
   return architectureOf(saved.kind).restore(name, saved, files);
 }
 
@@ -93,7 +104,7 @@ function architectureOf(name: string): TextArchitecture {
   if (architecture !== undefined) return architecture;
   throw new ConfigurationError(
     "ERR_UNKNOWN_BACKBONE",
-    `There is no text backbone ${JSON.stringify(name)}. ${describeChoices(name, availableTextBackbones())}`,
+    `There is no text backbone ${JSON.stringify(name)}, and no folder of that name with tokenizer.json and onnx/model.onnx. ${describeChoices(name, availableTextBackbones())}`,
   );
 }
 

@@ -18,6 +18,7 @@ import {
 } from "../../core/index.js";
 import { DataLoader } from "../../data/index.js";
 import { ConfigurationError } from "../../errors.js";
+import type { OnnxExport } from "../../onnx/index.js";
 import { Accuracy, F1Score, Linear, type Optimizer } from "../../nn/index.js";
 import { balancedWeights, classificationLoss } from "../classification_loss.js";
 import { classificationReport, type ClassificationReport } from "../classification_report.js";
@@ -30,6 +31,7 @@ import {
 } from "../outputs.js";
 import { adamWWithWarmup } from "../recipe.js";
 import { readTaskFile, restoreState, writeTaskFile } from "../task_file.js";
+import { exportTextClassifier, type TextClassifierExportOptions } from "./export_text_classifier.js";
 import { checkTextClassifierOptions, type TextClassifierOptions } from "./text_classifier_options.js";
 import { TextClassificationData, type TextPart } from "./text_classification_data.js";
 import { TextDataset } from "./text_dataset.js";
@@ -229,6 +231,20 @@ export class TextClassifier extends LightningModule<TextInputs, tf.Tensor> imple
       labels: this.labels,
       multiLabel: this.multiLabel,
     });
+  }
+
+  /**
+   * Writes a folder in the Hugging Face layout: `onnx/model.onnx` with `logits` [batch, classes], `config.json` with the
+   * labels, and `tokenizer.json`. transformers.js and Python's tools load it as a text classification model; a bag of
+   * n-grams, which they do not know, comes with `ngrams.bin` instead of a tokenizer. Batch and length are dynamic.
+   *
+   * @throws as the function `exportOnnx`
+   */
+  async exportOnnx(folder: string, options: TextClassifierExportOptions = {}): Promise<OnnxExport> {
+    const { labels, multiLabel } = this;
+    const forward = (inputs: TextInputs) => this.forward(inputs);
+    const described = { task: TASK_NAME, module: this, backbone: this.#source, labels, multiLabel, forward };
+    return exportTextClassifier(folder, described, options);
   }
 
   /** Writes the task to one file: weights, labels and n-grams or tokenizer; data only, no code. @throws CheckpointError */
