@@ -79,7 +79,7 @@ export class DelimitedTable implements Table {
   }
 
   parseRow(text: string): readonly unknown[] {
-    const [record = []] = parseSync(text, this.#parsing) as unknown as string[][];
+    const [record = []] = parseSync(text, this.#parsing);
     return this.#positions.map((position) => record[position]);
   }
 

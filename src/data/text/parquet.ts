@@ -1,6 +1,7 @@
 /** Parquet files, read one row group after the other, and of them only the columns that are wanted. */
 import { open } from "node:fs/promises";
 import { parquetMetadataAsync, parquetReadObjects, parquetSchema, type AsyncBuffer } from "hyparquet";
+import { compressors } from "hyparquet-compressors";
 import { DataError, describeChoices } from "../../errors.js";
 import type { Table, TableRow } from "./table.js";
 
@@ -21,12 +22,14 @@ export class ParquetTable implements Table {
     try {
       const buffer = asBuffer(handle, (await handle.stat()).size);
       const metadata = await parquetMetadataAsync(buffer);
-      this.#checkColumns(parquetSchema(metadata).children.map(({ element }) => element.name));
+      const schema = parquetSchema(metadata) as { children: { element: { name: string } }[] };
+      this.#checkColumns(schema.children.map(({ element }) => element.name));
       let rowStart = 0;
       for (const group of metadata.row_groups) {
         const rowEnd = rowStart + Number(group.num_rows);
         const columns = [...this.#wanted];
-        const rows = await parquetReadObjects({ file: buffer, metadata, columns, rowStart, rowEnd });
+        const range = { columns, rowStart, rowEnd };
+        const rows = await parquetReadObjects({ file: buffer, metadata, compressors, ...range });
         for (const [i, fields] of rows.entries()) {
           yield { row: rowStart + i + 1, values: this.#wanted.map((name) => fields[name]) };
         }

@@ -9,7 +9,6 @@ import { OnnxTextEncoder } from "../../backbones/text/onnx_text_encoder.js";
 import type { TextBackbone, TextInputs } from "../../backbones/text/text_backbone.js";
 import { TokenPreprocessor } from "../../backbones/text/token_preprocessor.js";
 import { CheckpointError } from "../../errors.js";
-import { HostTensor } from "../../host_tensor.js";
 import { exportOnnx, taskMetadata, type OnnxExport, type OnnxExportOptions } from "../../onnx/index.js";
 import type { AnyModule } from "../../nn/index.js";
 
@@ -57,7 +56,7 @@ export async function exportTextClassifier(
   });
   const described = { task, labels, multiLabel, inputs: Object.keys(names), outputs: ["logits"] };
   const result = await exportOnnx<Record<string, tf.Tensor>>(module, join(folder, "onnx", "model.onnx"), {
-    inputs: Object.fromEntries(inputs) as Record<string, HostTensor>,
+    inputs: Object.fromEntries(inputs),
     dynamicAxes: Object.fromEntries(axes),
     int64Inputs: integers,
     forward: (given) => {

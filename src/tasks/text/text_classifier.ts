@@ -1,12 +1,7 @@
 /** TextClassifier: which of some classes a text belongs to, or with `multiLabel` which of them at once. */
 import * as tf from "@tensorflow/tfjs-core";
 import { createTextBackbone, restoreTextBackbone } from "../../backbones/text/registry.js";
-import type {
-  SavedTextBackbone,
-  TextBackbone,
-  TextInputs,
-  TextModule,
-} from "../../backbones/text/text_backbone.js";
+import type { TextBackbone, TextInputs, TextModule } from "../../backbones/text/text_backbone.js";
 import type { TextPreprocessor } from "../../backbones/text/text_preprocessor.js";
 import {
   LightningModule,
@@ -34,7 +29,8 @@ import { readTaskFile, restoreState, writeTaskFile } from "../task_file.js";
 import { exportTextClassifier, type TextClassifierExportOptions } from "./export_text_classifier.js";
 import { checkTextClassifierOptions, type TextClassifierOptions } from "./text_classifier_options.js";
 import { TextClassificationData, type TextPart } from "./text_classification_data.js";
-import { TextDataset } from "./text_dataset.js";
+import { TextDataset, type TextBatch, type TextSample } from "./text_dataset.js";
+import { TextEmbedder } from "./text_embedder.js";
 import { extractTextFeatures, FEATURES } from "./text_features.js";
 import { runOnTexts } from "./text_prediction.js";
 
@@ -173,7 +169,7 @@ export class TextClassifier extends LightningModule<TextInputs, tf.Tensor> imple
     if (!this.#frozen || !(loader instanceof DataLoader) || !(loader.dataset instanceof TextDataset)) {
       return loader;
     }
-    return extractTextFeatures(loader, loader.dataset, this.backbone);
+    return extractTextFeatures(loader as DataLoader<TextSample, TextBatch>, loader.dataset, this.backbone);
   }
 
   override onBeforeBatchTransfer(batch: unknown): unknown {
@@ -247,6 +243,11 @@ export class TextClassifier extends LightningModule<TextInputs, tf.Tensor> imple
     return exportTextClassifier(folder, described, options);
   }
 
+  /** The backbone as it is now, as a maker of vectors; they share their weights. */
+  asEmbedder({ normalize }: { normalize?: boolean } = {}): TextEmbedder {
+    return new TextEmbedder({ backbone: this.#source, ...(normalize !== undefined && { normalize }) });
+  }
+
   /** Writes the task to one file: weights, labels and n-grams or tokenizer; data only, no code. @throws CheckpointError */
   async save(path: string): Promise<void> {
     const { name, saved, preprocessor, pretrained } = this.#source;
@@ -268,7 +269,7 @@ export class TextClassifier extends LightningModule<TextInputs, tf.Tensor> imple
   static async load(path: string, { backbone }: { backbone?: TextBackbone } = {}): Promise<TextClassifier> {
     const { config, state, files } = await readTaskFile(path, TASK_NAME);
     const { options, backbone: saved } = config as SavedTextClassifier;
-    const restored = backbone ?? restoreTextBackbone(saved.name, saved as SavedTextBackbone, files);
+    const restored = backbone ?? restoreTextBackbone(saved.name, saved, files);
     const task = new TextClassifier({ ...options, backbone: { ...restored, pretrained: saved.pretrained } });
     restoreState(task, state);
     return task;

@@ -30,6 +30,16 @@ export async function runOnTexts(
       `Expected a text, but input ${i} is ${text === null ? "null" : typeof text}.`,
     );
   });
+  return runOnEncoded(encoded, preprocessor, module, forward);
+}
+
+/** As `runOnTexts`, for texts that are encoded. */
+export async function runOnEncoded(
+  encoded: readonly EncodedText[],
+  preprocessor: TextPreprocessor,
+  module: AnyModule,
+  forward: (inputs: TextInputs) => tf.Tensor,
+): Promise<Float32Array[]> {
   const results: Float32Array[] = [];
   for (const batch of batchesOf(encoded, preprocessor)) {
     const rows = 2 ** Math.ceil(Math.log2(batch.length));
