@@ -30,7 +30,7 @@ export class ParquetTable implements Table {
         const columns = [...this.#wanted];
         const range = { columns, rowStart, rowEnd };
         const rows = await parquetReadObjects({ file: buffer, metadata, compressors, ...range });
-        for (const [i, fields] of rows.entries()) {
+        for (const [i, fields] of (rows as Record<string, unknown>[]).entries()) {
           yield { row: rowStart + i + 1, values: this.#wanted.map((name) => fields[name]) };
         }
         rowStart = rowEnd;
