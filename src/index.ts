@@ -108,6 +108,51 @@ export {
 export { cosineSimilarity, nearestNeighbors, type Neighbor } from "./tasks/similarity.js";
 export type { ImageClassifierOptions } from "./tasks/image/image_classifier_options.js";
 export * from "./tasks/image/image_classification_data.js";
+export {
+  availableTextBackbones,
+  createTextBackbone,
+  type TextBackboneContext,
+  type TokenOptions,
+} from "./backbones/text/registry.js";
+export type {
+  SavedTextBackbone,
+  TextBackbone,
+  TextInputs,
+  TextModule,
+  TextRecipe,
+} from "./backbones/text/text_backbone.js";
+export type { EncodedText, TextArrays, TextPreprocessor } from "./backbones/text/text_preprocessor.js";
+export { TextClassifier } from "./tasks/text/text_classifier.js";
+export type { TextClassifierOptions } from "./tasks/text/text_classifier_options.js";
+export type { TextClassifierExportOptions } from "./tasks/text/export_text_classifier.js";
+export { TextEmbedder, type TextEmbedderOptions, type TextSearchHit } from "./tasks/text/text_embedder.js";
+export { semanticSearch, type SearchHit, type SemanticSearchOptions } from "./tasks/text/semantic_search.js";
+export { ZeroShotTextClassifier, type ZeroShotOptions } from "./tasks/text/zero_shot_text_classifier.js";
+export {
+  TokenClassifier,
+  type TextEntity,
+  type TokenClassifierOptions,
+} from "./tasks/text/token_classifier.js";
+export {
+  TokenClassificationData,
+  type ConllOptions,
+  type TaggedJsonlOptions,
+  type TaggedListsOptions,
+  type TaggedWords,
+  type TokenBatch,
+  type TokenClassificationDataOptions,
+} from "./tasks/text/token_classification_data.js";
+export { loadTextEncoder, type TextEncoderOptions } from "./backbones/text/onnx_text_encoder.js";
+export type { TextPooling } from "./backbones/text/pooling.js";
+export {
+  Tokenizer,
+  type EncodeOptions,
+  type TokenizedText,
+  type TokenizedWords,
+  type TrainTokenizerOptions,
+} from "./data/text/index.js";
+export * from "./tasks/text/text_classification_data.js";
+export type { ClassificationReport, ClassReport, HardSample } from "./tasks/classification_report.js";
 export type { Classification, OutputName, OutputOptions } from "./tasks/outputs.js";
 export {
   contactSheet,

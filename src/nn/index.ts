@@ -16,6 +16,7 @@ export { BatchNorm2d } from "./layers/batch_norm2d.js";
 export { LayerNorm, type LayerNormOptions } from "./layers/layer_norm.js";
 export { GroupNorm, type GroupNormOptions } from "./layers/group_norm.js";
 export { Embedding, type EmbeddingOptions } from "./layers/embedding.js";
+export { EmbeddingBag, type EmbeddingBagInput } from "./layers/embedding_bag.js";
 export {
   MultiheadAttention,
   type AttentionMasks,
@@ -69,6 +70,7 @@ export type { Pair } from "./shape_checks.js";
 
 export { ctcLoss, type CtcLossOptions } from "./losses/ctc_loss.js";
 export { crossEntropy, type CrossEntropyOptions } from "./losses/cross_entropy.js";
+export { focalLoss, type FocalLossOptions } from "./losses/focal_loss.js";
 export {
   binaryCrossEntropyWithLogits,
   type BinaryCrossEntropyOptions,

@@ -15,6 +15,7 @@ import { DataError } from "../../errors.js";
 import type { HostTensor } from "../../host_tensor.js";
 import { getGlobalSeed } from "../../random.js";
 import { findBadImages } from "./bad_images.js";
+import { scanClassFolders } from "../class_folders.js";
 import { countClasses, describeParts, type PartCounts } from "../describe_parts.js";
 import { badRowsError } from "../label_columns.js";
 import type {
@@ -26,7 +27,6 @@ import type {
   MultiLabelOptions,
   PredictImages,
 } from "./image_data_options.js";
-import { scanClassFolders } from "./image_folders.js";
 import { resolveInputs } from "./image_inputs.js";
 import { readImageTable } from "./image_table.js";
 import {
@@ -40,7 +40,7 @@ import {
   type LabeledSamples,
 } from "../labeled_samples.js";
 import { splitParts } from "../split_parts.js";
-import { listImages, nameOfSource, pathOfSource, PICTURES } from "./image_sources.js";
+import { listImages, nameOfSource, pathOfSource, PICTURE_FILES, PICTURES } from "./image_sources.js";
 
 type LabeledImageParts = LabeledParts<ImageSource>;
 
@@ -158,7 +158,7 @@ export class ImageClassificationData extends DataModule {
     for (const part of LABELED_PARTS) {
       const folder = options[part];
       if (folder === undefined) continue;
-      const scan = await scanClassFolders(folder);
+      const scan = await scanClassFolders(folder, PICTURE_FILES);
       collected.parts[part] = scan;
       collected.skipped.push(...scan.ignored.map((error) => ({ part, path: error.path!, error })));
       if (scan.ignored.length > 0) {

@@ -2,12 +2,25 @@
 import { isPixelData, type ImageSource } from "../../data/index.js";
 import { ConfigurationError } from "../../errors.js";
 import { HostTensor } from "../../host_tensor.js";
+import type { SampleFiles } from "../class_folders.js";
 import type { LabeledSamples } from "../labeled_samples.js";
+import { IMAGE_EXTENSIONS } from "./image_inputs.js";
 
 export type LabeledImages = LabeledSamples<ImageSource>;
 
 /** What messages call the samples. */
 export const PICTURES = { one: "picture", many: "pictures" };
+
+/** What files of class folders are pictures. */
+export const PICTURE_FILES: SampleFiles = {
+  noun: PICTURES,
+  extensions: IMAGE_EXTENSIONS,
+  codes: {
+    none: "ERR_NO_IMAGES",
+    outside: "ERR_IMAGE_OUTSIDE_CLASS",
+    extension: "ERR_IMAGE_EXTENSION",
+  },
+};
 
 /** Pictures in memory: raw pixels, or uint8 or float32 [count, height, width, channels] with values 0 to 255. */
 export type ImageArrays = readonly ImageSource[] | HostTensor;

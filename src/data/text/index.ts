@@ -1,0 +1,19 @@
+/** Texts: tables, and the order in which they are batched. */
+export { LengthGroupedSampler, type LengthGroupedSamplerOptions } from "./length_grouped_sampler.js";
+export { approximateLength, StoredText, StoredTexts, textOf, type TextSource } from "./stored_text.js";
+export {
+  asText,
+  openTable,
+  rowError,
+  type Table,
+  type TableFormat,
+  type TableOptions,
+  type TableRow,
+} from "./table.js";
+export {
+  Tokenizer,
+  type EncodeOptions,
+  type TokenizedText,
+  type TokenizedWords,
+  type TrainTokenizerOptions,
+} from "./tokenizer.js";
