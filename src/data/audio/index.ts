@@ -18,10 +18,12 @@ export {
   type MelScale,
 } from "./features/mel_scale.js";
 export {
+  countFrames,
+  paddedWindow,
   resolveMelOptions,
   type LogScale,
   type MelSpectrogramOptions,
   type ResolvedMelOptions,
 } from "./features/mel_options.js";
 export { melSpectrogram, MelSpectrogramStream } from "./features/mel_spectrogram.js";
-export { mfcc, type MfccOptions } from "./features/mfcc.js";
+export { cosineBasis, mfcc, mfccMelOptions, type MfccOptions } from "./features/mfcc.js";
