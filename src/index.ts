@@ -35,7 +35,7 @@ export {
 export { ImageClassifier } from "./tasks/image/image_classifier.js";
 export type { ImageClassifierOptions } from "./tasks/image/image_classifier_options.js";
 export * from "./tasks/image/image_classification_data.js";
-export type { ImageClassification, OutputName, OutputOptions } from "./tasks/image/outputs.js";
+export type { Classification, OutputName, OutputOptions } from "./tasks/outputs.js";
 export {
   contactSheet,
   type ContactSheetItem,
