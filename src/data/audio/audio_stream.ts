@@ -42,7 +42,7 @@ export interface AudioPiece {
 export async function* streamAudio(
   source: AudioSource,
   options: AudioDecodeOptions = {},
-): AsyncGenerator<AudioPiece> {
+): AsyncGenerator<AudioPiece, void> {
   const { sampleRate, channel = "mix" } = options;
   if (sampleRate !== undefined) checkSampleRate(sampleRate);
   const resolved = resolveAudioSource(source);
@@ -103,7 +103,6 @@ async function* decodedChunks(
   }
 }
 
-// eslint-disable-next-line @typescript-eslint/require-await
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }

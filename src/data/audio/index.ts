@@ -27,3 +27,15 @@ export {
 } from "./features/mel_options.js";
 export { melSpectrogram, MelSpectrogramStream } from "./features/mel_spectrogram.js";
 export { cosineBasis, mfcc, mfccMelOptions, type MfccOptions } from "./features/mfcc.js";
+export { AudioDataset, type AudioDatasetOptions, type AudioSample } from "./audio_dataset.js";
+export { AudioTransform, type AudioTransformDescription } from "./transforms/transform.js";
+export {
+  AddNoise,
+  RandomGain,
+  RandomSpeed,
+  RoomResponse,
+  type AddNoiseOptions,
+  type RandomGainOptions,
+  type RandomSpeedOptions,
+  type RoomResponseOptions,
+} from "./transforms/waveform_transforms.js";

@@ -138,8 +138,7 @@ function backwardStep(batch: number, hidden: number): Subgraph {
 
 /** PyTorch's gates are reset, update, new; ONNX's update, reset, new. */
 function reorderGates(value: Value, hidden: number): Value {
-  const part = (at: number, gates: number): Value =>
-    slice(value, 0, at * hidden, (at + gates) * hidden);
+  const part = (at: number, gates: number): Value => slice(value, 0, at * hidden, (at + gates) * hidden);
   return emit("Concat", [part(1, 1), part(0, 1), part(2, 1)], value.shape, FLOAT, { axis: 0 });
 }
 
@@ -169,10 +168,7 @@ function transposedGemm(a: Value, b: Value): Value {
 function activeFrames(lengths: Value, frames: number, batch: number): Value {
   const shape = [frames, batch, 1];
   const end = emit("Cast", [reshapeValue(lengths, [1, batch, 1])], [1, batch, 1], "int64", { to: 7 });
-  const times = reshapeValue(
-    int64s(Array.from({ length: frames }, (_, t) => t)),
-    [frames, 1, 1],
-  );
+  const times = reshapeValue(int64s(Array.from({ length: frames }, (_, t) => t)), [frames, 1, 1]);
   const isActive = emit("Less", [times, end], shape, "bool");
   return emit("Cast", [isActive], shape, FLOAT, { to: 1 });
 }

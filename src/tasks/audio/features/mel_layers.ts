@@ -54,7 +54,16 @@ export class MelSpectrogram extends Module {
     }
     let signal: tf.Tensor = tf.reshape(waveforms, [batch, 1, samples, 1]);
     if (padding > 0 && padMode === "reflect") {
-      signal = tf.mirrorPad(signal, [[0, 0], [0, 0], [padding, padding], [0, 0]], "reflect");
+      signal = tf.mirrorPad(
+        signal,
+        [
+          [0, 0],
+          [0, 0],
+          [padding, padding],
+          [0, 0],
+        ],
+        "reflect",
+      );
     }
     const zeros = padMode === "constant" ? padding : 0;
     const spectrum = conv2d(signal as tf.Tensor4D, this.#waves as tf.Tensor as tf.Tensor4D, {
@@ -69,7 +78,7 @@ export class MelSpectrogram extends Module {
     const frames = magnitudes.shape[2]!;
     const kept = dropLastFrame ? tf.slice(magnitudes, [0, 0, 0, 0], [-1, -1, frames - 1, -1]) : magnitudes;
     const rows = tf.reshape(kept, [-1, kept.shape[3]!]);
-    const mel = tf.matMul(rows as tf.Tensor2D, this.#filters as tf.Tensor2D);
+    const mel = tf.matMul(rows, this.#filters);
     return this.#compress(tf.reshape(mel, [batch, kept.shape[2]!, -1]));
   }
 
@@ -108,7 +117,7 @@ export class MFCC extends Module {
     const mel = this.melSpectrogram.forward(waveforms);
     const [batch, frames, nMels] = mel.shape as [number, number, number];
     const rows = tf.reshape(mel, [batch * frames, nMels]);
-    const coefficients = tf.matMul(rows as tf.Tensor2D, this.#basis as tf.Tensor2D, false, true);
+    const coefficients = tf.matMul(rows, this.#basis, false, true);
     return tf.reshape(coefficients, [batch, frames, -1]);
   }
 }
