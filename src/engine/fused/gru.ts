@@ -30,10 +30,9 @@ export function fusedGru(inputs: FusedGruInputs, reverse: boolean): tf.Tensor {
   const { x, weightIh, weightHh, biasIh, biasHh, h0, lengths } = inputs;
   if (canFuse(x, weightIh, weightHh, biasIh, biasHh, h0)) return runFused("Gru", { ...inputs }, { reverse });
   const [frames, batch] = x.shape as [number, number, number];
-  const hidden = h0.shape[1]!;
   const flat = tf.reshape(x, [frames * batch, -1]);
   const projected = tf.add(tf.matMul(flat, weightIh as tf.Tensor2D, false, true), biasIh);
-  const perFrame = tf.unstack(tf.reshape(projected, [frames, batch, 3 * hidden]));
+  const perFrame = frames === 1 ? [projected] : tf.split(projected, frames);
   const states: tf.Tensor[] = [];
   let state = h0;
   for (let step = 0; step < frames; step++) {

@@ -93,10 +93,12 @@ export class GRU extends Module {
     let x = this.batchFirst ? tf.transpose(input, [1, 0, 2]) : input;
     const [frames, batch] = x.shape as [number, number, number];
     const ends = lengths ?? tf.fill([batch], frames, "int32");
-    const starts = h0 === undefined ? undefined : tf.unstack(h0);
     this.#layers.forEach((weights, layer) => {
       const outputs = weights.map((direction, i) => {
-        const start = starts?.[layer * weights.length + i] ?? tf.zeros([batch, this.hiddenSize]);
+        const shape = [batch, this.hiddenSize];
+        const place = [layer * weights.length + i, 0, 0];
+        const start =
+          h0 === undefined ? tf.zeros(shape) : tf.reshape(tf.slice(h0, place, [1, ...shape]), shape);
         return fusedGru({ x, ...direction, h0: start, lengths: ends }, i === 1);
       });
       x = outputs.length === 1 ? outputs[0]! : tf.concat(outputs, 2);
