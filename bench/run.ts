@@ -14,6 +14,7 @@ import type { BenchOptions } from "./options.js";
 import { resume } from "./resume.js";
 import { soak } from "./soak.js";
 import { text } from "./text.js";
+import { speech } from "./speech.js";
 import { trainCnn } from "./train_cnn.js";
 import { trainStep } from "./train_step.js";
 import { trainerOverhead } from "./trainer_overhead.js";
@@ -29,6 +30,7 @@ const benchmarks: Record<string, (options: BenchOptions) => Promise<Record<strin
     resume(options, (whileWriting) => console.log(whileWriting ? "killed while saving" : "killed")),
   soak,
   text,
+  speech,
   "train-cnn": trainCnn,
   "train-step": trainStep,
   "trainer-overhead": trainerOverhead,

@@ -1,5 +1,4 @@
 /** Texts: tables, and the order in which they are batched. */
-export { LengthGroupedSampler, type LengthGroupedSamplerOptions } from "./length_grouped_sampler.js";
 export { approximateLength, StoredText, StoredTexts, textOf, type TextSource } from "./stored_text.js";
 export {
   asText,

@@ -240,7 +240,11 @@ function attributesOf(attributes: Attributes): Record<string, ShortAttribute> {
 function shortAttribute(value: Attributes[string]): ShortAttribute {
   if (typeof value !== "object" || isList(value)) return value;
   if ("float" in value) return { kind: "float", value: value.float };
-  return { kind: "floats", value: [...value.floats] };
+  if ("floats" in value) return { kind: "floats", value: [...value.floats] };
+  return refuse(
+    "ERR_EXPORT_OPERATOR",
+    "The module's forward pass computes gradients of recurrent layers, which cannot be written to an ONNX file.",
+  );
 }
 
 /** As `Array.isArray`, with the type that it lacks for lists that are not to be changed. */

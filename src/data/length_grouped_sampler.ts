@@ -1,7 +1,7 @@
 /** An order in which the samples of a batch are about equally long, so that little of a batch is padding. */
-import { ConfigurationError } from "../../errors.js";
-import type { Generator } from "../../random.js";
-import type { Sampler } from "../samplers.js";
+import { ConfigurationError } from "../errors.js";
+import type { Generator } from "../random.js";
+import type { Sampler } from "./samplers.js";
 
 /** Options of `LengthGroupedSampler`. */
 export interface LengthGroupedSamplerOptions {
