@@ -1,0 +1,18 @@
+/** Object detection: data, boxes and metrics. */
+export { boxIou, nms, type Box, type BoxArray, type BoxFormat } from "./boxes.js";
+export type {
+  DetectionAugmentation,
+  DetectionBatch,
+  DetectionDataset,
+  DetectionRecord,
+  DetectionSample,
+} from "./detection_dataset.js";
+export {
+  MeanAveragePrecision,
+  type DetectedBoxes,
+  type MeanAveragePrecisionOptions,
+  type MeanAveragePrecisionResult,
+  type PrecisionRecallCurve,
+  type TrueBoxes,
+} from "./mean_average_precision.js";
+export * from "./object_detection_data.js";
