@@ -13,7 +13,7 @@ import {
   ImageClassifier,
   seedEverything,
   Trainer,
-  type ImageClassification,
+  type Classification,
   type ImageSource,
 } from "kindling";
 import { drawnObjects } from "./support/drawn_objects.js";
@@ -70,7 +70,7 @@ const model = join(OUTPUT, "model.kindling");
 await task.save(model);
 console.log(`\nPictures with their predicted and true labels: ${sheet}\nThe trained model: ${model}`);
 
-function report(targets: string[], predictions: ImageClassification[]): void {
+function report(targets: string[], predictions: Classification[]): void {
   const right = (label: string) =>
     targets.filter((target, i) => target === label && predictions[i]!.label === label);
   console.log("\nValidation accuracy");
@@ -88,10 +88,7 @@ function report(targets: string[], predictions: ImageClassification[]): void {
   for (let i = 0; i < 3; i++) console.log(`  ${targets[i]}:`, predictions[i]);
 }
 
-async function drawSheet(
-  pictures: { image: ImageSource; target: string }[],
-  predictions: ImageClassification[],
-) {
+async function drawSheet(pictures: { image: ImageSource; target: string }[], predictions: Classification[]) {
   const step = Math.max(1, Math.floor(pictures.length / 48));
   const items = pictures.flatMap(({ image, target }, i) => {
     if (i % step !== 0) return [];

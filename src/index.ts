@@ -19,6 +19,15 @@ export * from "./nn/index.js";
 export * from "./data/index.js";
 export * from "./core/index.js";
 export {
+  type DynamicAxes,
+  exportOnnx,
+  type OnnxDifference,
+  type OnnxExport,
+  type OnnxExportOptions,
+  type OnnxModuleExportOptions,
+  type WeightType,
+} from "./onnx/index.js";
+export {
   availableBackbones,
   Bert,
   type BertInput,
@@ -35,7 +44,7 @@ export {
 export { ImageClassifier } from "./tasks/image/image_classifier.js";
 export type { ImageClassifierOptions } from "./tasks/image/image_classifier_options.js";
 export * from "./tasks/image/image_classification_data.js";
-export type { ImageClassification, OutputName, OutputOptions } from "./tasks/image/outputs.js";
+export type { Classification, OutputName, OutputOptions } from "./tasks/outputs.js";
 export {
   contactSheet,
   type ContactSheetItem,

@@ -12,6 +12,8 @@ export interface ImageInput extends ImageGeometry {
   readonly rescaleFactor: number;
   readonly mean: readonly [number, number, number];
   readonly std: readonly [number, number, number];
+  /** The order in which the network takes red, green and blue, which `mean` and `std` come before. Default: `rgb`. */
+  readonly channelOrder?: "rgb" | "bgr";
 }
 
 /** A backbone written with `nn`: it trains. */

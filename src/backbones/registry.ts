@@ -1,48 +1,15 @@
 /** The image backbones that have a name, and how one is made. */
-import type * as tf from "@tensorflow/tfjs-core";
 import { existsSync, statSync } from "node:fs";
 import { ConfigurationError, describeChoices } from "../errors.js";
-import type { Module } from "../nn/index.js";
-import {
-  IMAGENET_NORMALIZATION,
-  type ImageBackbone,
-  type ImageInput,
-  type TrainableBackbone,
-} from "./image_backbone.js";
-import { MobileNetV2 } from "./mobilenet_v2.js";
+import type { ImageBackbone, TrainableBackbone } from "./image_backbone.js";
 import { loadOnnxFolder } from "./onnx_folder.js";
-import { ResNet18 } from "./resnet.js";
-import { SmallCnn } from "./small_cnn.js";
+import { imageBackbones, type ImageBackboneName } from "./registry/image.js";
+import { imageArchitectures } from "./registry/image_architectures.js";
 import { loadWeights } from "./weights.js";
 
-interface Architecture {
-  create: () => Module<tf.Tensor, tf.Tensor> & { readonly numFeatures: number };
-  input: ImageInput;
-  /** Whether users expect it to come with weights; then starting without any must be asked for. */
-  usuallyPretrained: boolean;
-}
-
-/** What torchvision's classification models are evaluated with. */
-const IMAGENET_INPUT: ImageInput = {
-  ...IMAGENET_NORMALIZATION,
-  resize: { shortestEdge: 256 },
-  centerCrop: { height: 224, width: 224 },
-  interpolation: "bilinear",
-};
-
-const architectures: Record<string, Architecture> = {
-  small_cnn: {
-    create: () => new SmallCnn(),
-    input: { ...IMAGENET_NORMALIZATION, resize: { height: 64, width: 64 }, interpolation: "bilinear" },
-    usuallyPretrained: false,
-  },
-  mobilenet_v2: { create: () => new MobileNetV2(), input: IMAGENET_INPUT, usuallyPretrained: true },
-  resnet18: { create: () => new ResNet18(), input: IMAGENET_INPUT, usuallyPretrained: true },
-};
-
 /** The names that `backbone` takes, besides the path of a folder. */
-export function availableBackbones(): string[] {
-  return Object.keys(architectures);
+export function availableBackbones(): ImageBackboneName[] {
+  return Object.keys(imageBackbones) as ImageBackboneName[];
 }
 
 /**
@@ -53,7 +20,7 @@ export function availableBackbones(): string[] {
  * @throws CheckpointError where the weights do not fit
  */
 export function createImageBackbone(name: string, pretrained?: boolean | string): ImageBackbone {
-  if (architectures[name] === undefined && existsSync(name) && statSync(name).isDirectory()) {
+  if (!isImageBackboneName(name) && existsSync(name) && statSync(name).isDirectory()) {
     if (pretrained === false || typeof pretrained === "string") {
       throw new ConfigurationError(
         "ERR_PRETRAINED_OPTION",
@@ -67,7 +34,7 @@ export function createImageBackbone(name: string, pretrained?: boolean | string)
     loadWeights(backbone.module, pretrained);
     return { ...backbone, pretrained: true };
   }
-  if (pretrained ?? architectures[name]!.usuallyPretrained) {
+  if (pretrained ?? name !== "small_cnn") {
     throw new ConfigurationError(
       "ERR_WEIGHTS_UNAVAILABLE",
       `No weights for ${name} come with Kindling yet. Give \`pretrained: "weights.safetensors"\` (a file with torchvision's ` +
@@ -79,8 +46,8 @@ export function createImageBackbone(name: string, pretrained?: boolean | string)
 
 /** A named architecture with random weights. */
 export function createArchitecture(name: string): TrainableBackbone {
-  const architecture = architectures[name];
-  if (architecture === undefined) {
+  const architecture = isImageBackboneName(name) ? imageArchitectures[name] : undefined;
+  if (!isImageBackboneName(name) || architecture === undefined) {
     throw new ConfigurationError(
       "ERR_UNKNOWN_BACKBONE",
       `There is no backbone ${JSON.stringify(name)}, and no folder of that name. ${describeChoices(name, availableBackbones())}`,
@@ -92,7 +59,11 @@ export function createArchitecture(name: string): TrainableBackbone {
     name,
     module,
     numFeatures: module.numFeatures,
-    input: architecture.input,
+    input: imageBackbones[name].input,
     pretrained: false,
   };
+}
+
+function isImageBackboneName(name: string): name is ImageBackboneName {
+  return Object.hasOwn(imageBackbones, name);
 }

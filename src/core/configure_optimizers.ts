@@ -1,7 +1,7 @@
 /** Reads what a module's `configureOptimizers` returned. */
 import { ConfigurationError, describeChoices } from "../errors.js";
 import { LrScheduler, OneCycleLR, Optimizer, ReduceLROnPlateau } from "../nn/index.js";
-import { isPlainObject } from "./to_device.js";
+import { isPlainObject } from "../nested.js";
 
 /** A scheduler and when the Trainer steps it. */
 export interface LrSchedulerOptions {

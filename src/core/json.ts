@@ -1,5 +1,5 @@
 /** Any value as JSON: what JSON cannot hold is named instead of lost or refused. */
-import { isPlainObject } from "./to_device.js";
+import { isPlainObject } from "../nested.js";
 
 /** Objects of classes become `"[ClassName]"`, functions `"[function name]"`, and numbers JSON lacks their names. */
 export function toJson(value: unknown, indent?: number): string {

@@ -1,6 +1,7 @@
 /** The base class of everything that is trained: a Module that knows its steps, its optimizer and what it logs. */
 import type * as tf from "@tensorflow/tfjs-core";
 import { ConfigurationError } from "../errors.js";
+import { exportOnnx, type OnnxExport, type OnnxExportOptions } from "../onnx/export.js";
 import { warnOnce } from "../warn.js";
 import {
   clipGradNorm,
@@ -11,7 +12,6 @@ import {
   type Parameter,
 } from "../nn/index.js";
 import type { Callback } from "./callbacks/callback.js";
-import { writeFileAtomically } from "./checkpoint/atomic_write.js";
 import { readCheckpoint } from "./checkpoint/checkpoint.js";
 import type { Fabric } from "./fabric/fabric.js";
 import type { OptimizerConfiguration } from "./configure_optimizers.js";
@@ -25,7 +25,6 @@ import type { LogValue } from "./logging/metrics_hub.js";
 import { ModuleHooks } from "./module_hooks.js";
 import { toDevice } from "./to_device.js";
 import { summarize, type ModuleSummary, type SummaryOptions } from "./summary/module_summary.js";
-import { encodeOnnx } from "./to_onnx.js";
 import type { Trainer } from "./trainer.js";
 import type { GradientClipAlgorithm } from "./trainer_options.js";
 import type { Awaitable } from "./types.js";
@@ -389,17 +388,20 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
   }
 
   /**
-   * Writes the forward pass, as it is in eval mode, as one ONNX file with the weights inside, which ONNX Runtime runs
-   * without Kindling. A tensor alone is called `input` or `output`; those in objects have their keys' names, those in arrays
-   * their numbers. All axes, the batch included, have the lengths of the sample. uint8 arrays enter as float32.
+   * Writes the forward pass, as it is in eval mode, as one ONNX file with the weights inside, which any ONNX runtime runs
+   * without Kindling; before that, it runs beside this module. A tensor alone is called `input` or `output`; those in
+   * objects have their keys' names, those in arrays their numbers. A uint8 HostTensor makes an input that takes bytes. The
+   * first axis of every input is the `batch`, of any size, unless `dynamicAxes` says otherwise.
    *
    * @param inputSample an input of `forward`. Default: `exampleInputArray`
-   * @throws ConfigurationError `ERR_ONNX_SAMPLE` without one
-   * @throws EngineError `ERR_ONNX_EXPORT` where `forward` reads values that depend on its input
-   * @throws CheckpointError `ERR_FILE_WRITE`
+   * @throws as `exportOnnx`
    */
-  async toOnnx(path: string, inputSample: unknown = this.exampleInputArray): Promise<void> {
-    await writeFileAtomically(path, encodeOnnx(this, inputSample));
+  async toOnnx(
+    path: string,
+    inputSample: unknown = this.exampleInputArray,
+    options: OnnxExportOptions = {},
+  ): Promise<OnnxExport> {
+    return exportOnnx(this, path, { ...options, inputs: inputSample });
   }
 
   /** No parameter trains, and the module is in eval mode. */

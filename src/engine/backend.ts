@@ -8,12 +8,13 @@ import { Value, type ValueType } from "./graph/value.js";
 import { blockSize } from "./blocked/block_size.js";
 import { unblocked } from "./blocked/layout.js";
 import { Entry } from "./graph/entry.js";
-import { exportGraph } from "./graph/export_graph.js";
 import type { Profile } from "./graph/profiling.js";
+import { recordedGraph, type RecordedGraph } from "./graph/recorded_graph.js";
 import { Tracer, type EntryStore, type Lowered } from "./graph/tracer.js";
 import { inOrder, simplifyOrder, type Laid, type Order } from "./layout.js";
 import { joinBackground, OrtArray, type Device, type RunArrays, type Session } from "./runtime/index.js";
 import { EngineError } from "../errors.js";
+import { castTo } from "./kernels/elementwise.js";
 import { newStats } from "./stats.js";
 import { createFallbackBackend } from "./fallback_cpu.js";
 
@@ -24,6 +25,15 @@ const PLACEHOLDER_LENGTH = 1024;
 
 /** Compiled graphs to keep. A training run needs a handful; each holds its own memory. */
 const MAX_SESSIONS = 64;
+
+/** An input of a graph that is recorded for a model. */
+export interface RecordedInput {
+  shape: readonly number[];
+  dtype: "float32" | "int32" | "bool" | "uint8" | "int64";
+}
+
+/** What TF.js has in place of the types that it lacks. */
+const TENSOR_TYPES: Partial<Record<ValueType, ValueType>> = { uint8: "float32", int64: "int32" };
 
 /** Types that ONNX has no use for here live in TF.js's cpu backend. */
 interface HostEntry {
@@ -204,41 +214,48 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
   }
 
   /**
-   * The graph of a function as an ONNX model that plain ONNX Runtime runs: pictures are in no blocks, and every array that
-   * the function reads is a constant of the model.
+   * The graph of a function, in the ONNX standard's own operators. Its inputs have no values: only shape and type count.
    *
-   * @param samples what the function is called with, under the names of the model's inputs; only shape and type count
-   * @param f synchronous; its results have the names of the model's outputs
-   * @param weights arrays that keep their names in the model
+   * @param inputs under the names that they have in the graph. The function gets uint8 as float32, and int64 as int32.
+   * @param f synchronous; its results have the names of the graph's outputs
+   * @param weights arrays that keep their names in the graph
    * @throws EngineError `ERR_ONNX_EXPORT` where the function reads a value that depends on its inputs
    */
-  exportModel(
-    samples: Readonly<Record<string, tf.TensorInfo>>,
+  recordGraph(
+    inputs: Readonly<Record<string, RecordedInput>>,
     f: (inputs: Record<string, tf.Tensor>) => Readonly<Record<string, tf.Tensor>>,
     weights: Readonly<Record<string, tf.TensorInfo>>,
-  ): Uint8Array {
+  ): RecordedGraph {
     this.flush();
-    const inputs = Object.entries(samples).map(([name, { shape, dtype }]) => ({
+    const given = Object.entries(inputs).map(([name, { shape, dtype }]) => ({
       name,
-      value: new Value(shape, dtype as ValueType),
+      value: new Value([...shape], dtype),
     }));
     this.#isExporting = true;
     tf.engine().startScope();
     try {
       return this.#tracer.apart(() => {
-        const tensors = inputs.map(({ name, value }) => [
-          name,
-          tf.engine().makeTensorFromTensorInfo(this.output(value, value.shape, value.type)),
-        ]);
-        const outputs = Object.entries(f(Object.fromEntries(tensors) as Record<string, tf.Tensor>));
+        const tensors = given.map(({ name, value }) => {
+          const cast = castTo(value, TENSOR_TYPES[value.type] ?? value.type);
+          return [
+            name,
+            tf.engine().makeTensorFromTensorInfo(this.output(cast, value.shape, cast.type)),
+          ] as const;
+        });
+        const outputs = Object.entries(f(Object.fromEntries(tensors)));
         const named = outputs.map(([name, tensor]) => ({ name, value: this.value(tensor) }));
         const names = Object.entries(weights).map(([name, tensor]) => ({ name, value: this.value(tensor) }));
-        return exportGraph(inputs, named, names);
+        return recordedGraph(given, named, names);
       });
     } finally {
       tf.engine().endScope();
       this.#isExporting = false;
     }
+  }
+
+  /** Whether what is recorded now is for others to run, who know the ONNX standard's operators alone. */
+  get isExporting(): boolean {
+    return this.#isExporting;
   }
 
   /** The value behind a tensor, and the order of its axes in memory. */

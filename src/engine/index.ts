@@ -4,7 +4,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-layers"; // registers the gradients of all TF.js operators
-import { BACKEND_NAME, OnnxRuntimeBackend } from "./backend.js";
+import { BACKEND_NAME, OnnxRuntimeBackend, type RecordedInput } from "./backend.js";
 import {
   chooseAccelerator,
   loadTensorFlow,
@@ -14,6 +14,7 @@ import {
 import { ConfigurationError, EngineError } from "../errors.js";
 import { HostTensor } from "../host_tensor.js";
 import { Profile, type EngineTraceEvent } from "./graph/profiling.js";
+import type { RecordedGraph } from "./graph/recorded_graph.js";
 import { castTo } from "./kernels/elementwise.js";
 import "./fused/relu.js"; // after TF.js's gradients, which it replaces
 import { registerAllKernels } from "./kernels/index.js";
@@ -27,7 +28,10 @@ export {
   type Accelerator,
   type AcceleratorInfo,
 } from "./accelerators/index.js";
-export type { EngineStats, EngineTraceEvent };
+export type { RecordedArray, RecordedGraph, RecordedNode, RecordedType } from "./graph/recorded_graph.js";
+export type { Attributes } from "./graph/value.js";
+export type { ElementArray } from "./runtime/index.js";
+export type { EngineStats, EngineTraceEvent, RecordedInput };
 
 /** As `AcceleratorOptions`, and how operators are lowered. */
 export type EngineOptions = AcceleratorOptions & {
@@ -103,20 +107,21 @@ export function fromHost({ data, shape, dtype }: HostTensor): tf.Tensor {
 }
 
 /**
- * The graph of a synchronous function as an ONNX model, with every array it reads inside.
+ * The graph of a synchronous function in ONNX's operators, with every array it reads.
  *
- * @param samples what the function is called with, under the names of the model's inputs; only shape and type count
- * @param f its results have the names of the model's outputs
- * @param weights tensors that keep their names in the model
- * @throws EngineError `ERR_ONNX_EXPORT` on other TF.js backends than the engine's, where the function reads a value that
- *   depends on its inputs, and above 2 GiB
+ * @param inputs what the function is called with, under the names of the graph's inputs. It gets uint8 as float32, and
+ *   int64 as int32.
+ * @param f its results have the names of the graph's outputs
+ * @param weights tensors that keep their names in the graph
+ * @throws EngineError `ERR_ONNX_EXPORT` on other TF.js backends than the engine's, and where the function reads a value
+ *   that depends on its inputs
  */
-export function exportOnnx(
-  samples: Readonly<Record<string, tf.Tensor>>,
+export function recordGraph(
+  inputs: Readonly<Record<string, RecordedInput>>,
   f: (inputs: Record<string, tf.Tensor>) => Readonly<Record<string, tf.Tensor>>,
   weights: Readonly<Record<string, tf.Tensor>> = {},
-): Uint8Array {
-  if (tf.getBackend() === BACKEND_NAME) return activeBackend().exportModel(samples, f, weights);
+): RecordedGraph {
+  if (tf.getBackend() === BACKEND_NAME) return activeBackend().recordGraph(inputs, f, weights);
   throw new EngineError(
     "ERR_ONNX_EXPORT",
     `ONNX models are made of the engine's graphs, and TF.js computes on the backend "${tf.getBackend()}" now. ` +

@@ -3,6 +3,7 @@ export { Module, type AnyModule } from "./module.js";
 export { ModuleBuffer, Parameter } from "./parameter.js";
 export type { LoadStateOptions, LoadStateResult } from "./state_dict.js";
 export { Flatten, Identity, ModuleList, Sequential } from "./containers.js";
+export { hasRunningStatistics, type RunningStatistics } from "./running_statistics.js";
 export { computeGradients } from "./autograd.js";
 export * as init from "./init.js";
 
@@ -24,9 +25,11 @@ export {
   type TransformerEncoderLayerOptions,
 } from "./layers/transformer_encoder.js";
 export { Dropout } from "./layers/dropout.js";
+export { StochasticDepth } from "./layers/stochastic_depth.js";
 export { AvgPool2d, GlobalAvgPool2d, MaxPool2d, type PoolOptions } from "./layers/pooling.js";
 export {
   Gelu,
+  Hardsigmoid,
   Hardswish,
   LeakyRelu,
   Relu,
@@ -39,6 +42,7 @@ export {
 
 export {
   gelu,
+  hardsigmoid,
   hardswish,
   leakyRelu,
   relu,

@@ -36,12 +36,7 @@ export abstract class Module<Input = tf.Tensor, Output = tf.Tensor> {
 
   /** This module under the empty name, then every module below it once. */
   *namedModules(): Generator<[string, AnyModule]> {
-    const seen = new Set<AnyModule>();
-    for (const [name, module] of namedOccurrences(this)) {
-      if (seen.has(module)) continue;
-      seen.add(module);
-      yield [name, module];
-    }
+    for (const { name, module } of uniqueOccurrences(this)) yield [name, module];
   }
 
   /** The modules directly below this one. */
@@ -63,7 +58,7 @@ export abstract class Module<Input = tf.Tensor, Output = tf.Tensor> {
   /** All parameters and buffers by name. The tensors are the module's own, not copies. */
   stateDict(): Record<string, Parameter | ModuleBuffer> {
     const state: Record<string, Parameter | ModuleBuffer> = {};
-    for (const [prefix, module] of namedOccurrences(this)) {
+    for (const { prefix, module } of occurrences(this)) {
       for (const [name, value] of module.#parts()) {
         if (!(value instanceof Module)) state[join(prefix, name)] = value;
       }
@@ -90,15 +85,19 @@ export abstract class Module<Input = tf.Tensor, Output = tf.Tensor> {
     for (const tensor of Object.values(this.stateDict())) tensor.dispose();
   }
 
-  /** What this module is made of, by property name. Containers name their parts themselves. */
+  /** What this module is made of, by name: its properties. Containers name their parts themselves. */
   protected parts(): Iterable<[string, unknown]> {
-    return Object.entries(this);
+    return Object.entries(this).map(([property, value]) => [snakeCase(property), value]);
+  }
+
+  /** Whether tensors of this module are named as if they were its parent's, without this module's own name. */
+  protected get namesTensorsForParent(): boolean {
+    return false;
   }
 
   /** The modules, parameters and buffers among the parts, with their names. */
   *#parts(): Generator<[string, AnyModule | Parameter | ModuleBuffer]> {
-    for (const [property, value] of this.parts()) {
-      const name = snakeCase(property);
+    for (const [name, value] of this.parts()) {
       if (isPart(value)) yield [name, value];
       else if (Array.isArray(value)) {
         for (let i = 0; i < value.length; i++) if (isPart(value[i])) yield [`${name}.${i}`, value[i]];
@@ -108,7 +107,7 @@ export abstract class Module<Input = tf.Tensor, Output = tf.Tensor> {
 
   *#namedTensors<T extends object>(kind: abstract new (...args: never) => T): Generator<[string, T]> {
     const seen = new Set<T>();
-    for (const [prefix, module] of this.namedModules()) {
+    for (const { prefix, module } of uniqueOccurrences(this)) {
       for (const [name, value] of module.#parts()) {
         if (!(value instanceof kind) || seen.has(value)) continue;
         seen.add(value);
@@ -122,10 +121,30 @@ function isPart(value: unknown): value is AnyModule | Parameter | ModuleBuffer {
   return value instanceof Module || value instanceof Parameter || value instanceof ModuleBuffer;
 }
 
+/** A module in a tree, with its own name and what the names of its tensors begin with. */
+interface Occurrence {
+  readonly name: string;
+  readonly prefix: string;
+  readonly module: AnyModule;
+}
+
 /** A module and all below it, a shared one under each of its names. */
-function* namedOccurrences(module: AnyModule, prefix = ""): Generator<[string, AnyModule]> {
-  yield [prefix, module];
-  for (const [name, child] of module.namedChildren()) yield* namedOccurrences(child, join(prefix, name));
+function* occurrences(module: AnyModule, name = "", parentPrefix = ""): Generator<Occurrence> {
+  const prefix = module["namesTensorsForParent"] ? parentPrefix : name;
+  yield { name, prefix, module };
+  for (const [childName, child] of module.namedChildren()) {
+    yield* occurrences(child, join(name, childName), prefix);
+  }
+}
+
+/** As `occurrences`, each module once. */
+function* uniqueOccurrences(module: AnyModule): Generator<Occurrence> {
+  const seen = new Set<AnyModule>();
+  for (const occurrence of occurrences(module)) {
+    if (seen.has(occurrence.module)) continue;
+    seen.add(occurrence.module);
+    yield occurrence;
+  }
 }
 
 function join(prefix: string, name: string): string {

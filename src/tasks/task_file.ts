@@ -4,7 +4,7 @@
  */
 import { readFile } from "node:fs/promises";
 import type * as tf from "@tensorflow/tfjs-core";
-import { writeFileAtomically } from "../core/checkpoint/atomic_write.js";
+import { writeFileAtomically } from "../atomic_write.js";
 import { decodeSafetensors, encodeSafetensors, type SafetensorsTensor } from "../safetensors.js";
 import { CheckpointError } from "../errors.js";
 import { HostTensor } from "../host_tensor.js";

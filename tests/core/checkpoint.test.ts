@@ -15,7 +15,7 @@ import {
   type Checkpoint,
   type OptimizerConfiguration,
 } from "../../src/core/index.js";
-import { writeFileAtomically } from "../../src/core/checkpoint/atomic_write.js";
+import { writeFileAtomically } from "../../src/atomic_write.js";
 import { HostTensor } from "../../src/host_tensor.js";
 import { AdamW, Dropout, WarmupCosine } from "../../src/nn/index.js";
 import { VERSION } from "../../src/version.js";

@@ -30,7 +30,7 @@ import {
   type Checkpoint,
   type OptimizerConfiguration,
 } from "../../src/core/index.js";
-import { writeFileAtomically } from "../../src/core/checkpoint/atomic_write.js";
+import { writeFileAtomically } from "../../src/atomic_write.js";
 import { decodeCheckpoint } from "../../src/core/checkpoint/checkpoint.js";
 import { KindlingError } from "../../src/errors.js";
 import { HostTensor } from "../../src/host_tensor.js";

@@ -170,7 +170,7 @@ describe("toOnnx", () => {
     const module = new BoringModel();
     await expect(module.toOnnx(path)).rejects.toMatchObject({
       code: "ERR_ONNX_SAMPLE",
-      message: expect.stringContaining("Give toOnnx an input of forward, or set exampleInputArray") as string,
+      message: expect.stringContaining("toOnnx takes it as inputSample or from exampleInputArray") as string,
     });
     const reading = new Exported<tf.Tensor>(new Linear(2, 2), (net, input) => {
       const largest = tf.max(net.forward(input)).dataSync()[0]!;

@@ -1,6 +1,6 @@
 /** The forms of a classifier's answer, against softmax and sigmoid worked out by hand. */
 import { describe, expect, it } from "vitest";
-import { checkOutputOptions, formatOutput } from "../../src/tasks/image/outputs.js";
+import { checkOutputOptions, formatOutput } from "../../src/tasks/outputs.js";
 
 const labels = ["cat", "dog", "eel"];
 // exp(0) : exp(ln 2) : exp(ln 5) = 1 : 2 : 5

@@ -6,7 +6,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { observeForward } from "../../nn/observe_forward.js";
 import type { AnyModule } from "../../nn/index.js";
 import type { Precision } from "../strategies/index.js";
-import { isTensor, mapNested } from "../to_device.js";
+import { isTensor, mapNested } from "../../nested.js";
 import { AnomalyError } from "./anomaly_error.js";
 
 /** One place that numbers passed through, in the order of time. */

@@ -1,10 +1,10 @@
 /** Ends training where the loss jumps, and remembers which batches were to blame. */
 import { join } from "node:path";
 import { KindlingError } from "../../errors.js";
-import { writeFileAtomically } from "../checkpoint/atomic_write.js";
+import { writeFileAtomically } from "../../atomic_write.js";
 import type { AnyLightningModule } from "../lightning_module.js";
 import type { Trainer } from "../trainer.js";
-import { isTensor } from "../to_device.js";
+import { isTensor } from "../../nested.js";
 import { Callback } from "./callback.js";
 import { checkMode, savedNumber, type Mode } from "./monitoring.js";
 

@@ -1,6 +1,6 @@
 /** Saves checkpoints while training goes on. */
 import { HostTensor } from "../../host_tensor.js";
-import { mapNested } from "../to_device.js";
+import { mapNested } from "../../nested.js";
 import type { Checkpoint } from "./checkpoint.js";
 import { SafetensorsCheckpointIO, type CheckpointIO } from "./checkpoint_io.js";
 

@@ -8,7 +8,7 @@ import { HostTensor, type HostDType } from "../../host_tensor.js";
 import { decodeSafetensors, safetensorsChunks, type SafetensorsTensor } from "../../safetensors.js";
 import type { MetricsState } from "../logging/metrics_state.js";
 import type { LoopProgress } from "../loops/fit_loop.js";
-import { writeFileAtomically } from "./atomic_write.js";
+import { writeFileAtomically } from "../../atomic_write.js";
 import { readCheckpointFile } from "./read_file.js";
 import { CHECKSUM_KEY, hasRightChecksum, NO_CHECKSUM, writeWithChecksum } from "./checksum.js";
 import { FORMAT_VERSION, migrate } from "./migrations.js";

@@ -1,5 +1,5 @@
 /** How checkpoints of older format versions become those of this one, a version at a time. */
-import { mapNested } from "../to_device.js";
+import { mapNested } from "../../nested.js";
 
 /** The version that is written. */
 export const FORMAT_VERSION = 2;

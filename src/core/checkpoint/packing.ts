@@ -1,7 +1,7 @@
 /** Nested state as JSON: arrays by reference, the numbers that JSON lacks by name, and nothing that JSON would lose. */
 import { CheckpointError } from "../../errors.js";
 import { HostTensor } from "../../host_tensor.js";
-import { isPlainObject } from "../to_device.js";
+import { isPlainObject } from "../../nested.js";
 
 const TENSOR = "$tensor";
 const NUMBER = "$number";

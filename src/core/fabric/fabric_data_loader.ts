@@ -3,7 +3,8 @@ import type * as tf from "@tensorflow/tfjs-core";
 import { ConfigurationError } from "../../errors.js";
 import type { HostTensor } from "../../host_tensor.js";
 import type { BatchLoader } from "../data_module.js";
-import { tensorsIn, toDevice } from "../to_device.js";
+import { tensorsIn } from "../../nested.js";
+import { toDevice } from "../to_device.js";
 import type { Iterations } from "./iterations.js";
 import { isStateful } from "./state.js";
 

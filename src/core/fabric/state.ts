@@ -1,7 +1,8 @@
 /** What `save` and `load` do with the objects of a state. */
 import * as tf from "@tensorflow/tfjs-core";
 import { CheckpointError, ConfigurationError, describeChoices } from "../../errors.js";
-import { isPlainObject, toHost } from "../to_device.js";
+import { isPlainObject } from "../../nested.js";
+import { toHost } from "../to_device.js";
 
 /** Decides which entries of an object's state dict are saved. */
 export type StateFilter = (name: string, value: unknown) => boolean;

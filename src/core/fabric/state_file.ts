@@ -4,7 +4,7 @@
  */
 import { CheckpointError } from "../../errors.js";
 import { decodeSafetensors, safetensorsChunks, type SafetensorsTensor } from "../../safetensors.js";
-import { writeFileAtomically } from "../checkpoint/atomic_write.js";
+import { writeFileAtomically } from "../../atomic_write.js";
 import { damaged, toFileTensor, toHostTensor } from "../checkpoint/checkpoint.js";
 import { CHECKSUM_KEY, hasRightChecksum, NO_CHECKSUM, writeWithChecksum } from "../checkpoint/checksum.js";
 import { packState, unpackState } from "../checkpoint/packing.js";

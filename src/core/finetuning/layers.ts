@@ -1,5 +1,5 @@
 /** The layers of a module, first ones first, and how they are frozen and freed. */
-import { BatchNorm2d, Module, type AnyModule, type Parameter } from "../../nn/index.js";
+import { hasRunningStatistics, Module, type AnyModule, type Parameter } from "../../nn/index.js";
 
 /** One module, or several, such as a backbone or a list of its blocks. */
 export type Modules = AnyModule | Iterable<AnyModule>;
@@ -42,7 +42,7 @@ function ownParameters(module: AnyModule): Parameter[] {
 
 /** Whether a module is a batch norm: it has statistics that every training batch moves. */
 export function isBatchNorm(module: AnyModule): boolean {
-  return module instanceof BatchNorm2d;
+  return hasRunningStatistics(module);
 }
 
 /** Containers are modules and iterable: one of them is one module. */

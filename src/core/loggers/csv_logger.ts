@@ -4,7 +4,7 @@ import { existsSync, mkdirSync } from "node:fs";
 import { appendFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigurationError } from "../../errors.js";
-import { writeFileAtomically } from "../checkpoint/atomic_write.js";
+import { writeFileAtomically } from "../../atomic_write.js";
 import { toJson } from "../json.js";
 import type { MetricRecord } from "../types.js";
 import { Logger, withPrefix } from "./logger.js";

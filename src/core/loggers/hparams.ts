@@ -1,6 +1,6 @@
 /** Hyperparameters as trackers want them: a flat list of names with simple values. */
 import { toJson } from "../json.js";
-import { isPlainObject } from "../to_device.js";
+import { isPlainObject } from "../../nested.js";
 
 export type HparamValue = number | string | boolean;
 

@@ -3,7 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import sharp from "sharp";
 import { ConfigurationError } from "../../errors.js";
 import { HostTensor } from "../../host_tensor.js";
-import { isTensor } from "../to_device.js";
+import { isTensor } from "../../nested.js";
 
 /** Any numbers: a tensor, or an array in host memory. */
 export type LoggableValues = tf.Tensor | HostTensor | ArrayLike<number>;

@@ -1,6 +1,6 @@
 /** How many samples a batch holds, read off its arrays. */
 import { HostTensor } from "../../host_tensor.js";
-import { isPlainObject, isTensor } from "../to_device.js";
+import { isPlainObject, isTensor } from "../../nested.js";
 
 /**
  * The different first axes of the tensors in a batch, in the order they are found; where it holds none, the length of the

@@ -1,7 +1,7 @@
 /** One number that may still be on the device. It is read when somebody asks, so that a training step never waits. */
 import * as tf from "@tensorflow/tfjs-core";
 import { ConfigurationError } from "../../errors.js";
-import { isTensor } from "../to_device.js";
+import { isTensor } from "../../nested.js";
 
 export class LazyScalar {
   #tensor: tf.Tensor | undefined;

@@ -1,6 +1,6 @@
 /** What a step returns outlives its scope: as copies that share memory, until the batch's last hook has run. */
 import * as tf from "@tensorflow/tfjs-core";
-import { isTensor, mapNested, tensorsIn } from "../to_device.js";
+import { isTensor, mapNested, tensorsIn } from "../../nested.js";
 
 /** The same structure with every tensor replaced by one that the step's scope does not free. */
 export function detach(outputs: unknown): unknown {

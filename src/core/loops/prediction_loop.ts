@@ -2,7 +2,8 @@
 import { HostTensor } from "../../host_tensor.js";
 import type { Hooks } from "../hooks.js";
 import type { SignalListener } from "../signals.js";
-import { isPlainObject, mapNested, toHost } from "../to_device.js";
+import { isPlainObject, mapNested } from "../../nested.js";
+import { toHost } from "../to_device.js";
 import { numberBatches, type BatchSource, type NumberedBatch } from "./batches.js";
 import { evaluating, runForward } from "./evaluation_loop.js";
 import { nextTurn } from "./next_turn.js";

@@ -11,7 +11,7 @@ import { parametersOf, scaleGradients } from "../gradients.js";
 import { refusePromise, type Hooks } from "../hooks.js";
 import { LightningOptimizer } from "../lightning_optimizer.js";
 import type { Strategy } from "../strategies/index.js";
-import { isTensor } from "../to_device.js";
+import { isTensor } from "../../nested.js";
 import { detach, release } from "./outputs.js";
 import { toDeviceBatch } from "./transfer.js";
 

@@ -4,7 +4,8 @@ import { markStep } from "../../engine/index.js";
 import { ConfigurationError } from "../../errors.js";
 import { observeForward } from "../../nn/observe_forward.js";
 import type { AnyModule } from "../../nn/index.js";
-import { isPlainObject, isTensor, toDevice } from "../to_device.js";
+import { isPlainObject, isTensor } from "../../nested.js";
+import { toDevice } from "../to_device.js";
 import { flopsOf } from "./flops.js";
 import { formatSummary } from "./format_summary.js";
 

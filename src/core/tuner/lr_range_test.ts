@@ -2,7 +2,7 @@
 import { ConfigurationError } from "../../errors.js";
 import { Callback } from "../callbacks/callback.js";
 import type { AnyLightningModule } from "../lightning_module.js";
-import { isTensor } from "../to_device.js";
+import { isTensor } from "../../nested.js";
 import type { Trainer } from "../trainer.js";
 
 /** How much of the running mean of the loss is kept from step to step. */

@@ -3,7 +3,7 @@ import { scaleLinear, scaleLog } from "d3-scale";
 import { line } from "d3-shape";
 import { sharp } from "../../data/image/sharp.js";
 import { measureText, textPath } from "../../data/image/text.js";
-import { writeFileAtomically } from "../checkpoint/atomic_write.js";
+import { writeFileAtomically } from "../../atomic_write.js";
 
 const WIDTH = 800;
 const HEIGHT = 500;

@@ -1,7 +1,7 @@
 /**
  * Gradients that TF.js lacks or has wrong: its maximum, minimum and squared difference forget that an operand was
- * broadcast, its running sum turns the axes round, its mirrored padding drops what was mirrored, and its products and
- * batched gathers call methods that only the union package adds. They serve every TF.js backend.
+ * broadcast, its running sum turns the axes round, its mirrored padding drops what was mirrored, its repetition adds copy by
+ * copy, and its products and batched gathers call methods that only the union package adds. They serve every TF.js backend.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { parseEinsum } from "./einsum.js";
@@ -168,6 +168,21 @@ const definitions: Record<string, Definition> = {
           gradient = scatterAlong(gradient, sources, axis, length);
         });
         return gradient;
+      },
+    }),
+  },
+  /** TF.js's adds up copy by copy, for up to four axes. */
+  Tile: {
+    gradient: ([dy], _saved, { reps }) => ({
+      x: () => {
+        const counts = reps as number[];
+        const shape = dy!.shape.map((length, axis) => length / counts[axis]!);
+        const copies = tf.reshape(
+          dy!,
+          shape.flatMap((length, axis) => [counts[axis]!, length]),
+        );
+        const axes = shape.map((_, axis) => 2 * axis);
+        return axes.length === 0 ? dy! : tf.sum(copies, axes);
       },
     }),
   },

@@ -10,7 +10,7 @@ interface Flags {
   alpha?: number;
 }
 
-/** alpha · a b. The CPU's own operator has the transposes and the factor for nothing; not every device has it. */
+/** alpha · a b. The CPU's own operator has the transposes and the factor for nothing; not every device has it, nor the standard. */
 export function transposedProduct(
   backend: OnnxRuntimeBackend,
   a: Value,
@@ -18,7 +18,7 @@ export function transposedProduct(
   { transA = 0, transB = 0, alpha = 1 }: Flags,
 ): Value {
   const shape = [...a.shape.slice(0, -2), a.shape.at(transA ? -1 : -2)!, b.shape.at(transB ? -2 : -1)!];
-  if (backend.device === undefined) {
+  if (backend.device === undefined && !backend.isExporting) {
     const attributes = { transA, transB, alpha: { float: alpha } };
     return emit("com.microsoft:FusedMatMul", [a, b], shape, FLOAT, attributes);
   }

@@ -6,6 +6,7 @@ import { batchNorm, batchNormInference, runningStatistics } from "../functional/
 import { ones, zeros } from "../init.js";
 import { Module } from "../module.js";
 import { ModuleBuffer, Parameter } from "../parameter.js";
+import type { RunningStatistics } from "../running_statistics.js";
 import { checkPictures, formatShape } from "../shape_checks.js";
 
 /** Options of batch normalisation layers. */
@@ -20,7 +21,7 @@ export interface BatchNormOptions {
  * Normalises each channel, in training by the statistics of the batch, in evaluation by the running ones
  * (Ioffe and Szegedy, 2015). Each forward pass in training moves the running mean and (unbiased) variance.
  */
-export class BatchNorm2d extends Module {
+export class BatchNorm2d extends Module implements RunningStatistics {
   readonly numFeatures: number;
   readonly eps: number;
   /** As the option; may be changed. */

@@ -8,9 +8,6 @@ import {
   type DecodeLimits,
   type ImageDataset,
 } from "../../data/index.js";
-import { DataError } from "../../errors.js";
-
-const LISTED = 10;
 
 /**
  * Every picture is decoded where that costs nothing, since all of them are kept in memory, and with `skip` in any case;
@@ -32,17 +29,4 @@ export async function findBadImages(
   const bad = await findBadSamples(dataset.length, check);
   if (policy === "skip" || bad.length === 0) return bad;
   throw summarizeBadSamples(bad, dataset.length);
-}
-
-/** One error for all rows of a table that cannot be used. */
-export function badRowsError(file: string, badRows: readonly DataError[]): DataError {
-  const [first] = badRows;
-  if (badRows.length === 1) return first!;
-  const list = badRows.slice(0, LISTED).map(({ message }) => `  ${message}`);
-  if (badRows.length > LISTED) list.push(`  and ${badRows.length - LISTED} more`);
-  return new DataError(
-    "ERR_TABLE_ROW",
-    `${badRows.length} rows of ${file} cannot be used. Mend them, or leave them out with onBadSample: "skip".\n${list.join("\n")}`,
-    { path: file, row: first!.row },
-  );
 }

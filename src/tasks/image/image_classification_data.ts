@@ -14,8 +14,9 @@ import {
 import { DataError } from "../../errors.js";
 import type { HostTensor } from "../../host_tensor.js";
 import { getGlobalSeed } from "../../random.js";
-import { badRowsError, findBadImages } from "./bad_images.js";
-import { countClasses, describeParts, type PartCounts } from "./describe_parts.js";
+import { findBadImages } from "./bad_images.js";
+import { countClasses, describeParts, type PartCounts } from "../describe_parts.js";
+import { badRowsError } from "../label_columns.js";
 import type {
   ImageArraysOptions,
   ImageClassificationDataOptions,
@@ -30,14 +31,18 @@ import { resolveInputs } from "./image_inputs.js";
 import { readImageTable } from "./image_table.js";
 import {
   collectLabels,
+  collectParts,
   encodeTargets,
-  labelImages,
-  listImages,
-  nameOfSource,
-  selectImages,
-  type LabeledImages,
-} from "./labeled_images.js";
-import { splitParts, type LabeledParts } from "./split_parts.js";
+  LABELED_PARTS,
+  labelSamples,
+  selectSamples,
+  type LabeledParts,
+  type LabeledSamples,
+} from "../labeled_samples.js";
+import { splitParts } from "../split_parts.js";
+import { listImages, nameOfSource, pathOfSource, PICTURES } from "./image_sources.js";
+
+type LabeledImageParts = LabeledParts<ImageSource>;
 
 export { ImageDataset, type ImageSample };
 export type * from "./image_data_options.js";
@@ -73,7 +78,7 @@ export interface ImageRecord {
 
 /** What the constructors gather before the classes are known. */
 interface Collected {
-  parts: LabeledParts;
+  parts: LabeledImageParts;
   predict?: readonly ImageSource[] | undefined;
   skipped?: SkippedImage[];
   warnings?: string[];
@@ -82,7 +87,6 @@ interface Collected {
 const DEFAULT_BATCH_SIZE = 32;
 const SMALLEST_DEFAULT_BATCH_SIZE = 4;
 const DEFAULT_CACHE_BYTES = 2 ** 30;
-const LABELED_PARTS = ["train", "val", "test"] as const;
 const PARTS_OF_STAGE: Record<Stage, readonly ImagePart[]> = {
   fit: ["train", "val"],
   validate: ["val"],
@@ -103,7 +107,7 @@ export class ImageClassificationData extends DataModule {
   readonly skipped: SkippedImage[];
   readonly warnings: string[] = [];
   readonly #options: ImageClassificationDataOptions;
-  readonly #images: LabeledParts;
+  readonly #images: LabeledImageParts;
   #predictImages: readonly ImageSource[] | undefined;
   #preprocessing: ImagePreprocessing;
   #budget: MemoryBudget;
@@ -129,15 +133,16 @@ export class ImageClassificationData extends DataModule {
       ...options,
       seed: options.seed ?? getGlobalSeed(),
       multiLabel,
+      noun: PICTURES,
     });
     for (const warning of split.warnings) this.#warn(warning);
     this.#images = split.parts;
     this.#predictImages = collected.predict;
     for (const part of LABELED_PARTS) {
       const images = this.#images[part];
-      if (images !== undefined) encodeTargets(part, images, this.labels, multiLabel);
+      if (images !== undefined) this.#encode(part, images);
     }
-    this.batchSize = options.batchSize ?? defaultBatchSize(this.#images.train?.images.length);
+    this.batchSize = options.batchSize ?? defaultBatchSize(this.#images.train?.sources.length);
     this.#preprocessing = { ...DEFAULT_PREPROCESSING, trainTransforms: options.trainTransforms };
     this.#budget = this.#newBudget();
   }
@@ -179,7 +184,7 @@ export class ImageClassificationData extends DataModule {
    */
   static async fromFiles(options: ImageFilesOptions): Promise<ImageClassificationData> {
     const parts = collectParts(options, (part, { files, targets }) => {
-      return labelImages(part, files, targets, targetRules(options));
+      return labelSamples(part, files, targets, targetRules(options));
     });
     const predict = await expandPredict(options.predict);
     return new ImageClassificationData({ parts, predict }, options, options.multiLabel ?? false);
@@ -193,7 +198,7 @@ export class ImageClassificationData extends DataModule {
    */
   static async fromArrays(options: ImageArraysOptions): Promise<ImageClassificationData> {
     const parts = collectParts(options, (part, { images, targets }) => {
-      return labelImages(part, listImages(part, images), targets, targetRules(options));
+      return labelSamples(part, listImages(part, images), targets, targetRules(options));
     });
     const predict = options.predict && listImages("predict", options.predict);
     return new ImageClassificationData({ parts, predict }, options, options.multiLabel ?? false);
@@ -216,7 +221,7 @@ export class ImageClassificationData extends DataModule {
       collected.skipped.push(...scan.badRows.map((error) => ({ part, path: file, error })));
       if (scan.badRows.length > 0)
         collected.warnings.push(`${scan.badRows.length} rows of ${file} were left out.`);
-      if (scan.images.length === 0) {
+      if (scan.sources.length === 0) {
         throw new DataError("ERR_NO_IMAGES", `${file} has no row that can be used.`, { path: file });
       }
       return scan;
@@ -226,7 +231,7 @@ export class ImageClassificationData extends DataModule {
       if (file !== undefined) collected.parts[part] = await read(part, file);
     }
     const predict =
-      options.predict === undefined ? undefined : (await read("predict", options.predict)).images;
+      options.predict === undefined ? undefined : (await read("predict", options.predict)).sources;
     const columns = typeof labelColumn === "string" ? undefined : labelColumn;
     return new ImageClassificationData({ ...collected, predict }, options, multiLabel, labels ?? columns);
   }
@@ -265,15 +270,16 @@ export class ImageClassificationData extends DataModule {
 
   /** A part's pictures with their classes, in the order of the part. */
   samples(part: Exclude<ImagePart, "predict">): ImageRecord[] {
-    const { images, classes } = this.#images[part] ?? { images: [], classes: [] };
-    return images.map((image, i) => ({ image, target: classes[i]!.join(", "), classes: classes[i]! }));
+    const { sources, classes } = this.#images[part] ?? { sources: [], classes: [] };
+    return sources.map((image, i) => ({ image, target: classes[i]!.join(", "), classes: classes[i]! }));
   }
 
   /** Classes, counts and warnings as a table of text. */
   describe(): string {
     return describeParts({
       counts: this.counts,
-      images: this.#images,
+      parts: this.#images,
+      noun: PICTURES,
       predict: this.#predictImages?.length,
       labels: this.labels,
       multiLabel: this.multiLabel,
@@ -323,10 +329,10 @@ export class ImageClassificationData extends DataModule {
     const known = this.#datasets.get(part);
     if (known !== undefined) return known;
     const labeled = part === "predict" ? undefined : this.#images[part];
-    const sources = labeled?.images ?? (part === "predict" ? this.#predictImages : undefined);
+    const sources = labeled?.sources ?? (part === "predict" ? this.#predictImages : undefined);
     if (sources === undefined) return undefined;
     const dataset = new ImageDataset(sources, {
-      targets: labeled && encodeTargets(part, labeled, this.labels, this.multiLabel),
+      targets: labeled && this.#encode(part, labeled),
       pipeline:
         part === "train" ? trainPipeline(this.#preprocessing) : evaluationPipeline(this.#preprocessing),
       budget: this.#budget,
@@ -347,6 +353,11 @@ export class ImageClassificationData extends DataModule {
     return loader;
   }
 
+  #encode(part: string, images: LabeledSamples<ImageSource>) {
+    const { multiLabel } = this;
+    return encodeTargets(part, images, this.labels, { multiLabel, noun: PICTURES, pathOf: pathOfSource });
+  }
+
   #keepOnly(part: ImagePart, dataset: ImageDataset, kept: readonly number[]): void {
     if (kept.length === 0) {
       throw new DataError(
@@ -361,7 +372,7 @@ export class ImageClassificationData extends DataModule {
       this.#predictImages = selected.sources;
       return;
     }
-    this.#images[part] = selectImages(this.#images[part]!, kept);
+    this.#images[part] = selectSamples(this.#images[part]!, kept);
     const remaining = this.counts[part]!;
     for (const label of this.labels.filter((name) => remaining[name] === 0)) {
       this.#warn(`No picture of the class ${JSON.stringify(label)} is left in \`${part}\`.`);
@@ -378,20 +389,8 @@ export class ImageClassificationData extends DataModule {
   }
 }
 
-function collectParts<Given>(
-  given: Partial<Record<"train" | "val" | "test", Given>>,
-  read: (part: string, given: Given) => LabeledImages,
-): LabeledParts {
-  const parts: LabeledParts = {};
-  for (const part of LABELED_PARTS) {
-    const value = given[part];
-    if (value !== undefined) parts[part] = read(part, value);
-  }
-  return parts;
-}
-
 function targetRules({ multiLabel = false, labels }: ImageClassificationDataOptions & MultiLabelOptions) {
-  return { multiLabel, labels };
+  return { multiLabel, labels, noun: PICTURES };
 }
 
 async function expandPredict(predict: PredictImages | undefined): Promise<ImageSource[] | undefined> {

@@ -24,6 +24,13 @@ import {
   type Optimizer,
 } from "../../nn/index.js";
 import { getGlobalGenerator } from "../../random.js";
+import {
+  checkOutputOptions,
+  formatOutput,
+  type ClassifierOutput,
+  type OutputOptions,
+  type PredictionOf,
+} from "../outputs.js";
 import { adamWWithWarmup } from "../recipe.js";
 import { readTaskFile, restoreState, writeTaskFile } from "../task_file.js";
 import { drawMixPlan, mixPixels, mixTargets, normalizePixels, type MixTensors } from "./batch_transforms.js";
@@ -31,13 +38,6 @@ import { FeatureDataset, type FeatureExtractor } from "./feature_dataset.js";
 import { ImageClassificationData, type ImageBatch } from "./image_classification_data.js";
 import { checkImageClassifierOptions, type ImageClassifierOptions } from "./image_classifier_options.js";
 import { resolveInputs } from "./image_inputs.js";
-import {
-  checkOutputOptions,
-  formatOutput,
-  type ClassifierOutput,
-  type ImageClassification,
-  type OutputOptions,
-} from "./outputs.js";
 import { pictureLoader } from "./picture_loader.js";
 import { MODEL_FILE, restoreBackbone, type SavedImageClassifier } from "./saved_image_classifier.js";
 
@@ -55,13 +55,6 @@ const TASK_NAME = "ImageClassifier";
 
 /** A folder or a pattern stands for many pictures. */
 type ManyImages = `${string}/` | `${string}*${string}` | readonly ImageSource[];
-/** What `predict` gives for one picture. */
-type PredictionOf<Options extends OutputOptions> = Options extends { output: "probabilities" | "logits" }
-  ? number[]
-  : Options extends { topK: number }
-    ? ImageClassification[]
-    : ImageClassification;
-
 /**
  * A backbone, a linear layer on its features, and a recipe that learns by default: AdamW with warm-up and a cosine,
  * gradients clipped to norm 1, the weights of the best validation accuracy kept.

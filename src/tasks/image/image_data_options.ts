@@ -1,7 +1,8 @@
 /** What an ImageClassificationData can be told. */
 import type { BadSamplePolicy, DecodeLimits, ImageSource, ImageTransform } from "../../data/index.js";
 import type { ImageTableOptions } from "./image_table.js";
-import type { GivenTargets, ImageArrays } from "./labeled_images.js";
+import type { GivenTargets } from "../labeled_samples.js";
+import type { ImageArrays } from "./image_sources.js";
 
 /** Options of `ImageClassificationData`. */
 export interface ImageClassificationDataOptions extends DecodeLimits {

@@ -4,10 +4,10 @@ import { extname, join } from "node:path";
 import { compareNaturally } from "../../data/index.js";
 import { DataError } from "../../errors.js";
 import { IMAGE_EXTENSIONS } from "./image_inputs.js";
-import type { LabeledImages } from "./labeled_images.js";
+import type { LabeledImages } from "./image_sources.js";
 
 export interface FolderScan extends LabeledImages {
-  images: string[];
+  sources: string[];
   /** Files that are not taken for pictures, each with the reason. */
   ignored: DataError[];
   /** Class folders without a picture. */
@@ -22,7 +22,7 @@ export interface FolderScan extends LabeledImages {
  */
 export async function scanClassFolders(folder: string): Promise<FolderScan> {
   const top = await list(folder);
-  const scan: FolderScan = { images: [], classes: [], ignored: [], emptyClasses: [] };
+  const scan: FolderScan = { sources: [], classes: [], ignored: [], emptyClasses: [] };
   const classes: string[][] = [];
   for (const path of top.files) {
     scan.ignored.push(
@@ -37,12 +37,12 @@ export async function scanClassFolders(folder: string): Promise<FolderScan> {
     );
   }
   for (const name of top.folders) {
-    const before = scan.images.length;
+    const before = scan.sources.length;
     await collect(join(folder, name), scan);
-    classes.push(...scan.images.slice(before).map(() => [name]));
-    if (scan.images.length === before) scan.emptyClasses.push(name);
+    classes.push(...scan.sources.slice(before).map(() => [name]));
+    if (scan.sources.length === before) scan.emptyClasses.push(name);
   }
-  if (scan.images.length === 0) {
+  if (scan.sources.length === 0) {
     throw new DataError(
       "ERR_NO_IMAGES",
       `${folder} holds no picture in its ${top.folders.length} sub-folders. Expected files ending in ${IMAGE_EXTENSIONS.join(", ")}.`,
@@ -56,7 +56,7 @@ async function collect(folder: string, scan: FolderScan): Promise<void> {
   const { files, folders } = await list(folder);
   for (const path of files) {
     const extension = extname(path).slice(1).toLowerCase();
-    if ((IMAGE_EXTENSIONS as readonly string[]).includes(extension)) scan.images.push(path);
+    if ((IMAGE_EXTENSIONS as readonly string[]).includes(extension)) scan.sources.push(path);
     else {
       const message = `${path} is ignored: its ending is none of ${IMAGE_EXTENSIONS.join(", ")}.`;
       scan.ignored.push(new DataError("ERR_IMAGE_EXTENSION", message, { path }));

@@ -30,7 +30,7 @@ export function restoreBackbone(
   files: Record<string, Uint8Array>,
 ): ImageBackbone {
   if (kind === "frozen") return frozenBackbone(name, files[MODEL_FILE]!, input);
-  if (availableBackbones().includes(name)) return { ...createArchitecture(name), pretrained: true };
+  if (availableBackbones().some((known) => known === name)) return { ...createArchitecture(name), pretrained: true };
   throw new ConfigurationError(
     "ERR_BACKBONE_MISSING",
     `${path} was saved with the backbone ${JSON.stringify(name)}, which is none of Kindling's. ` +

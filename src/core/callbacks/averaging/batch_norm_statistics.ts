@@ -1,6 +1,6 @@
 /** Batch norms' statistics for weights that no batch has been run with. */
 import * as tf from "@tensorflow/tfjs-core";
-import { BatchNorm2d } from "../../../nn/index.js";
+import { hasRunningStatistics } from "../../../nn/index.js";
 import type { AnyLightningModule } from "../../lightning_module.js";
 
 /**
@@ -13,9 +13,9 @@ export async function updateBatchNorm(
   module: AnyLightningModule,
   forward: (afterBatch: () => void) => Promise<void>,
 ): Promise<void> {
-  const norms = Array.from(module.namedModules(), ([, part]) => part).filter(
-    (part): part is BatchNorm2d => part instanceof BatchNorm2d && part.training,
-  );
+  const norms = Array.from(module.namedModules(), ([, part]) => part)
+    .filter(hasRunningStatistics)
+    .filter(({ training }) => training);
   if (norms.length === 0) return;
   const momenta = norms.map((norm) => norm.momentum);
   const buffers = norms.flatMap(({ runningMean, runningVar }) => [runningMean, runningVar]);
@@ -37,7 +37,7 @@ export async function updateBatchNorm(
     if (batches === 0) return;
     tf.tidy(() => buffers.forEach((buffer, i) => buffer.assign(tf.div(sums[i]!, batches))));
     for (const { numBatchesTracked } of norms)
-      numBatchesTracked.assign(tf.tidy(() => tf.scalar(batches, "int32")));
+      numBatchesTracked?.assign(tf.tidy(() => tf.scalar(batches, "int32")));
   } finally {
     norms.forEach((norm, i) => (norm.momentum = momenta[i]!));
     for (const sum of sums) sum.dispose();

@@ -1,7 +1,7 @@
 /** Writes a file so that its name only ever stands for the whole old or the whole new content. */
 import { mkdir, open, readdir, rename, rm, type FileHandle } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { CheckpointError } from "../../errors.js";
+import { CheckpointError } from "./errors.js";
 
 let written = 0;
 

@@ -1,8 +1,8 @@
 /** The forms in which a classifier's answer comes. */
-import { ConfigurationError, describeChoices } from "../../errors.js";
+import { ConfigurationError, describeChoices } from "../errors.js";
 
-/** One class that a picture was given. */
-export interface ImageClassification {
+/** One class that a sample was given. */
+export interface Classification {
   label: string;
   /** Its probability, 0 to 1. */
   score: number;
@@ -15,7 +15,7 @@ export type OutputName = (typeof OUTPUTS)[number];
 
 /** Options of the form of predictions. */
 export interface OutputOptions {
-  /** `labels` (the default): `ImageClassification`; `probabilities`, `logits`: one number a class, in the order of `labels`. */
+  /** `labels` (the default): `Classification`; `probabilities`, `logits`: one number a class, in the order of `labels`. */
   output?: OutputName;
   /** The k most probable classes, best first, instead of the best alone. */
   topK?: number;
@@ -23,7 +23,16 @@ export interface OutputOptions {
   threshold?: number;
 }
 
-export type ClassifierOutput = ImageClassification | ImageClassification[] | number[];
+/** What `predict` gives for one sample; with multi-label and neither `output` nor `topK` it is a list. */
+export type PredictionOf<Options extends OutputOptions> = Options extends {
+  output: "probabilities" | "logits";
+}
+  ? number[]
+  : Options extends { topK: number }
+    ? Classification[]
+    : Classification;
+
+export type ClassifierOutput = Classification | Classification[] | number[];
 
 /** @throws ConfigurationError `ERR_OUTPUT_OPTION` */
 export function checkOutputOptions({ output = "labels", topK, threshold }: OutputOptions): void {
@@ -40,7 +49,7 @@ export function checkOutputOptions({ output = "labels", topK, threshold }: Outpu
   }
 }
 
-/** Turns one picture's logits into what was asked for. */
+/** Turns one sample's logits into what was asked for. */
 export function formatOutput(
   logits: readonly number[],
   labels: readonly string[],
@@ -51,7 +60,7 @@ export function formatOutput(
   const probabilities = multiLabel ? logits.map(sigmoid) : softmax(logits);
   if (output === "probabilities") return probabilities;
   const ranked = probabilities
-    .map((score, classId): ImageClassification => ({ label: labels[classId]!, score, classId }))
+    .map((score, classId): Classification => ({ label: labels[classId]!, score, classId }))
     .sort((a, b) => b.score - a.score || a.classId - b.classId);
   if (topK !== undefined) return ranked.slice(0, topK);
   return multiLabel ? ranked.filter(({ score }) => score >= threshold) : ranked[0]!;

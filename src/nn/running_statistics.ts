@@ -1,0 +1,22 @@
+/** What batch norms have in common, whichever way they are made: statistics that every batch of training moves. */
+import type { AnyModule } from "./module.js";
+import { ModuleBuffer } from "./parameter.js";
+
+/** A module with the running mean and variance of what went through it. */
+export interface RunningStatistics {
+  /** Share of the batch's statistics in the running ones. */
+  momentum: number;
+  /** [channels] */
+  readonly runningMean: ModuleBuffer;
+  /** [channels] */
+  readonly runningVar: ModuleBuffer;
+  /** int32 []: how many batches have moved them. */
+  readonly numBatchesTracked?: ModuleBuffer;
+}
+
+export function hasRunningStatistics(module: AnyModule): module is AnyModule & RunningStatistics {
+  const { momentum, runningMean, runningVar } = module as Partial<RunningStatistics>;
+  return (
+    typeof momentum === "number" && runningMean instanceof ModuleBuffer && runningVar instanceof ModuleBuffer
+  );
+}

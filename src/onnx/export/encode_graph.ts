@@ -1,0 +1,44 @@
+/** The bytes of an ONNX file of a graph. */
+import { encodeOnnx } from "../format/encode.js";
+import type { OnnxValueInfo } from "../format/model.js";
+import { VERSION } from "../../version.js";
+import type { ExportGraph } from "./export_graph.js";
+
+/** The first version of the format in which each version of the operators came (https://onnx.ai/onnx/repo-docs/Versioning.html). */
+const IR_VERSIONS: readonly (readonly [opset: number, ir: number])[] = [
+  [21, 10],
+  [19, 9],
+  [15, 8],
+  [0, 7],
+];
+
+/** @param metadata free text by name: `metadata_props` of the file */
+export function encodeGraph(graph: ExportGraph, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
+  const describe = (name: string): OnnxValueInfo => ({
+    name,
+    type: { kind: "tensor", ...graph.values.get(name)! },
+    docString: "",
+  });
+  return encodeOnnx({
+    irVersion: IR_VERSIONS.find(([opset]) => graph.opset >= opset)![1],
+    opsetImports: new Map([["", graph.opset]]),
+    producerName: "kindling",
+    producerVersion: VERSION,
+    domain: "",
+    modelVersion: 0,
+    docString: "",
+    metadata: { ...metadata },
+    functions: [],
+    graph: {
+      name: "kindling",
+      docString: "",
+      nodes: graph.nodes,
+      inputs: graph.inputs.map(describe),
+      outputs: graph.outputs.map(describe),
+      valueInfo: [],
+      initializers: graph.initializers,
+      sparseInitializers: new Map(),
+      metadata: {},
+    },
+  });
+}

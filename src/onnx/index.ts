@@ -1,0 +1,18 @@
+/** ONNX files: read, imported as trainable modules, and written. */
+export { loadOnnx } from "./load_onnx.js";
+export { OnnxModule, type OnnxInput, type OnnxOutput } from "./onnx_module.js";
+export type { OnnxOptions } from "./import_graph.js";
+export { readOnnx } from "./read.js";
+export type * from "./format/model.js";
+export type { OnnxArray, OnnxType } from "./format/element_types.js";
+export {
+  exportOnnx,
+  taskMetadata,
+  type DynamicAxes,
+  type OnnxDifference,
+  type OnnxExport,
+  type OnnxExportOptions,
+  type OnnxModuleExportOptions,
+  type TaskDescription,
+  type WeightType,
+} from "./export.js";
