@@ -1,7 +1,7 @@
 /** From annotations to the parts of a detection data set: classes, splits, and what is to be said of them. */
 import { compareNaturally, randomSplit } from "../../data/index.js";
 import { ConfigurationError, DataError, describeChoices } from "../../errors.js";
-import { nameOfSource } from "../image/labeled_images.js";
+import { nameOfSource } from "../image/image_sources.js";
 import type { CheckedImage } from "./annotations/check.js";
 import type { DetectionRecord } from "./detection_dataset.js";
 

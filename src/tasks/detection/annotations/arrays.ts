@@ -1,6 +1,6 @@
 /** Pictures and boxes that the caller has in memory. */
 import { ConfigurationError, DataError, describeChoices } from "../../../errors.js";
-import { nameOfSource } from "../../image/labeled_images.js";
+import { nameOfSource } from "../../image/image_sources.js";
 import { boxFrom, type BoxFormat } from "../boxes.js";
 import type { BoxArrays, BoxTargets } from "../detection_data_options.js";
 import { collectProblem, type AnnotatedBox, type AnnotationScan } from "./annotated_image.js";

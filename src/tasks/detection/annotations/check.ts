@@ -1,7 +1,7 @@
 /** Compares annotations with the pictures they are about. */
 import { findBadSamples, readImageSize, type DecodeLimits, type Size } from "../../../data/index.js";
 import { DataError } from "../../../errors.js";
-import { nameOfSource } from "../../image/labeled_images.js";
+import { nameOfSource } from "../../image/image_sources.js";
 import type { AnnotatedBox, AnnotatedImage } from "./annotated_image.js";
 
 /** A picture whose size is known. */
