@@ -66,7 +66,7 @@ async function problemOf({ model, dataSets }: Case): Promise<string | undefined>
         const given = new Map(graph.inputs.map(({ name }, i) => [name, asInput(inputs[i]!)]));
         const values = graph.run(given);
         return graph.outputs
-          .map((name, i) => difference(values.get(name)!, expected[i]!, name))
+          .map((name, i) => difference(values[i]!, expected[i]!, name))
           .find((text) => text !== undefined);
       });
       if (problem !== undefined) return problem;

@@ -3,6 +3,8 @@ export { loadOnnx } from "./load_onnx.js";
 export { OnnxModule, type OnnxInput, type OnnxOutput } from "./onnx_module.js";
 export type { OnnxOptions } from "./import_graph.js";
 export { readOnnx } from "./read.js";
+export { writeOnnx, type WriteOnnxOptions } from "./write.js";
+export { encodeOnnx } from "./format/encode.js";
 export type * from "./format/model.js";
 export type { OnnxArray, OnnxType } from "./format/element_types.js";
 export {

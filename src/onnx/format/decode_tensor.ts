@@ -1,16 +1,8 @@
 /** Reads the arrays of an ONNX file, whichever of the format's fields they are in. */
 import { alignmentOf, arrayOver, bytesOf, sizeOf, typeWithNumber, type OnnxType } from "./element_types.js";
+import type { ExternalArray } from "./external_files.js";
 import type { OnnxInteger, OnnxSparseTensor, OnnxTensor } from "./model.js";
 import type { WireReader } from "./wire.js";
-
-/** Where an array lies that is not in the model's own file. */
-export interface ExternalLocation {
-  /** Relative to the model's folder. */
-  location: string;
-  offset: number;
-  /** In bytes; to the end of the file if undefined. */
-  length: number | undefined;
-}
 
 /** What decoding needs beside the bytes. */
 export interface TensorSource {
@@ -18,11 +10,8 @@ export interface TensorSource {
   source: string;
   /** Whether the bytes belong to nobody else, so that arrays may be moved into alignment where they are. */
   ownsBytes: boolean;
-  /**
-   * The bytes of an array in another file, aligned to eight.
-   * @param expected how many the array takes
-   */
-  readExternal(location: ExternalLocation, expected: number, name: string): Uint8Array;
+  /** Arrays in other files, which are empty until they are read. */
+  external: ExternalArray[];
 }
 
 interface Fields {
@@ -65,8 +54,14 @@ export function decodeTensor(reader: WireReader, source: TensorSource): OnnxTens
     );
   };
   if (fields.isExternal) {
-    const bytes = source.readExternal(externalLocation(fields.external), expected, name);
-    return { ...parts, data: arrayOver(type, bytes) };
+    const tensor: OnnxTensor = { ...parts, data: arrayOver(type, new Uint8Array(0)) };
+    source.external.push({
+      name,
+      ...placeOf(fields.external),
+      expected,
+      take: (bytes) => (tensor.data = arrayOver(type, bytes)),
+    });
+    return tensor;
   }
   if (fields.raw !== undefined) {
     checkLength(fields.raw.bytes.length);
@@ -121,7 +116,7 @@ function readEntry(reader: WireReader, into: Map<string, string>): void {
   into.set(key, value);
 }
 
-function externalLocation(entries: ReadonlyMap<string, string>): ExternalLocation {
+function placeOf(entries: ReadonlyMap<string, string>) {
   const length = entries.get("length");
   return {
     location: entries.get("location") ?? "",

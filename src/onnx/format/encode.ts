@@ -1,125 +1,242 @@
 /** Writes the messages of an ONNX file, by their field numbers in onnx.proto. */
-import { PbfWriter } from "pbf";
+import { OnnxError } from "../../errors.js";
+import { ChunkWriter } from "./chunk_writer.js";
+import { ATTRIBUTE_KINDS } from "./decode.js";
 import { numberOfType } from "./element_types.js";
 import type {
   OnnxAttribute,
   OnnxDimension,
+  OnnxFunction,
   OnnxGraph,
   OnnxModel,
   OnnxNode,
+  OnnxSparseTensor,
   OnnxTensor,
   OnnxValueInfo,
   OnnxValueType,
 } from "./model.js";
 
-/** The bytes of a file. */
+/** Where an array is to lie, if not in the model's own file. */
+export interface ExternalPlace {
+  location: string;
+  offset: number;
+  length: number;
+}
+
+/** Where each array is to lie; undefined for the model's own file. */
+export type PlaceOf = (tensor: OnnxTensor) => ExternalPlace | undefined;
+
+/** What protocol buffers can hold in one message. */
+export const MAX_BYTES = 2 ** 31 - 1;
+
+/**
+ * The bytes of an ONNX file.
+ *
+ * @throws OnnxError `ERR_ONNX_TOO_LARGE` from 2 GiB on: `writeOnnx` puts the arrays of such models into a second file
+ */
 export function encodeOnnx(model: OnnxModel): Uint8Array {
-  const writer = new PbfWriter();
-  writer.writeVarintField(1, model.irVersion);
-  text(writer, 2, model.producerName);
-  text(writer, 3, model.producerVersion);
-  text(writer, 4, model.domain);
-  if (model.modelVersion !== 0) writer.writeVarintField(5, Number(model.modelVersion));
-  text(writer, 6, model.docString);
-  writer.writeMessage(7, writeGraph, model.graph);
-  for (const [domain, version] of model.opsetImports) writer.writeMessage(8, writeOpset, { domain, version });
-  writeEntries(writer, 14, model.metadata);
-  if (model.functions.length > 0) throw new Error("functions are not written yet");
-  return writer.finish();
+  const pieces = encodeModel(model);
+  const length = lengthOf(pieces);
+  checkLength(length);
+  const bytes = new Uint8Array(length);
+  let position = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, position);
+    position += piece.length;
+  }
+  return bytes;
 }
 
-function text(writer: PbfWriter, field: number, value: string): void {
-  if (value !== "") writer.writeStringField(field, value);
+export function lengthOf(pieces: readonly Uint8Array[]): number {
+  return pieces.reduce((sum, piece) => sum + piece.length, 0);
 }
 
-function writeEntries(writer: PbfWriter, field: number, entries: Record<string, string>): void {
-  for (const [key, value] of Object.entries(entries)) writer.writeMessage(field, writeEntry, { key, value });
+/** @throws OnnxError `ERR_ONNX_TOO_LARGE` */
+export function checkLength(bytes: number): void {
+  if (bytes <= MAX_BYTES) return;
+  throw new OnnxError(
+    "ERR_ONNX_TOO_LARGE",
+    `The model takes ${bytes} bytes, and an ONNX file holds less than 2 GiB. Write it with externalData: "auto".`,
+  );
 }
 
-function writeEntry({ key, value }: { key: string; value: string }, writer: PbfWriter): void {
-  writer.writeStringField(1, key);
-  writer.writeStringField(2, value);
+/** The pieces of a model's file. */
+export function encodeModel(model: OnnxModel, placeOf: PlaceOf = () => undefined): Uint8Array[] {
+  const writer = new ChunkWriter();
+  writer.integer(1, model.irVersion);
+  writer.string(2, model.producerName);
+  writer.string(3, model.producerVersion);
+  writer.string(4, model.domain);
+  writer.integer(5, model.modelVersion);
+  writer.string(6, model.docString);
+  writer.message(7, (inner) => writeGraph(model.graph, inner, placeOf));
+  writeOpsets(8, model.opsetImports, writer);
+  writeEntries(14, model.metadata, writer);
+  for (const called of model.functions) {
+    writer.message(25, (inner) => writeFunction(called, inner, placeOf));
+  }
+  return writer.pieces();
 }
 
-function writeOpset({ domain, version }: { domain: string; version: number }, writer: PbfWriter): void {
-  text(writer, 1, domain);
-  writer.writeVarintField(2, version);
+function writeGraph(graph: OnnxGraph, writer: ChunkWriter, placeOf: PlaceOf): void {
+  for (const node of graph.nodes) writer.message(1, (inner) => writeNode(node, inner, placeOf));
+  writer.string(2, graph.name);
+  for (const [name, tensor] of graph.initializers) {
+    writer.message(5, (inner) => writeTensor({ ...tensor, name }, inner, placeOf(tensor)));
+  }
+  writer.string(10, graph.docString);
+  writeInfos(11, graph.inputs, writer);
+  writeInfos(12, graph.outputs, writer);
+  writeInfos(13, graph.valueInfo, writer);
+  for (const [name, { values, ...rest }] of graph.sparseInitializers) {
+    writer.message(15, (inner) => writeSparseTensor({ ...rest, values: { ...values, name } }, inner));
+  }
+  writeEntries(16, graph.metadata, writer);
 }
 
-function writeGraph(graph: OnnxGraph, writer: PbfWriter): void {
-  for (const node of graph.nodes) writer.writeMessage(1, writeNode, node);
-  writer.writeStringField(2, graph.name);
-  for (const tensor of graph.initializers.values()) writer.writeMessage(5, writeTensor, tensor);
-  text(writer, 10, graph.docString);
-  for (const info of graph.inputs) writer.writeMessage(11, writeValueInfo, info);
-  for (const info of graph.outputs) writer.writeMessage(12, writeValueInfo, info);
-  for (const info of graph.valueInfo) writer.writeMessage(13, writeValueInfo, info);
+function writeNode(node: OnnxNode, writer: ChunkWriter, placeOf: PlaceOf): void {
+  writer.strings(1, node.inputs);
+  writer.strings(2, node.outputs);
+  writer.string(3, node.name);
+  writer.string(4, node.operator);
+  writeAttributes(5, node.attributes, writer, placeOf);
+  writer.string(6, node.docString);
+  writer.string(7, node.domain);
+  writer.string(8, node.overload);
+  writeEntries(9, node.metadata, writer);
 }
 
-function writeNode(node: OnnxNode, writer: PbfWriter): void {
-  for (const input of node.inputs) writer.writeStringField(1, input);
-  for (const output of node.outputs) writer.writeStringField(2, output);
-  text(writer, 3, node.name);
-  writer.writeStringField(4, node.operator);
-  for (const [name, attribute] of node.attributes)
-    writer.writeMessage(5, writeAttribute, { name, attribute });
-  text(writer, 6, node.docString);
-  text(writer, 7, node.domain);
+function writeFunction(called: OnnxFunction, writer: ChunkWriter, placeOf: PlaceOf): void {
+  writer.string(1, called.name);
+  writer.strings(4, called.inputs);
+  writer.strings(5, called.outputs);
+  writer.strings(6, called.attributes);
+  for (const node of called.nodes) writer.message(7, (inner) => writeNode(node, inner, placeOf));
+  writer.string(8, called.docString);
+  writeOpsets(9, called.opsetImports, writer);
+  writer.string(10, called.domain);
+  writeAttributes(11, called.attributeDefaults, writer, placeOf);
+  writer.string(13, called.overload);
+  writeEntries(14, called.metadata, writer);
 }
 
-function writeAttribute(
-  { name, attribute }: { name: string; attribute: OnnxAttribute },
-  writer: PbfWriter,
+function writeAttributes(
+  field: number,
+  attributes: ReadonlyMap<string, OnnxAttribute>,
+  writer: ChunkWriter,
+  placeOf: PlaceOf,
 ): void {
-  writer.writeStringField(1, name);
+  for (const [name, attribute] of attributes) {
+    writer.message(field, (inner) => {
+      inner.string(1, name);
+      if (attribute.reference === undefined) writeAttributeValue(attribute, inner, placeOf);
+      else inner.string(21, attribute.reference);
+      inner.integer(20, ATTRIBUTE_KINDS.indexOf(attribute.kind) + 1);
+    });
+  }
+}
+
+function writeAttributeValue(attribute: OnnxAttribute, writer: ChunkWriter, placeOf: PlaceOf): void {
+  const each = <T>(field: number, items: readonly T[], write: (item: T, inner: ChunkWriter) => void) => {
+    for (const item of items) writer.message(field, (inner) => write(item, inner));
+  };
+  const tensor = (item: OnnxTensor, inner: ChunkWriter) => writeTensor(item, inner, placeOf(item));
+  const graph = (item: OnnxGraph, inner: ChunkWriter) => writeGraph(item, inner, placeOf);
   const { kind, value } = attribute;
-  const type = { float: 1, int: 2, string: 3, tensor: 4, graph: 5, floats: 6, ints: 7, strings: 8 }[
-    kind as string
-  ];
-  if (kind === "float") writer.writeFloatField(2, value);
-  else if (kind === "int") writer.writeVarintField(3, Number(value));
-  else if (kind === "string") writer.writeStringField(4, value);
-  else if (kind === "tensor") writer.writeMessage(5, writeTensor, value);
-  else if (kind === "graph") writer.writeMessage(6, writeGraph, value);
-  else if (kind === "floats") for (const item of value) writer.writeFloatField(7, item);
-  else if (kind === "ints") for (const item of value) writer.writeVarintField(8, Number(item));
-  else if (kind === "strings") for (const item of value) writer.writeStringField(9, item);
-  else throw new Error(`attributes of kind ${kind} are not written yet`);
-  writer.writeVarintField(20, type!);
+  if (kind === "float") writer.float(2, value);
+  else if (kind === "int") writer.integer(3, value, true);
+  else if (kind === "string") writer.string(4, value, true);
+  else if (kind === "tensor") each(5, [value], tensor);
+  else if (kind === "graph") each(6, [value], graph);
+  else if (kind === "floats") writer.floats(7, value);
+  else if (kind === "ints") writer.integers(8, value);
+  else if (kind === "strings") writer.strings(9, value);
+  else if (kind === "tensors") each(10, value, tensor);
+  else if (kind === "graphs") each(11, value, graph);
+  else if (kind === "type") each(14, [value], writeType);
+  else if (kind === "types") each(15, value, writeType);
+  else if (kind === "sparseTensor") each(22, [value], writeSparseTensor);
+  else each(23, value, writeSparseTensor);
 }
 
-function writeTensor(tensor: OnnxTensor, writer: PbfWriter): void {
-  for (const length of tensor.shape) writer.writeVarintField(1, length);
-  writer.writeVarintField(2, numberOfType(tensor.type));
-  writer.writeStringField(8, tensor.name);
-  if (Array.isArray(tensor.data)) throw new Error("strings are not written yet");
-  const { buffer, byteOffset, byteLength } = tensor.data;
-  writer.writeBytesField(9, new Uint8Array(buffer, byteOffset, byteLength));
+function writeTensor(tensor: OnnxTensor, writer: ChunkWriter, place?: ExternalPlace): void {
+  writer.integers(1, tensor.shape);
+  writer.integer(2, numberOfType(tensor.type));
+  writer.string(8, tensor.name);
+  const { data } = tensor;
+  if (Array.isArray(data)) writer.strings(6, data);
+  else if (place === undefined) writer.bytes(9, bytesOfArray(data));
+  writer.string(12, tensor.docString);
+  if (place === undefined || Array.isArray(data)) return;
+  const { location, offset, length } = place;
+  const entries = { location, offset: String(offset), length: String(length) };
+  writeEntries(13, entries, writer);
+  writer.integer(14, 1);
 }
 
-function writeValueInfo(info: OnnxValueInfo, writer: PbfWriter): void {
-  writer.writeStringField(1, info.name);
-  writer.writeMessage(2, writeType, info.type);
+/** The bytes of an array, where they are. */
+export function bytesOfArray(data: Exclude<OnnxTensor["data"], string[]>): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
-function writeType(type: OnnxValueType, writer: PbfWriter): void {
-  if (type.kind === "tensor") writer.writeMessage(1, writeTensorType, type);
-  else throw new Error(`types of kind ${type.kind} are not written yet`);
+function writeSparseTensor({ values, indices, shape }: OnnxSparseTensor, writer: ChunkWriter): void {
+  writer.message(1, (inner) => writeTensor(values, inner));
+  writer.message(2, (inner) => writeTensor(indices, inner));
+  writer.integers(3, shape);
 }
 
-function writeTensorType(
-  type: Extract<OnnxValueType, { kind: "tensor" | "sparseTensor" }>,
-  writer: PbfWriter,
-): void {
-  writer.writeVarintField(1, numberOfType(type.type));
-  if (type.shape !== undefined) writer.writeMessage(2, writeShape, type.shape);
+function writeInfos(field: number, infos: readonly OnnxValueInfo[], writer: ChunkWriter): void {
+  for (const { name, type, docString } of infos) {
+    writer.message(field, (inner) => {
+      inner.string(1, name);
+      if (type.kind !== "unknown") inner.message(2, (innermost) => writeType(type, innermost));
+      inner.string(3, docString);
+    });
+  }
 }
 
-function writeShape(shape: readonly OnnxDimension[], writer: PbfWriter): void {
-  for (const dimension of shape) writer.writeMessage(1, writeDimension, dimension);
+function writeType(type: OnnxValueType, writer: ChunkWriter): void {
+  const element = (field: number, item: OnnxValueType | undefined, within: ChunkWriter) => {
+    if (item !== undefined) within.message(field, (inner) => writeType(item, inner));
+  };
+  if (type.kind === "tensor" || type.kind === "sparseTensor") {
+    writer.message(type.kind === "tensor" ? 1 : 8, (inner) => {
+      inner.integer(1, numberOfType(type.type));
+      if (type.shape !== undefined) inner.message(2, (innermost) => writeShape(type.shape!, innermost));
+    });
+  } else if (type.kind === "sequence" || type.kind === "optional") {
+    writer.message(type.kind === "sequence" ? 4 : 9, (inner) => element(1, type.element, inner));
+  } else if (type.kind === "map") {
+    writer.message(5, (inner) => {
+      inner.integer(1, numberOfType(type.key));
+      element(2, type.value, inner);
+    });
+  }
 }
 
-function writeDimension(dimension: OnnxDimension, writer: PbfWriter): void {
-  if (typeof dimension === "number") writer.writeVarintField(1, dimension);
-  else if (dimension !== undefined) writer.writeStringField(2, dimension);
+function writeShape(shape: readonly OnnxDimension[], writer: ChunkWriter): void {
+  for (const dimension of shape) {
+    writer.message(1, (inner) => {
+      if (typeof dimension === "number") inner.integer(1, dimension, true);
+      else if (dimension !== undefined) inner.string(2, dimension);
+    });
+  }
+}
+
+function writeOpsets(field: number, opsets: ReadonlyMap<string, number>, writer: ChunkWriter): void {
+  for (const [domain, version] of opsets) {
+    writer.message(field, (inner) => {
+      inner.string(1, domain);
+      inner.integer(2, version);
+    });
+  }
+}
+
+function writeEntries(field: number, entries: Readonly<Record<string, string>>, writer: ChunkWriter): void {
+  for (const [key, value] of Object.entries(entries)) {
+    writer.message(field, (inner) => {
+      inner.string(1, key);
+      inner.string(2, value);
+    });
+  }
 }
