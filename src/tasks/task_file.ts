@@ -8,7 +8,7 @@ import { writeFileAtomically } from "../atomic_write.js";
 import { decodeSafetensors, encodeSafetensors, type SafetensorsTensor } from "../safetensors.js";
 import { CheckpointError } from "../errors.js";
 import { HostTensor } from "../host_tensor.js";
-import type { Module } from "../nn/index.js";
+import type { AnyModule } from "../nn/index.js";
 
 const FORMAT = "kindling-task";
 const VERSION = 1;
@@ -30,7 +30,7 @@ export async function writeTaskFile(
   path: string,
   task: string,
   config: unknown,
-  module: Module,
+  module: AnyModule,
   files: Record<string, Uint8Array>,
 ): Promise<void> {
   const tensors: Record<string, SafetensorsTensor> = {};
@@ -79,7 +79,7 @@ export async function readTaskFile(path: string, task: string): Promise<TaskFile
 }
 
 /** Puts saved weights into a module of the same form. */
-export function restoreState(module: Module, state: TaskFile["state"]): void {
+export function restoreState(module: AnyModule, state: TaskFile["state"]): void {
   const tensors = Object.entries(state).map(([name, { data, shape }]): [string, HostTensor] => [
     name,
     new HostTensor(data as Float32Array | Int32Array, shape),

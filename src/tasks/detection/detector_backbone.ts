@@ -6,7 +6,7 @@ import { ImageEncoder } from "../../backbones/image_encoder.js";
 import { createImageBackbone, type ImageInput } from "../../backbones/index.js";
 import { OnnxImageEncoder } from "../../backbones/onnx_image_encoder.js";
 import { ConfigurationError } from "../../errors.js";
-import { decodeOnnx } from "../../onnx/index.js";
+import { decodeModel } from "../../onnx/format/decode.js";
 import type { DetectorBackbone } from "./object_detector_options.js";
 
 /** A backbone with the file that it comes from, to travel with a saved task. */
@@ -43,7 +43,8 @@ export function onnxDetectorBackbone(
   onnx: Uint8Array,
   input: DetectorBackbone["input"],
 ): ResolvedBackbone {
-  return { name, onnx, input, pretrained: true, module: new OnnxImageEncoder(decodeOnnx(onnx)) };
+  const model = decodeModel(onnx, { source: name, ownsBytes: true, external: [] });
+  return { name, onnx, input, pretrained: true, module: new OnnxImageEncoder(model) };
 }
 
 function fromFolder(folder: string): ResolvedBackbone {

@@ -16,3 +16,6 @@ export {
   type TrueBoxes,
 } from "./mean_average_precision.js";
 export * from "./object_detection_data.js";
+export { ObjectDetector } from "./object_detector.js";
+export type { DetectorBackbone, ObjectDetectorOptions } from "./object_detector_options.js";
+export type { Detection, DetectionOptions } from "./decode_detections.js";

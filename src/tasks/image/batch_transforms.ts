@@ -5,7 +5,10 @@ import type { Generator } from "../../random.js";
 import type { ImageInput } from "../../backbones/index.js";
 
 /** Bytes 0 to 255 as float32 [batch, height, width, 3] to the range that a backbone was trained with. */
-export function normalizePixels(pixels: tf.Tensor, { rescaleFactor, mean, std }: ImageInput): tf.Tensor {
+export function normalizePixels(
+  pixels: tf.Tensor,
+  { rescaleFactor, mean, std }: Pick<ImageInput, "rescaleFactor" | "mean" | "std">,
+): tf.Tensor {
   const scale = tf.tensor1d(std.map((deviation) => rescaleFactor / deviation));
   const shift = tf.tensor1d(mean.map((average, channel) => -average / std[channel]!));
   return tf.add(tf.mul(pixels, scale), shift);

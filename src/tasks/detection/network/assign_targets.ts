@@ -35,7 +35,9 @@ export function assignTargets(
 ): Targets {
   const [batch, places, numClasses] = scores.shape;
   const rows = classIds.shape[1];
-  const classes = tf.oneHot(classIds, numClasses, 1, 0, "float32") as tf.Tensor3D;
+  // TF.js's oneHot wants at least two classes.
+  const everyClass = tf.range(0, numClasses, 1, "int32");
+  const classes = tf.cast(tf.equal(tf.expandDims(classIds, 2), everyClass), "float32") as tf.Tensor3D;
   // [batch, rows, places] from here on.
   const scoreOfClass = tf.matMul(classes, scores, false, true);
   const { iou } = overlapOf(tf.expandDims(boxes, 2), tf.expandDims(predicted, 1));
