@@ -15,6 +15,7 @@ export {
   type PrecisionRecallCurve,
   type TrueBoxes,
 } from "./mean_average_precision.js";
+export { drawDetections, type DrawnBox } from "./draw_detections.js";
 export * from "./object_detection_data.js";
 export { ObjectDetector } from "./object_detector.js";
 export type { DetectorBackbone, ObjectDetectorOptions } from "./object_detector_options.js";

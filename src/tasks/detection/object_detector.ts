@@ -11,6 +11,7 @@ import {
 } from "../../core/index.js";
 import { DataLoader, readImageSize, type Dataset, type ImageSource } from "../../data/index.js";
 import { letterbox, unplacePoint } from "../../data/image/placement.js";
+import { writeFileAtomically } from "../../atomic_write.js";
 import { fromHost } from "../../engine/index.js";
 import { ConfigurationError } from "../../errors.js";
 import type { HostTensor } from "../../host_tensor.js";
@@ -36,6 +37,7 @@ import {
   type DetectionRecord,
   type DetectionSample,
 } from "./detection_dataset.js";
+import { drawDetections } from "./draw_detections.js";
 import { MeanAveragePrecision, type MeanAveragePrecisionResult } from "./mean_average_precision.js";
 import { decodeBoxes } from "./network/box_tensors.js";
 import type { HeadOutput } from "./network/detection_head.js";
@@ -258,6 +260,17 @@ export class ObjectDetector extends LightningModule<tf.Tensor, HeadOutput> imple
       }
     }
     return single ? found[0]! : found;
+  }
+
+  /**
+   * Draws detections on their picture.
+   *
+   * @param path where the PNG is written; its folder must exist
+   * @throws DataError as `decodeImage` does
+   * @throws CheckpointError `ERR_FILE_WRITE`
+   */
+  async draw(image: ImageSource, detections: readonly Detection[], path: string): Promise<void> {
+    await writeFileAtomically(path, await drawDetections(image, detections));
   }
 
   /** Writes the task to one file: weights, labels and preprocessing; data only, no code. @throws CheckpointError */
