@@ -4,7 +4,7 @@ import { basename, join, resolve } from "node:path";
 import { parseImageInput } from "../../backbones/huggingface_image_input.js";
 import { ImageEncoder } from "../../backbones/image_encoder.js";
 import { createImageBackbone, type ImageInput } from "../../backbones/index.js";
-import { OnnxImageEncoder } from "../../backbones/onnx_image_encoder.js";
+import { OnnxMapEncoder } from "../../backbones/onnx_map_encoder.js";
 import { ConfigurationError } from "../../errors.js";
 import { decodeModel } from "../../onnx/format/decode.js";
 import type { DetectorBackbone } from "./object_detector_options.js";
@@ -44,7 +44,7 @@ export function onnxDetectorBackbone(
   input: DetectorBackbone["input"],
 ): ResolvedBackbone {
   const model = decodeModel(onnx, { source: name, ownsBytes: true, external: [] });
-  return { name, onnx, input, pretrained: true, module: new OnnxImageEncoder(model) };
+  return { name, onnx, input, pretrained: true, module: new OnnxMapEncoder(model) };
 }
 
 function fromFolder(folder: string): ResolvedBackbone {

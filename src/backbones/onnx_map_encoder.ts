@@ -13,7 +13,7 @@ interface Tap extends FeatureInfo {
 }
 
 /** The parameters have the names of the file's initializers. */
-export class OnnxImageEncoder extends ImageEncoder {
+export class OnnxMapEncoder extends ImageEncoder {
   readonly featureInfo: readonly FeatureInfo[];
   readonly numFeatures: number;
   readonly model: OnnxModule;
