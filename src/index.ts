@@ -85,6 +85,7 @@ export {
   type ImageBackboneEntry,
   type ImageBackboneName,
   type ImageInput,
+  type PixelNormalization,
   loadImageBackbone,
   type LoadImageBackboneOptions,
   snapshotDownload,
@@ -160,5 +161,6 @@ export {
   type ContactSheetOptions,
 } from "./tasks/image/contact_sheet.js";
 export * from "./tasks/audio/index.js";
+export * from "./tasks/detection/index.js";
 /** The TensorFlow.js that Kindling records with: use this one, so that there is only one. */
 export * as tf from "@tensorflow/tfjs-core";

@@ -5,15 +5,19 @@ import { ConfigurationError, type OnnxError } from "../errors.js";
 import type { HostTensor } from "../host_tensor.js";
 import type { Module } from "../nn/index.js";
 
-/** How pictures become a backbone's input; names follow Hugging Face's `preprocessor_config.json`. */
-export interface ImageInput extends ImageGeometry {
-  readonly interpolation: Interpolation;
+/** From bytes to the numbers that a network was trained with; names follow Hugging Face's `preprocessor_config.json`. */
+export interface PixelNormalization {
   /** Bytes 0 to 255 are multiplied by this before `mean` and `std` apply. */
   readonly rescaleFactor: number;
   readonly mean: readonly [number, number, number];
   readonly std: readonly [number, number, number];
   /** The order in which the network takes red, green and blue, which `mean` and `std` come before. Default: `rgb`. */
   readonly channelOrder?: "rgb" | "bgr";
+}
+
+/** How pictures become a backbone's input. */
+export interface ImageInput extends ImageGeometry, PixelNormalization {
+  readonly interpolation: Interpolation;
 }
 
 /** A backbone that trains: an architecture written with `nn`, or an imported ONNX model. */

@@ -5,6 +5,7 @@ export type {
   ImageBackbone,
   ImageInput,
   OnnxFace,
+  PixelNormalization,
   TrainableBackbone,
 } from "./image_backbone.js";
 export { IMAGENET_NORMALIZATION, inputSize } from "./image_backbone.js";

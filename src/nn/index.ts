@@ -5,6 +5,7 @@ export type { LoadStateOptions, LoadStateResult } from "./state_dict.js";
 export { Flatten, Identity, ModuleList, Sequential } from "./containers.js";
 export { hasRunningStatistics, type RunningStatistics } from "./running_statistics.js";
 export { computeGradients } from "./autograd.js";
+export { noGrad } from "./tape.js";
 export * as init from "./init.js";
 
 export { Linear, type LinearOptions } from "./layers/linear.js";

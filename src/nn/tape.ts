@@ -18,7 +18,7 @@ interface TapeNode {
 interface Taping {
   startTape(): void;
   endTape(): void;
-  readonly state: { activeTape: TapeNode[] | null; readonly gradientDepth: number };
+  readonly state: { activeTape: TapeNode[] | null; readonly gradientDepth: number; kernelDepth: number };
 }
 
 /** A node with the names of those of its inputs that gradients flow into. */
@@ -63,6 +63,21 @@ export function valueAndGradients(
       for (const { saved = [] } of tape) for (const tensor of saved) tensor.dispose();
       taping.state.activeTape = null;
     }
+  }
+}
+
+/**
+ * Runs `f` without noting it for gradients, as PyTorch's `no_grad` does: what it gives counts as constant.
+ *
+ * @param f synchronous
+ */
+export function noGrad<T>(f: () => T): T {
+  const { state } = tf.engine() as unknown as Taping;
+  state.kernelDepth++; // TF.js notes nothing that happens within a kernel
+  try {
+    return f();
+  } finally {
+    state.kernelDepth--;
   }
 }
 

@@ -1,5 +1,5 @@
 /** Decodes an image file to RGB bytes, resized on the way. */
-import { imageFromPixels, imageFromRaw, type Image } from "./image.js";
+import { imageFromPixels, imageFromRaw, type Image, type Size } from "./image.js";
 import { explainDecodeError } from "./decode_error.js";
 import { download, type DownloadOptions } from "./download.js";
 import { applyGeometry, checkGeometry, finishGeometry, sharpResize, type ImageGeometry } from "./geometry.js";
@@ -53,18 +53,35 @@ export async function decodeImage(source: ImageSource, options: DecodeOptions = 
  * @throws DataError as `decodeImage` does
  */
 export async function checkImageHeader(source: ImageSource, options: DecodeOptions = {}): Promise<void> {
-  const { maxPixels = DEFAULT_MAX_PIXELS } = options;
   const resolved = resolveSource(source);
-  if (resolved.kind === "url") return;
+  if (resolved.kind !== "url") await sizeOf(resolved, resolved, options);
+}
+
+/**
+ * The pixels of a picture as it is seen, its EXIF orientation applied. Only the header is read; what is remote is fetched.
+ *
+ * @throws DataError as `decodeImage` does
+ */
+export async function readImageSize(source: ImageSource, options: DecodeOptions = {}): Promise<Size> {
+  const named = resolveSource(source);
+  return sizeOf(await fetchRemote(named, options), named, options);
+}
+
+async function sizeOf(
+  resolved: LocalSource,
+  named: ResolvedSource,
+  { maxPixels = DEFAULT_MAX_PIXELS }: DecodeOptions,
+): Promise<Size> {
   if (resolved.kind === "pixels") {
-    imageFromPixels(resolved.pixels);
-    return;
+    const { width, height } = imageFromPixels(resolved.pixels);
+    return { width, height };
   }
   try {
-    const { width, height } = await openWithSharp(resolved, maxPixels).metadata();
+    const { width, height, autoOrient } = await openWithSharp(resolved, maxPixels).metadata();
     if (width * height > maxPixels) throw new Error("Input image exceeds pixel limit");
+    return { width: autoOrient.width, height: autoOrient.height };
   } catch (cause) {
-    throw await explainDecodeError(resolved, resolved, maxPixels, cause);
+    throw await explainDecodeError(resolved, named, maxPixels, cause);
   }
 }
 

@@ -1,5 +1,5 @@
 /** Pictures: decoding, geometry, transforms, datasets. */
-export { checkImageHeader, decodeImage, type DecodeOptions } from "./decode.js";
+export { checkImageHeader, readImageSize, decodeImage, type DecodeOptions } from "./decode.js";
 export {
   applyGeometry,
   centerCropImage,

@@ -2,12 +2,12 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { HostTensor } from "../../host_tensor.js";
 import type { Generator } from "../../random.js";
-import type { ImageInput } from "../../backbones/index.js";
+import type { PixelNormalization } from "../../backbones/index.js";
 
 /** Bytes 0 to 255 as float32 [batch, height, width, 3] to the range that a backbone was trained with. */
 export function normalizePixels(
   pixels: tf.Tensor,
-  { rescaleFactor, mean, std, channelOrder }: ImageInput,
+  { rescaleFactor, mean, std, channelOrder }: PixelNormalization,
 ): tf.Tensor {
   const scale = tf.tensor1d(std.map((deviation) => rescaleFactor / deviation));
   const shift = tf.tensor1d(mean.map((average, channel) => -average / std[channel]!));

@@ -1,0 +1,61 @@
+/** An ONNX image model as an encoder with maps at several scales, found by their sizes. */
+import * as tf from "@tensorflow/tfjs-core";
+import { ConfigurationError } from "../errors.js";
+import { OnnxModule, type OnnxModel } from "../onnx/index.js";
+import { ImageEncoder, type FeatureInfo } from "./image_encoder.js";
+
+/** Side of the picture that is sent through to see the sizes of all tensors. */
+const PROBE = 64;
+const STRIDES = [4, 8, 16, 32];
+
+interface Tap extends FeatureInfo {
+  readonly name: string;
+}
+
+/** The parameters have the names of the file's initializers. */
+export class OnnxMapEncoder extends ImageEncoder {
+  readonly featureInfo: readonly FeatureInfo[];
+  readonly numFeatures: number;
+  readonly model: OnnxModule;
+  readonly #taps: readonly Tap[];
+
+  /** @throws ConfigurationError `ERR_BACKBONE_MAPS` for a model whose maps have none of the strides 4, 8, 16 and 32 */
+  constructor(model: OnnxModel) {
+    super();
+    this.#taps = findTaps(model);
+    this.featureInfo = this.#taps.map(({ stride, channels }) => ({ stride, channels }));
+    this.numFeatures = this.#taps.at(-1)!.channels;
+    this.model = new OnnxModule(model, { outputs: this.#taps.map(({ name }) => name) });
+  }
+
+  override featureMaps(pixels: tf.Tensor): tf.Tensor[] {
+    const outputs = this.model.forward(tf.transpose(pixels, [0, 3, 1, 2]));
+    return this.#taps.map(({ name }) => tf.transpose(outputs[name]!, [0, 2, 3, 1]));
+  }
+
+  override forwardFeatures(pixels: tf.Tensor): tf.Tensor {
+    return this.featureMaps(pixels).at(-1)!;
+  }
+}
+
+/** The last map of each stride, in the order in which the nodes run. */
+function findTaps(model: OnnxModel): Tap[] {
+  const names = model.graph.nodes.flatMap(({ outputs }) => outputs.filter((name) => name !== ""));
+  const whole = new OnnxModule(model, { outputs: names });
+  const shapes = tf.tidy(() =>
+    Object.entries(whole.forward(tf.zeros([1, 3, PROBE, PROBE]))).map(([name, { shape, dtype }]) => {
+      return { name, shape, isMap: shape.length === 4 && dtype === "float32" };
+    }),
+  );
+  const taps = STRIDES.flatMap((stride): Tap[] => {
+    const side = PROBE / stride;
+    const last = shapes.findLast(({ shape, isMap }) => isMap && shape[2] === side && shape[3] === side);
+    return last === undefined ? [] : [{ name: last.name, stride, channels: last.shape[1]! }];
+  });
+  if (taps.length > 0) return taps;
+  throw new ConfigurationError(
+    "ERR_BACKBONE_MAPS",
+    `The model ${model.graph.name} gives no maps of features: for pictures of ${PROBE} by ${PROBE} pixels, no tensor ` +
+      `[batch, channels, height, width] has a side of ${STRIDES.map((stride) => PROBE / stride).join(", ")}.`,
+  );
+}

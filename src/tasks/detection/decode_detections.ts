@@ -1,0 +1,77 @@
+/** From what a detector says of all places to the boxes that it finds. */
+import { nms, type Box } from "./boxes.js";
+
+/** One thing that was found. */
+export interface Detection {
+  label: string;
+  /** 0 to 1. */
+  score: number;
+  classId: number;
+  /** In the pixels of the picture. */
+  box: Box;
+}
+
+/** Which detections count. */
+export interface DetectionOptions {
+  /** The least score, 0 to 1. Default: 0.3. */
+  threshold?: number;
+  /** Of two boxes of a class that overlap by more (intersection over union, 0 to 1) the better stays. Default: 0.6. */
+  iou?: number;
+  /** The most detections of a picture. Default: 100. */
+  maxDetections?: number;
+}
+
+/** Boxes of one picture that may be found, best first. */
+export interface Candidates {
+  /** [xmin, ymin, xmax, ymax] of each in pixels of the input. */
+  boxes: Float32Array;
+  scores: Float32Array;
+  classIds: Int32Array;
+}
+
+/** So many places go into the suppression at most. */
+const MOST_CANDIDATES = 1000;
+
+/**
+ * The detections of one picture.
+ *
+ * @param scores 0 to 1, [places, classes]
+ * @param boxes in pixels of the input, [places, 4]
+ */
+export function selectDetections(
+  scores: Float32Array,
+  boxes: Float32Array,
+  { threshold = 0.3, iou = 0.6, maxDetections = 100 }: DetectionOptions = {},
+): Candidates {
+  const numClasses = scores.length / (boxes.length / 4);
+  const above: number[] = [];
+  scores.forEach((score, i) => {
+    if (score >= threshold) above.push(i);
+  });
+  above.sort((i, j) => scores[j]! - scores[i]!);
+  const best = take(scores, boxes, numClasses, above.slice(0, MOST_CANDIDATES));
+  const kept = nms(best.boxes, best.scores, iou, { classes: best.classIds, limit: maxDetections });
+  return {
+    boxes: Float32Array.from(kept.flatMap((i) => [...best.boxes.subarray(4 * i, 4 * i + 4)])),
+    scores: Float32Array.from(kept, (i) => best.scores[i]!),
+    classIds: Int32Array.from(kept, (i) => best.classIds[i]!),
+  };
+}
+
+function take(
+  scores: Float32Array,
+  boxes: Float32Array,
+  numClasses: number,
+  chosen: readonly number[],
+): Candidates {
+  const taken = new Float32Array(4 * chosen.length);
+  chosen.forEach((i, at) => {
+    const place = Math.floor(i / numClasses);
+    taken.set(boxes.subarray(4 * place, 4 * place + 4), 4 * at);
+  });
+  return {
+    boxes: taken,
+    scores: Float32Array.from(chosen, (i) => scores[i]!),
+    classIds: Int32Array.from(chosen, (i) => i % numClasses),
+  };
+}

@@ -1,0 +1,129 @@
+/** From annotations to the parts of a detection data set: classes, splits, and what is to be said of them. */
+import { compareNaturally, randomSplit } from "../../data/index.js";
+import { ConfigurationError, DataError, describeChoices } from "../../errors.js";
+import { nameOfSource } from "../image/image_sources.js";
+import type { CheckedImage } from "./annotations/check.js";
+import type { DetectionRecord } from "./detection_dataset.js";
+
+export const LABELED_PARTS = ["train", "val", "test"] as const;
+export type LabeledPart = (typeof LABELED_PARTS)[number];
+
+/** The parts of a data set. */
+export type DetectionPart = LabeledPart | "predict";
+
+export type CheckedParts = Partial<Record<LabeledPart, CheckedImage[]>>;
+
+/** A picture or box that was left out or cut off, and why. */
+export interface SkippedAnnotation {
+  part: LabeledPart;
+  error: DataError;
+}
+
+/** Boxes by part and class. */
+export type BoxCounts = Partial<Record<LabeledPart, Record<string, number>>>;
+
+const LISTED = 10;
+/** A class in fewer pictures than this share of all is shown more often. */
+const RARE = 0.3;
+
+/** Every class that occurs, in natural order. */
+export function collectLabels(images: readonly CheckedImage[]): string[] {
+  return [...new Set(images.flatMap(({ boxes }) => boxes.map(({ label }) => label)))].sort(compareNaturally);
+}
+
+/** @throws DataError `ERR_UNKNOWN_CLASS` for a class that is not among the labels */
+export function recordOf(
+  { image, boxes, width, height, annotation }: CheckedImage,
+  part: DetectionPart,
+  labels: readonly string[],
+): DetectionRecord {
+  const ids = new Map(labels.map((label, id) => [label, id]));
+  return {
+    image,
+    width,
+    height,
+    boxes: boxes.map(({ label, ...box }, i) => {
+      const classId = ids.get(label);
+      if (classId !== undefined) return { ...box, classId };
+      const path = annotation ?? nameOfSource(image, i);
+      throw new DataError(
+        "ERR_UNKNOWN_CLASS",
+        `${path} in \`${part}\` has a box of the class ${JSON.stringify(label)}, which is not in the training part or in ` +
+          `\`labels\`. ${describeChoices(label, labels)}`,
+        { path },
+      );
+    }),
+  };
+}
+
+/** Takes the validation and test parts from the training part. @throws ConfigurationError `ERR_PARTS`, `ERR_SPLIT` */
+export function splitParts(
+  parts: CheckedParts,
+  { valSplit, testSplit, seed }: { valSplit?: number; testSplit?: number; seed: number },
+): CheckedParts {
+  const result = { ...parts };
+  const total = parts.train?.length ?? 0;
+  for (const [part, share] of [
+    ["test", testSplit],
+    ["val", valSplit],
+  ] as const) {
+    if (share === undefined) continue;
+    if (parts[part] !== undefined)
+      throw new ConfigurationError("ERR_PARTS", `Give \`${part}\` or \`${part}Split\`, not both.`);
+    const { train } = result;
+    if (train === undefined) {
+      const message = `\`${part}Split\` takes pictures from \`train\`, which is not given.`;
+      throw new ConfigurationError("ERR_PARTS", message);
+    }
+    const count = share > 0 && share < 1 ? Math.max(1, Math.round(share * total)) : share;
+    const split = randomSplit(train.length, count, seed);
+    result[part] = split.held.map((i) => train[i]!);
+    result.train = split.train.map((i) => train[i]!);
+  }
+  return result;
+}
+
+/** @throws DataError `ERR_NO_BOXES` where a training part has pictures, and not one box in them */
+export function requireBoxes({ train }: Partial<Record<DetectionPart, readonly DetectionRecord[]>>): void {
+  if (train === undefined || train.some(({ boxes }) => boxes.length > 0)) return;
+  throw new DataError(
+    "ERR_NO_BOXES",
+    `None of the ${train.length} training pictures has a box: there is nothing to learn. Check that the annotations belong ` +
+      "to these pictures.",
+  );
+}
+
+/** How often each picture is drawn: the square root of RARE over the share of pictures with its rarest class, at least 1. */
+export function repeatFactors(records: readonly DetectionRecord[], numClasses: number): number[] {
+  const withClass = new Array<number>(numClasses).fill(0);
+  const classes = records.map(({ boxes }) => [...new Set(boxes.map(({ classId }) => classId))]);
+  for (const classId of classes.flat()) withClass[classId]!++;
+  const factors = withClass.map((count) => Math.max(1, Math.sqrt((RARE * records.length) / count)));
+  return classes.map((ids) => Math.max(1, ...ids.map((id) => factors[id]!)));
+}
+
+/** What a user should know about the data, a sentence each. */
+export function warningsOf(counts: BoxCounts, skipped: readonly SkippedAnnotation[]): string[] {
+  const warnings = LABELED_PARTS.flatMap((part) =>
+    Object.entries(counts[part] ?? {}).flatMap(([label, count]) =>
+      count > 0 ? [] : [`No picture in \`${part}\` has a box of the class ${JSON.stringify(label)}.`],
+    ),
+  );
+  if (skipped.length === 0) return warnings;
+  const first = skipped[0]!.error.message;
+  return [...warnings, `${skipped.length} pictures or boxes were left out or cut off. The first: ${first}`];
+}
+
+/** One error for everything that cannot be used. */
+export function problemsError(problems: readonly DataError[]): DataError {
+  const first = problems[0]!;
+  const { code, path, row } = first;
+  const list = problems.slice(0, LISTED).map(({ message }) => `  ${message}`);
+  if (problems.length > LISTED) list.push(`  and ${problems.length - LISTED} more`);
+  const what = problems.length === 1 ? "One picture or box" : `${problems.length} pictures or boxes`;
+  return new DataError(
+    code,
+    `${what} cannot be used. Mend them, or leave them out with onBadSample: "skip".\n${list.join("\n")}`,
+    { ...(path !== undefined && { path }), ...(row !== undefined && { row }), cause: first },
+  );
+}

@@ -1,0 +1,22 @@
+/** Object detection: data, boxes and metrics. */
+export { boxIou, nms, type Box, type BoxArray, type BoxFormat } from "./boxes.js";
+export type {
+  DetectionAugmentation,
+  DetectionBatch,
+  DetectionDataset,
+  DetectionRecord,
+  DetectionSample,
+} from "./detection_dataset.js";
+export {
+  MeanAveragePrecision,
+  type DetectedBoxes,
+  type MeanAveragePrecisionOptions,
+  type MeanAveragePrecisionResult,
+  type PrecisionRecallCurve,
+  type TrueBoxes,
+} from "./mean_average_precision.js";
+export { drawDetections, type DrawnBox } from "./draw_detections.js";
+export * from "./object_detection_data.js";
+export { ObjectDetector } from "./object_detector.js";
+export type { DetectorBackbone, ObjectDetectorOptions } from "./object_detector_options.js";
+export type { Detection, DetectionOptions } from "./decode_detections.js";

@@ -1,0 +1,288 @@
+/** The data of an object detector: its parts, classes and loaders, from the formats that boxes come in. */
+import { DataModule, type Stage } from "../../core/data_module.js";
+import { DataLoader, MemoryBudget, WeightedRandomSampler, type ImageSource } from "../../data/index.js";
+import { ConfigurationError } from "../../errors.js";
+import { getGlobalSeed } from "../../random.js";
+import { resolveInputs } from "../image/image_inputs.js";
+import type { AnnotationScan } from "./annotations/annotated_image.js";
+import { readArrays } from "./annotations/arrays.js";
+import { readBoxTable } from "./annotations/box_table.js";
+import { checkAnnotations } from "./annotations/check.js";
+import { readCoco } from "./annotations/coco.js";
+import { readAnnotatedFolder } from "./annotations/folders.js";
+import { readVoc } from "./annotations/voc.js";
+import { readYolo, readYoloData } from "./annotations/yolo.js";
+import { checkBoxFormat } from "./boxes.js";
+import type {
+  AnnotatedFoldersOptions,
+  BoxArraysOptions,
+  BoxTablesOptions,
+  CocoOptions,
+  ObjectDetectionDataOptions,
+  VocOptions,
+  YoloOptions,
+} from "./detection_data_options.js";
+import {
+  collateDetections,
+  DetectionDataset,
+  type DetectionAugmentation,
+  type DetectionBatch,
+  type DetectionRecord,
+  type DetectionSample,
+} from "./detection_dataset.js";
+
+import {
+  collectLabels,
+  LABELED_PARTS,
+  problemsError,
+  recordOf,
+  repeatFactors,
+  requireBoxes,
+  splitParts,
+  warningsOf,
+  type CheckedParts,
+  type DetectionPart,
+  type LabeledPart,
+  type SkippedAnnotation,
+} from "./detection_parts.js";
+
+export type * from "./detection_data_options.js";
+export type { DetectionPart, SkippedAnnotation };
+
+/** How a task wants its pictures. */
+export interface DetectionPreprocessing {
+  /** Side of the square, in pixels. */
+  imageSize: number;
+  /** Of training pictures. Default: none. */
+  augmentation?: DetectionAugmentation | undefined;
+}
+
+const DEFAULT_BATCH_SIZE = 8;
+const SMALLEST_DEFAULT_BATCH_SIZE = 2;
+const DEFAULT_CACHE_BYTES = 2 ** 30;
+const DEFAULT_IMAGE_SIZE = 320;
+
+/**
+ * Pictures with boxes. Annotations are read and compared with their pictures when the data are made; pictures are decoded
+ * when they are first needed, and kept in memory where they fit. What a task wants of them comes through
+ * `attachPreprocessing`.
+ */
+export class ObjectDetectionData extends DataModule {
+  /** The classes in the order of their ids. */
+  readonly labels: readonly string[];
+  readonly batchSize: number;
+  /** What was left out or cut off, with `onBadSample: "skip"`. */
+  readonly skipped: readonly SkippedAnnotation[];
+  readonly warnings: string[] = [];
+  readonly #options: ObjectDetectionDataOptions;
+  readonly #records: Partial<Record<DetectionPart, DetectionRecord[]>> = {};
+  readonly #datasets = new Map<DetectionPart, DetectionDataset>();
+  #preprocessing: DetectionPreprocessing;
+  #budget: MemoryBudget;
+
+  private constructor(
+    parts: CheckedParts,
+    skipped: readonly SkippedAnnotation[],
+    labels: readonly string[],
+    options: ObjectDetectionDataOptions,
+  ) {
+    super();
+    const { imageSize = DEFAULT_IMAGE_SIZE, onWarning } = options;
+    this.#options = options;
+    this.labels = labels;
+    this.skipped = skipped;
+    const split = splitParts(parts, { ...options, seed: options.seed ?? getGlobalSeed() });
+    for (const part of LABELED_PARTS) {
+      const images = split[part];
+      if (images !== undefined) this.#records[part] = images.map((image) => recordOf(image, part, labels));
+    }
+    requireBoxes(this.#records);
+    this.batchSize = options.batchSize ?? defaultBatchSize(this.#records.train?.length);
+    this.#preprocessing = { imageSize };
+    this.#budget = this.#newBudget();
+    this.warnings.push(...warningsOf(this.counts, skipped));
+    for (const warning of this.warnings) onWarning?.(warning);
+  }
+
+  /**
+   * Pascal VOC: XML files, one a picture.
+   *
+   * @throws DataError as listed in `docs/detection.md`
+   * @throws ConfigurationError `ERR_PARTS`, `ERR_SPLIT`
+   */
+  static fromVoc(options: VocOptions): Promise<ObjectDetectionData> {
+    return ObjectDetectionData.#collect(options, readVoc);
+  }
+
+  /** COCO: one JSON file a part; crowds are honoured. @throws DataError, ConfigurationError as `fromVoc` */
+  static fromCoco(options: CocoOptions): Promise<ObjectDetectionData> {
+    return ObjectDetectionData.#collect(options, readCoco);
+  }
+
+  /**
+   * YOLO: text files, one a picture, with a `data.yaml` or the classes as `labels`.
+   *
+   * @throws DataError, ConfigurationError as `fromVoc`; `ERR_LABELS_MISSING` where nothing names the classes
+   */
+  static async fromYolo(options: YoloOptions): Promise<ObjectDetectionData> {
+    const named = options.data === undefined ? undefined : await readYoloData(options.data);
+    const labels = options.labels ?? named?.names;
+    if (labels === undefined) {
+      throw new ConfigurationError(
+        "ERR_LABELS_MISSING",
+        "YOLO's labels are numbers: give the classes' names as `labels`, or a `data.yaml` as `data`.",
+      );
+    }
+    return ObjectDetectionData.#collect({ ...named?.parts, ...options }, (part) => readYolo(part, labels));
+  }
+
+  /** CSV files with a row for each box. @throws DataError, ConfigurationError as `fromVoc`; `ERR_BOX_FORMAT` */
+  static fromCsv(options: BoxTablesOptions): Promise<ObjectDetectionData> {
+    checkBoxFormat(options.boxFormat ?? "xyxy");
+    return ObjectDetectionData.#collect(options, (part) => readBoxTable(part, options));
+  }
+
+  /** Folders whose layout is recognised: see `docs/detection.md`. @throws DataError, ConfigurationError as `fromVoc` */
+  static fromFolders(options: AnnotatedFoldersOptions): Promise<ObjectDetectionData> {
+    return ObjectDetectionData.#collect(options, readAnnotatedFolder);
+  }
+
+  /** Pictures and boxes in memory. @throws DataError, ConfigurationError as `fromVoc`; `ERR_TARGETS`, `ERR_BOX_FORMAT` */
+  static fromArrays(options: BoxArraysOptions): Promise<ObjectDetectionData> {
+    const { boxFormat = "xyxy", labels } = options;
+    checkBoxFormat(boxFormat);
+    return ObjectDetectionData.#collect(options, (part, name) =>
+      Promise.resolve(readArrays(name, part, { boxFormat, labels })),
+    );
+  }
+
+  get numClasses(): number {
+    return this.labels.length;
+  }
+
+  /** How many boxes of each class each part has. */
+  get counts(): Partial<Record<DetectionPart, Record<string, number>>> {
+    return Object.fromEntries(
+      LABELED_PARTS.flatMap((part) => {
+        const records = this.#records[part];
+        if (records === undefined) return [];
+        const counts = this.labels.map((label) => [label, 0] as [string, number]);
+        for (const { boxes } of records) for (const { classId } of boxes) counts[classId]![1]++;
+        return [[part, Object.fromEntries(counts)]];
+      }),
+    );
+  }
+
+  /** How pictures are prepared: as the task has asked, with what was given to these data. */
+  get preprocessing(): DetectionPreprocessing {
+    return this.#preprocessing;
+  }
+
+  /** Called by the task. What was decoded for another preparation is forgotten. */
+  attachPreprocessing(preprocessing: DetectionPreprocessing): void {
+    const { imageSize = preprocessing.imageSize, augmentation = preprocessing.augmentation } = this.#options;
+    this.#preprocessing = { imageSize, ...(augmentation !== false && { augmentation }) };
+    this.#budget = this.#newBudget();
+    this.#datasets.clear();
+  }
+
+  /** A part's pictures with their boxes, in the order of the part. */
+  records(part: DetectionPart): readonly DetectionRecord[] {
+    return this.#records[part] ?? [];
+  }
+
+  /** A part as samples. */
+  dataset(part: DetectionPart): DetectionDataset | undefined {
+    const records = this.#records[part];
+    const known = this.#datasets.get(part);
+    if (records === undefined || known !== undefined) return known;
+    const { imageSize, augmentation } = this.#preprocessing;
+    const dataset = new DetectionDataset(records, {
+      imageSize,
+      augmentation: part === "train" ? augmentation : undefined,
+      budget: this.#budget,
+      decode: this.#options,
+    });
+    this.#datasets.set(part, dataset);
+    return dataset;
+  }
+
+  /** Pictures for `trainer.predict`. @throws DataError `ERR_NO_IMAGES`, `ERR_IMAGE_…` */
+  override async setup(stage: Stage): Promise<void> {
+    const { predict } = this.#options as AnnotatedFoldersOptions;
+    if (stage !== "predict" || predict === undefined || this.#records.predict !== undefined) return;
+    const { sources } = await resolveInputs(predict);
+    const unlabeled = sources.map((image: ImageSource) => ({ image, boxes: [] }));
+    const { images, problems } = await checkAnnotations(unlabeled, this.#options);
+    if (problems.length > 0 && this.#options.onBadSample !== "skip") throw problemsError(problems);
+    this.#records.predict = images.map((image) => recordOf(image, "predict", this.labels));
+  }
+
+  override trainDataloader(): DataLoader<DetectionSample, DetectionBatch> | undefined {
+    return this.#loader("train");
+  }
+
+  override valDataloader(): DataLoader<DetectionSample, DetectionBatch> | undefined {
+    return this.#loader("val");
+  }
+
+  override testDataloader(): DataLoader<DetectionSample, DetectionBatch> | undefined {
+    return this.#loader("test");
+  }
+
+  override predictDataloader(): DataLoader<DetectionSample, DetectionBatch> | undefined {
+    return this.#loader("predict");
+  }
+
+  #loader(part: DetectionPart): DataLoader<DetectionSample, DetectionBatch> | undefined {
+    const dataset = this.dataset(part);
+    if (dataset === undefined) return undefined;
+    const isTrain = part === "train";
+    const { seed, balanceClasses = false } = this.#options;
+    const sampler =
+      isTrain && balanceClasses
+        ? new WeightedRandomSampler(repeatFactors(dataset.records, this.numClasses), {
+            numSamples: dataset.length,
+          })
+        : undefined;
+    return new DataLoader(dataset, {
+      batchSize: this.batchSize,
+      shuffle: isTrain && sampler === undefined,
+      sampler,
+      dropLast: isTrain && dataset.length > this.batchSize,
+      seed,
+      collate: collateDetections,
+    });
+  }
+
+  #newBudget(): MemoryBudget {
+    return new MemoryBudget(this.#options.cacheBytes ?? DEFAULT_CACHE_BYTES);
+  }
+
+  static async #collect<Part>(
+    options: ObjectDetectionDataOptions & Partial<Record<LabeledPart, Part>>,
+    read: (part: Part, name: LabeledPart) => Promise<AnnotationScan>,
+  ): Promise<ObjectDetectionData> {
+    const parts: CheckedParts = {};
+    const skipped: SkippedAnnotation[] = [];
+    let listed: readonly string[] | undefined;
+    for (const part of LABELED_PARTS) {
+      const given = options[part];
+      if (given === undefined) continue;
+      const scan = await read(given, part);
+      const checked = await checkAnnotations(scan.images, options);
+      parts[part] = checked.images;
+      skipped.push(...[...scan.problems, ...checked.problems].map((error) => ({ part, error })));
+      listed ??= scan.labels;
+    }
+    if (skipped.length > 0 && options.onBadSample !== "skip")
+      throw problemsError(skipped.map(({ error }) => error));
+    const labels = options.labels ?? listed ?? collectLabels(parts.train ?? parts.val ?? parts.test ?? []);
+    return new ObjectDetectionData(parts, skipped, labels, options);
+  }
+}
+
+function defaultBatchSize(trainLength: number | undefined): number {
+  if (trainLength === undefined) return DEFAULT_BATCH_SIZE;
+  return Math.min(DEFAULT_BATCH_SIZE, Math.max(SMALLEST_DEFAULT_BATCH_SIZE, Math.floor(trainLength / 4)));
+}

@@ -1,0 +1,50 @@
+/** What an ObjectDetector can be told, and what of it makes no sense. */
+import type { PixelNormalization } from "../../backbones/index.js";
+import { ConfigurationError } from "../../errors.js";
+import type { MapEncoder } from "./network/detector_network.js";
+import { checkImageSize } from "./network/points.js";
+import type { ObjectDetectionData } from "./object_detection_data.js";
+
+/** A backbone of one's own for detectors. */
+export interface DetectorBackbone {
+  name: string;
+  /** Gives maps at the strides 8, 16 and 32. */
+  module: MapEncoder;
+  input: PixelNormalization;
+  /** Whether its weights were loaded rather than drawn. */
+  pretrained: boolean;
+}
+
+/** Options of `ObjectDetector`. */
+export interface ObjectDetectorOptions {
+  /** Where `labels` come from, unless they are given. */
+  data?: ObjectDetectionData;
+  /** The names of the classes, in the order of their ids. */
+  labels?: readonly string[];
+  /** A name of `availableBackbones()`, a local folder in the Hugging Face layout, or a backbone of your own. */
+  backbone: string | DetectorBackbone;
+  /** The path of weights as safetensors, or `false` for random weights; see `createImageBackbone`. */
+  pretrained?: boolean | string;
+  /** Side of the square that pictures are brought to, a multiple of 32 pixels. Default: 320. */
+  imageSize?: number;
+  /** AdamW's rate after warm-up, of everything but the backbone. Default: 1e-3. */
+  learningRate?: number;
+  /** Default: 0.05. */
+  weightDecay?: number;
+}
+
+/** @throws ConfigurationError `ERR_DETECTOR_OPTION`, `ERR_IMAGE_SIZE` */
+export function checkObjectDetectorOptions(options: ObjectDetectorOptions): void {
+  const refuse = (message: string): never => {
+    throw new ConfigurationError("ERR_DETECTOR_OPTION", message);
+  };
+  const labels = options.labels ?? options.data?.labels;
+  if (labels === undefined) return refuse("An ObjectDetector needs `data` or `labels` to know its classes.");
+  if (labels.length === 0) refuse("An ObjectDetector needs at least one class to look for.");
+  if (new Set(labels).size !== labels.length) refuse(`The labels repeat themselves: ${labels.join(", ")}.`);
+  const { imageSize, learningRate, weightDecay } = options;
+  if (imageSize !== undefined) checkImageSize(imageSize);
+  for (const [name, value] of Object.entries({ learningRate, weightDecay })) {
+    if (value !== undefined && !(value >= 0)) refuse(`\`${name}\` is a number from 0 up, not ${value}.`);
+  }
+}
