@@ -129,9 +129,7 @@ describe("a length", () => {
       new Relu(),
       new MaxPool2d(2),
     );
-    const module = new FunctionModule((x: tf.Tensor) =>
-      tf.mean(network.eval().forward(x), [1, 2]),
-    );
+    const module = new FunctionModule((x: tf.Tensor) => tf.mean(network.eval().forward(x), [1, 2]));
     const dynamicAxes = { input: { 0: "batch", 1: "height", 2: "width" } };
     await exportOnnx(module, folder.file, { inputs: normals(2, 16, 24, 3), dynamicAxes });
     const runs = [[8, 8], [33, 20]].map(([height, width]) => ({ input: normals(2, height!, width!, 3) })); // prettier-ignore
