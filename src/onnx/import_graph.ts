@@ -53,11 +53,13 @@ export interface ImportedGraph {
 /**
  * @throws OnnxError `ERR_ONNX_OPERATOR` for operators that are not supported, `ERR_ONNX_GRAPH` for graphs that cannot run,
  *   `ERR_ONNX_TENSOR` for names that no tensor has
+ * @throws OnnxError `ERR_ONNX_VERSION` for a version of the operators that is not known
  * @throws ConfigurationError `ERR_ONNX_OPTION` for options without such a value, `ERR_DROPOUT`
  */
 export function importGraph(model: OnnxModel, options: OnnxOptions): ImportedGraph {
   const { features, outputs, inputs, batchNorm = "train", dropout } = options;
   checkOptions(options);
+  checkVersion(model);
   const whole = flattenModel(model);
   const wanted = features === undefined ? (outputs ?? whole.graph.outputs) : [features];
   let flat = cut(whole, inputs ?? whole.graph.inputs, wanted);
@@ -78,6 +80,19 @@ function checkOptions({ features, outputs, batchNorm = "train", dropout = 0 }: O
   throw new ConfigurationError(
     "ERR_ONNX_OPTION",
     "features and outputs both say what an ONNX model gives. Choose one of them: features for one tensor.",
+  );
+}
+
+/** The newest version of the standard's operators that is known: a later one may compute something else. */
+const LATEST_OPSET = 23;
+
+function checkVersion({ opsetImports }: OnnxModel): void {
+  const opset = opsetImports.get("") ?? 1;
+  if (opset <= LATEST_OPSET) return;
+  throw new OnnxError(
+    "ERR_ONNX_VERSION",
+    `The model is written in version ${opset} of ONNX's operators, and versions up to ${LATEST_OPSET} are known. ` +
+      "Export it in an older version, such as 17, or convert it with onnx.version_converter.",
   );
 }
 

@@ -334,6 +334,14 @@ describe("what cannot be imported or run", () => {
     );
   });
 
+  it("versions of the operators that are not known", () => {
+    const relu = { inputs: ["x"], outputs: ["y"], nodes: [node("Relu x -> y")] };
+    expect(() => new OnnxModule(model(relu, 24))).toThrow(
+      expect.objectContaining({ code: "ERR_ONNX_VERSION" }),
+    );
+    for (const opset of [7, 22]) expect(() => new OnnxModule(model(relu, opset))).not.toThrow();
+  });
+
   it("options without such a value", () => {
     const relu = model({ inputs: ["x"], outputs: ["y"], nodes: [node("Relu x -> y")] });
     const wrong = [{ batchNorm: "freeze" as "frozen" }, { features: "y", outputs: ["y"] }, { dropout: 2 }];

@@ -34,7 +34,7 @@ export function computeNode(
     throw context.unsupported(
       `its output ${missing}, ${JSON.stringify(node.outputs[missing])}, is not computed`,
     );
-  const rank = Math.max(...outputs.map(({ shape }) => shape.length));
+  const rank = Math.max(...node.outputs.map((name, i) => (name === "" ? 0 : outputs[i]!.shape.length)));
   if (rank > MAX_RANK) throw context.unsupported(`its result has ${rank} axes, and ${MAX_RANK} are the most`);
   return outputs;
 }
