@@ -1,4 +1,4 @@
-/** Reads and writes a Hugging Face `preprocessor_config.json` of an image model. */
+/** Reads a Hugging Face `preprocessor_config.json` of an image model. */
 import { ConfigurationError } from "../errors.js";
 import type { ImageInput } from "./image_backbone.js";
 
@@ -16,8 +16,7 @@ interface Size {
   width?: number;
 }
 
-/** The parts of the file that are known here. */
-export interface PreprocessorConfig {
+interface PreprocessorConfig {
   do_resize?: boolean;
   size?: Size | number;
   crop_pct?: number;
@@ -64,26 +63,6 @@ export function parseImageInput(config: unknown, path: string): ImageInput {
     rescaleFactor: options.do_rescale === false ? 1 : (options.rescale_factor ?? 1 / 255),
     mean: (normalize ? options.image_mean : undefined) ?? [0, 0, 0],
     std: (normalize ? options.image_std : undefined) ?? [1, 1, 1],
-  };
-}
-
-/**
- * The `preprocessor_config.json` of an input.
- *
- * @param normalizes whether what reads it is to rescale and normalise; if not, the model does
- */
-export function formatImageInput(input: ImageInput, normalizes: boolean): PreprocessorConfig {
-  const { resize, centerCrop, interpolation, rescaleFactor, mean, std } = input;
-  const code = Object.keys(INTERPOLATIONS).find((key) => INTERPOLATIONS[Number(key)] === interpolation);
-  return {
-    do_resize: true,
-    size: "shortestEdge" in resize ? { shortest_edge: resize.shortestEdge } : { ...resize },
-    resample: Number(code),
-    do_center_crop: centerCrop !== undefined,
-    ...(centerCrop && { crop_size: { ...centerCrop } }),
-    do_rescale: normalizes,
-    do_normalize: normalizes,
-    ...(normalizes && { rescale_factor: rescaleFactor, image_mean: [...mean], image_std: [...std] }),
   };
 }
 

@@ -8,7 +8,8 @@ export type {
   TrainableBackbone,
 } from "./image_backbone.js";
 export { IMAGENET_NORMALIZATION, inputSize } from "./image_backbone.js";
-export { formatImageInput, parseImageInput } from "./huggingface_image_input.js";
+export { formatImageInput } from "./format_image_input.js";
+export { parseImageInput } from "./huggingface_image_input.js";
 export { MobileNetV2 } from "./mobilenet_v2.js";
 export { onnxBackbone } from "./onnx_backbone.js";
 export { loadOnnxFolder } from "./onnx_folder.js";
