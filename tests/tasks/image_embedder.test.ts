@@ -125,7 +125,7 @@ describe("a classifier as an embedder", () => {
       task.predict(noise(3), { output: "logits" }),
       task.asEmbedder().predict(noise(3)),
     ]);
-    const head = tf.dot(task.head.weight as tf.Tensor2D, tf.tensor1d(embedding));
+    const head = tf.dot(task.head.weight, tf.tensor1d(embedding));
     expectNear(Float32Array.from(logits), tf.add(head, task.head.bias!).dataSync());
     expect(await task.asEmbedder({ layer: "0", pooling: "none" }).predict(noise(3))).toHaveLength(
       14 * 14 * 4,

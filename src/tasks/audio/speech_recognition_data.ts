@@ -360,7 +360,9 @@ export class SpeechRecognitionData extends DataModule {
       batchSize,
       dropLast: isTrain && dataset.length > batchSize,
       ...(this.#options.seed !== undefined && { seed: this.#options.seed }),
-      ...(isTrain && { sampler: new LengthGroupedSampler(dataset.durations(), { batchSize, shuffle: true }) }),
+      ...(isTrain && {
+        sampler: new LengthGroupedSampler(dataset.durations(), { batchSize, shuffle: true }),
+      }),
       collate: (samples) => this.#collate(samples, withTargets),
     });
     this.#loaders.set(part, loader);

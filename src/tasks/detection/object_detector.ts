@@ -61,7 +61,7 @@ type HostBatch = Pick<DetectionBatch, "input" | "boxes" | "classIds" | "index">;
 
 /** What the network says of a batch, on the device. */
 // A type and not an interface, to be a container of tensors.
-// eslint-disable-next-line @typescript-eslint/consistent-type-definitions
+
 type Predictions = {
   /** 0 to 1, [batch, places, classes] */
   scores: tf.Tensor;
@@ -435,7 +435,7 @@ function pictureLoader(
 
 /** The elements of each picture of a batch. */
 async function rowsOf(tensor: tf.Tensor): Promise<Float32Array[]> {
-  return cut(await tensor.data<"float32">(), tensor.shape[0]!);
+  return cut(await tensor.data<"float32">(), tensor.shape[0]);
 }
 
 function cut(data: Float32Array, count: number): Float32Array[] {

@@ -58,8 +58,8 @@ describe("recurrent units", () => {
       ];
       const ends = lengths.map((length) => Math.min(length, frames));
       const operation: Operation = (x, weightIh, weightHh, biasIh, biasHh, h0) => {
-        const given = { x, weightIh: weightIh!, weightHh: weightHh!, biasIh: biasIh!, biasHh: biasHh! };
-        return fusedGru({ ...given, h0: h0!, lengths: tf.tensor1d(ends, "int32") }, reverse);
+        const given = { x, weightIh: weightIh, weightHh: weightHh, biasIh: biasIh, biasHh: biasHh };
+        return fusedGru({ ...given, h0: h0, lengths: tf.tensor1d(ends, "int32") }, reverse);
       };
       const args = shapes.map((shape): Argument => ({ shape }));
       expectAgreement(operation, args, close);

@@ -51,7 +51,9 @@ describe("boxes on the host", () => {
 });
 
 describe("boxes on the device", () => {
-  beforeAll(() => engine.use());
+  beforeAll(async () => {
+    await engine.use();
+  });
 
   it("overlap as torchvision says", () => {
     const { a, b, iou, giou } = golden.overlaps;
@@ -70,7 +72,9 @@ describe("the loss of a detector", () => {
     boxes: tf.tensor3d(golden.loss.boxes, [3, 4, 4]),
     classIds: tf.tensor2d(golden.loss.classIds, [3, 4], "int32"),
   });
-  beforeAll(() => engine.use());
+  beforeAll(async () => {
+    await engine.use();
+  });
 
   it("gives places the boxes that loops in Python give them", () => {
     expect(points.count).toBe(places);

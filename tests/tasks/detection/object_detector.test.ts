@@ -79,7 +79,7 @@ let task: ObjectDetector;
 const held = rectangles(20, 2);
 
 beforeAll(async () => {
-  engine.use();
+  await engine.use();
   seedEverything(0);
   folder = mkdtempSync(join(tmpdir(), "kindling-detector-"));
   const data = await ObjectDetectionData.fromArrays({

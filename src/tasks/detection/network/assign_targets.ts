@@ -37,7 +37,7 @@ export function assignTargets(
   const rows = classIds.shape[1];
   // TF.js's oneHot wants at least two classes.
   const everyClass = tf.range(0, numClasses, 1, "int32");
-  const classes = tf.cast(tf.equal(tf.expandDims(classIds, 2), everyClass), "float32") as tf.Tensor3D;
+  const classes = tf.cast<tf.Tensor3D>(tf.equal(tf.expandDims(classIds, 2), everyClass), "float32");
   // [batch, rows, places] from here on.
   const scoreOfClass = tf.matMul(classes, scores, false, true);
   const { iou } = overlapOf(tf.expandDims(boxes, 2), tf.expandDims(predicted, 1));
@@ -54,19 +54,19 @@ export function assignTargets(
   const fit = tf.mul(tf.add(iou, TINY), isCandidate);
   const bestFit = tf.max(fit, 1, true);
   const owner = tf.oneHot(tf.argMax(fit, 1), rows, 1, 0, "float32");
-  const assigned = tf.mul(
+  const assigned = tf.mul<tf.Tensor3D>(
     tf.transpose(owner, [0, 2, 1]),
     tf.cast(tf.greater(bestFit, 0), "float32"),
-  ) as tf.Tensor3D;
+  );
   // The best aligned place of a box shall say the best overlap that the box has.
   const aligned = tf.mul(alignment, assigned);
   const quality = tf.mul(
     tf.div(aligned, tf.add(tf.max(aligned, 2, true), TINY)),
     tf.max(tf.mul(iou, assigned), 2, true),
   );
-  const weights = tf.sum(quality, 1) as tf.Tensor2D;
+  const weights = tf.sum<tf.Tensor2D>(quality, 1);
   return {
-    scores: tf.matMul(quality, classes, true, false) as tf.Tensor3D,
+    scores: tf.matMul<tf.Tensor3D>(quality, classes, true, false),
     boxes: tf.matMul(assigned, boxes, true, false),
     weights,
   };
