@@ -41,6 +41,7 @@ export { ImageEncoder, type FeatureInfo } from "./image_encoder.js";
 export { MobileNetV2 } from "./mobilenet_v2.js";
 export { MobileNetV3 } from "./mobilenet_v3.js";
 export { onnxBackbone } from "./onnx_backbone.js";
+export { OnnxImageEncoder } from "./onnx_image_encoder.js";
 export { loadOnnxFolder } from "./onnx_folder.js";
 export { createArchitecture, createImageBackbone, hasArchitecture } from "./registry.js";
 export * from "./registry/index.js";
