@@ -55,7 +55,13 @@ export {
   type SpectrogramInput,
   type Wav2Vec2ConformerOptions,
 } from "./speech_conformers.js";
-export { Wav2Vec2, type SpeechInput, type SpeechOutput, type Wav2Vec2Options } from "./wav2vec2.js";
+export {
+  Wav2Vec2,
+  type Frames,
+  type SpeechInput,
+  type SpeechOutput,
+  type Wav2Vec2Options,
+} from "./wav2vec2.js";
 export { SmallCnn } from "./small_cnn.js";
 export { VisionTransformer, vitSizes, type VisionTransformerOptions } from "./vit.js";
 export { loadWeights, type PublishedWeights, type Weights } from "./weights.js";
