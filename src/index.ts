@@ -85,6 +85,8 @@ export {
   type ImageBackboneEntry,
   type ImageBackboneName,
   type ImageInput,
+  loadImageBackbone,
+  type LoadImageBackboneOptions,
   snapshotDownload,
   type SnapshotDownloadOptions,
   type TextBackboneEntry,

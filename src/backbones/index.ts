@@ -43,7 +43,13 @@ export { MobileNetV3 } from "./mobilenet_v3.js";
 export { onnxBackbone } from "./onnx_backbone.js";
 export { OnnxImageEncoder } from "./onnx_image_encoder.js";
 export { loadOnnxFolder } from "./onnx_folder.js";
-export { createArchitecture, createImageBackbone, hasArchitecture } from "./registry.js";
+export {
+  createArchitecture,
+  createImageBackbone,
+  hasArchitecture,
+  loadImageBackbone,
+  type LoadImageBackboneOptions,
+} from "./registry.js";
 export * from "./registry/index.js";
 export { ResNet, resnet18, resnet34, resnet50, type ResNetOptions } from "./resnet.js";
 export type { FeatureExtractorOptions } from "./speech_features.js";

@@ -3,21 +3,23 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { ConfigurationError, describeChoices, HubError } from "../errors.js";
 import {
+  downloadBackbone,
   findBackboneFolder,
   openFolder,
   type BackboneFolder,
   type BackboneSourceOptions,
+  type DownloadBackboneOptions,
 } from "./backbone_folder.js";
 import { architectureOfFolder, readImageInput } from "./folder_config.js";
 import { looksLikeRepository } from "./hub/index.js";
 import type { ImageBackbone, TrainableBackbone } from "./image_backbone.js";
-import { openOnnxFolder } from "./onnx_folder.js";
+import { openOnnxFolder, readOnnxFolder } from "./onnx_folder.js";
 import { imageArchitectures } from "./registry/image_architectures.js";
 import { findBackbone, type ImageBackboneName } from "./registry/index.js";
 import { loadWeights } from "./weights.js";
 
 /**
- * A backbone with its weights, which must be on this machine: `downloadBackbone` brings them from the hub.
+ * A backbone with its weights, which must be on this machine: `loadImageBackbone` and `downloadBackbone` bring them there.
  *
  * @param name one of `availableBackbones()`, a local folder in the Hugging Face layout, or a repository on the hub as
  *   `organisation/name`, with or without `@revision`
@@ -43,10 +45,46 @@ export function createImageBackbone(
         `architectures: ${Object.keys(imageArchitectures).join(", ")}.`,
     );
   }
-  if (isArchitecture && (pretrained === false || (pretrained === undefined && entry.source === undefined)))
+  if (isArchitecture && (pretrained === false || (pretrained === undefined && describesRandom(name))))
     return createArchitecture(name);
   if (typeof pretrained === "string") return withOtherWeights(createArchitecture(name), pretrained, options);
   return fromFolder(findFolder(name, isArchitecture, options), entry === undefined ? undefined : name);
+}
+
+/** Options of `loadImageBackbone`. */
+export interface LoadImageBackboneOptions extends DownloadBackboneOptions {
+  /** As for `createImageBackbone`. */
+  pretrained?: boolean | string;
+}
+
+/**
+ * A backbone with its weights, which are downloaded if they are not on this machine.
+ *
+ * @param name as for `createImageBackbone`
+ * @throws HubError as `hubDownload` does; ConfigurationError and CheckpointError as `createImageBackbone` does
+ * @throws OnnxError `ERR_ONNX_EXTERNAL_DATA` for weights beside an ONNX file that cannot be used
+ * @example
+ * const backbone = await loadImageBackbone("dinov3_small", { onProgress: downloadProgressBar() });
+ */
+export async function loadImageBackbone(
+  name: ImageBackboneName | (string & {}),
+  { pretrained, onProgress, signal, ...options }: LoadImageBackboneOptions = {},
+): Promise<ImageBackbone> {
+  const isRandom = pretrained === false || (pretrained !== true && describesRandom(name));
+  const source = typeof pretrained === "string" ? pretrained : name;
+  if (!isRandom && !existsSync(source)) {
+    const transfer = { ...(onProgress && { onProgress }), ...(signal && { signal }) };
+    await downloadBackbone(source, { ...options, ...transfer });
+  }
+  if (isRandom || typeof pretrained === "string" || hasArchitecture(name))
+    return createImageBackbone(name, pretrained, options);
+  const found = findBackboneFolder("image", name, options);
+  return found.files.weights === "onnx" ? readOnnxFolder(found) : fromFolder(found, undefined);
+}
+
+/** Whether a name is that of an architecture that has no weights. */
+function describesRandom(name: string): boolean {
+  return hasArchitecture(name) && findBackbone("image", name)?.source === undefined;
 }
 
 /** An architecture of the registry with random weights. @throws ConfigurationError `ERR_UNKNOWN_BACKBONE` */

@@ -10,10 +10,13 @@ import {
   createImageBackbone,
   downloadBackbone,
   findBackboneFolder,
+  loadImageBackbone,
   resnet18,
   type ImageBackbone,
 } from "../../../src/backbones/index.js";
 import { HostTensor } from "../../../src/host_tensor.js";
+import { decodeOnnx } from "../../../src/onnx/index.js";
+import { writeOnnx } from "../../../src/onnx/write.js";
 import { encodeSafetensors, type SafetensorsTensor } from "../../../src/safetensors.js";
 import { ImageClassifier } from "../../../src/tasks/image/image_classifier.js";
 import { HubServer } from "../../support/hub_server.js";
@@ -183,6 +186,28 @@ describeShared("models/mobilenet_v2", (source) => {
     expect(features(hub!, pixels)).toEqual(features(folder!, pixels));
     const task = new ImageClassifier({ labels: ["a", "b"], backbone: "kindling/mobilenet_v2" });
     expect(task.input).toEqual(folder!.input);
+  });
+
+  it("is read from a repository that keeps the weights beside its file", async () => {
+    const model = decodeOnnx(readFileSync(join(source, "onnx", "model.onnx")));
+    const folder = join(cacheDir, "apart");
+    mkdirSync(folder);
+    await writeOnnx(join(folder, "model.onnx"), model, { externalData: true });
+    const read = (name: string) => readFileSync(join(folder, name));
+    server.add("kindling/apart", {
+      files: {
+        "preprocessor_config.json": readFileSync(join(source, "preprocessor_config.json")),
+        "onnx/model.onnx": read("model.onnx"),
+        "onnx/model.onnx_data": read("model.onnx_data"),
+      },
+      large: () => true,
+    });
+    const loaded = await loadImageBackbone("kindling/apart");
+    const pixels = new HostTensor(new Uint8Array(224 * 224 * 3).fill(99), [1, 224, 224, 3]);
+    expect(features(loaded, pixels)).toEqual(features(createImageBackbone(source), pixels));
+    expect(() => createImageBackbone("kindling/apart")).toThrow(
+      /await loadImageBackbone\("kindling\/apart"\)/,
+    );
   });
 
   it("trains in a program of its own, which downloads the first time only", async () => {
