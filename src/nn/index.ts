@@ -13,6 +13,7 @@ export { Conv2d, type Conv2dOptions } from "./layers/conv2d.js";
 export { BatchNorm2d, type BatchNormOptions } from "./layers/batch_norm2d.js";
 export { LayerNorm, type LayerNormOptions } from "./layers/layer_norm.js";
 export { GroupNorm, type GroupNormOptions } from "./layers/group_norm.js";
+export { GRU, type GRUOptions, type GRUState } from "./layers/gru.js";
 export { Embedding, type EmbeddingOptions } from "./layers/embedding.js";
 export {
   MultiheadAttention,
