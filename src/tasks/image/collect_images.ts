@@ -1,10 +1,11 @@
 /** Gathers the pictures of each part, from folders or from tables, with what was left out on the way. */
 import type { ImageSource } from "../../data/index.js";
 import { DataError } from "../../errors.js";
+import { scanClassFolders } from "../class_folders.js";
 import { badRowsError } from "../label_columns.js";
 import { LABELED_PARTS, type LabeledParts } from "../labeled_samples.js";
 import type { ImageFoldersOptions, ImageTablesOptions } from "./image_data_options.js";
-import { scanClassFolders } from "./image_folders.js";
+import { IMAGE_FILES } from "./image_inputs.js";
 import { readImageTable } from "./image_table.js";
 
 /** The parts of a data set. */
@@ -31,7 +32,7 @@ export async function collectFolders(options: ImageFoldersOptions): Promise<Coll
   for (const part of LABELED_PARTS) {
     const folder = options[part];
     if (folder === undefined) continue;
-    const scan = await scanClassFolders(folder);
+    const scan = await scanClassFolders(folder, IMAGE_FILES);
     collected.parts[part] = scan;
     collected.skipped.push(...scan.ignored.map((error) => ({ part, path: error.path!, error })));
     if (scan.ignored.length > 0) {
