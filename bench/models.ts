@@ -2,7 +2,7 @@
 import { crossEntropy, ctcLoss, fromHost, Generator, HostTensor, Linear, Module, tf } from "kindling";
 import { Bert } from "../src/backbones/bert.js";
 import { MobileNetV2 } from "../src/backbones/mobilenet_v2.js";
-import { ResNet18 } from "../src/backbones/resnet.js";
+import { resnet18 } from "../src/backbones/resnet.js";
 import { VisionTransformer, vitSizes } from "../src/backbones/vit.js";
 import { ConvCtcEncoder } from "./conv_ctc_encoder.js";
 
@@ -124,7 +124,7 @@ function fed(
 
 const builders: Record<string, () => BenchModel> = {
   mobilenet_v2: () => classifyImages(new MobileNetV2(), 16, 96),
-  resnet18: () => classifyImages(new ResNet18(), 16, 96),
+  resnet18: () => classifyImages(resnet18(), 16, 96),
   vit_tiny: () => classifyImages(new VisionTransformer(vitSizes.vit_ti_16), 8, 224),
   bert_mini: () => classifyText(16, 128),
   conv_ctc: () => transcribe(8),

@@ -33,6 +33,17 @@ export class DataError extends KindlingError {
 /** A saved model, checkpoint or weight file that cannot be read or does not fit. */
 export class CheckpointError extends KindlingError {}
 
+/** A file could not be had from the Hugging Face hub, or from its cache on disk. */
+export class HubError extends KindlingError {
+  /** The HTTP status, where the hub answered. */
+  readonly status: number | undefined;
+
+  constructor(code: string, message: string, options: ErrorOptions & { status?: number } = {}) {
+    super(code, message, options);
+    this.status = options.status;
+  }
+}
+
 /** A logger could not write or send what it was given. */
 export class LoggerError extends KindlingError {}
 

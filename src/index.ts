@@ -67,6 +67,13 @@ export {
 } from "./backbones/index.js";
 export type { ImageClassifierExportOptions } from "./tasks/image/export_image_classifier.js";
 export { ImageClassifier } from "./tasks/image/image_classifier.js";
+export {
+  ImageEmbedder,
+  type EmbedderOptions,
+  type EmbedderPooling,
+  type ImageEmbedderOptions,
+} from "./tasks/image/image_embedder.js";
+export { cosineSimilarity, nearestNeighbors, type Neighbor } from "./tasks/similarity.js";
 export type { ImageClassifierOptions } from "./tasks/image/image_classifier_options.js";
 export * from "./tasks/image/image_classification_data.js";
 export type { Classification, OutputName, OutputOptions } from "./tasks/outputs.js";

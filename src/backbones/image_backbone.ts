@@ -1,18 +1,19 @@
 /** What an image task needs to know of a backbone, whichever way it runs. */
 import type * as tf from "@tensorflow/tfjs-core";
-import type { ImageGeometry, Interpolation, ResizeTarget } from "../data/index.js";
+import type { ImageGeometry, Interpolation } from "../data/index.js";
 import { ConfigurationError, type OnnxError } from "../errors.js";
 import type { HostTensor } from "../host_tensor.js";
 import type { Module } from "../nn/index.js";
 
 /** How pictures become a backbone's input; names follow Hugging Face's `preprocessor_config.json`. */
 export interface ImageInput extends ImageGeometry {
-  readonly resize: ResizeTarget;
   readonly interpolation: Interpolation;
   /** Bytes 0 to 255 are multiplied by this before `mean` and `std` apply. */
   readonly rescaleFactor: number;
   readonly mean: readonly [number, number, number];
   readonly std: readonly [number, number, number];
+  /** The order in which the network takes red, green and blue, which `mean` and `std` come before. Default: `rgb`. */
+  readonly channelOrder?: "rgb" | "bgr";
 }
 
 /** A backbone that trains: an architecture written with `nn`, or an imported ONNX model. */
@@ -71,12 +72,16 @@ export const IMAGENET_NORMALIZATION = {
   std: [0.229, 0.224, 0.225],
 } as const satisfies Partial<ImageInput>;
 
-/** The height and width, in pixels, of what reaches the network. */
+/**
+ * The height and width, in pixels, of what reaches the network.
+ *
+ * @throws ConfigurationError `ERR_INPUT_SIZE` where they depend on the picture
+ */
 export function inputSize(input: ImageInput): { height: number; width: number } {
   if (input.centerCrop !== undefined) return input.centerCrop;
-  if ("height" in input.resize) return input.resize;
+  if (input.resize !== undefined && "height" in input.resize) return input.resize;
   throw new ConfigurationError(
     "ERR_INPUT_SIZE",
-    "An input that keeps the shape of each picture has no one size.",
+    "This backbone's preprocessor keeps the shape of each picture, but pictures of one batch need one size. Give `imageSize`.",
   );
 }

@@ -1,8 +1,9 @@
 /** A local folder in the Hugging Face layout: `config.json`, `preprocessor_config.json`, `onnx/model.onnx`. */
 import { readFileSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
+import { join } from "node:path";
 import { ConfigurationError } from "../errors.js";
-import { parseImageInput } from "./huggingface_image_input.js";
+import { openFolder, type BackboneFolder } from "./backbone_folder.js";
+import { readImageInput } from "./folder_config.js";
 import type { ImageBackbone } from "./image_backbone.js";
 import { onnxBackbone } from "./onnx_backbone.js";
 
@@ -11,32 +12,17 @@ import { onnxBackbone } from "./onnx_backbone.js";
  * @throws ConfigurationError `ERR_BACKBONE_FOLDER` where a file is missing, and as `onnxBackbone` does
  */
 export function loadOnnxFolder(folder: string): ImageBackbone {
-  const preprocessorPath = join(folder, "preprocessor_config.json");
-  const input = parseImageInput(
-    parseJson(read(preprocessorPath, folder), preprocessorPath),
-    preprocessorPath,
-  );
-  const model = read(join(folder, "onnx", "model.onnx"), folder);
-  return onnxBackbone(basename(resolve(folder)), model, input);
+  return openOnnxFolder(openFolder(folder, { weights: "onnx" }));
 }
 
-function read(path: string, folder: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (error) {
+/** As `loadOnnxFolder`, for a folder whose files are known. */
+export function openOnnxFolder({ name, folder, files }: BackboneFolder): ImageBackbone {
+  const input = readImageInput(folder);
+  if (input === undefined) {
     throw new ConfigurationError(
       "ERR_BACKBONE_FOLDER",
-      `The backbone folder ${folder} cannot be used: ${path} cannot be read. ` +
-        "Expected preprocessor_config.json and onnx/model.onnx, as Hugging Face's exporters write them.",
-      { cause: error },
+      `The backbone folder ${folder} cannot be used: it has no preprocessor_config.json, which says how pictures are prepared.`,
     );
   }
-}
-
-function parseJson(bytes: Buffer, path: string): unknown {
-  try {
-    return JSON.parse(bytes.toString("utf8"));
-  } catch (error) {
-    throw new ConfigurationError("ERR_BACKBONE_FOLDER", `${path} is not valid JSON.`, { cause: error });
-  }
+  return onnxBackbone(name, readFileSync(join(folder, files.main)), input);
 }

@@ -1,8 +1,10 @@
 /** An ONNX model of pictures as a frozen backbone: a session of its own in ONNX Runtime. */
 import { OrtArray, Session } from "../engine/runtime/index.js";
 import { HostTensor } from "../host_tensor.js";
-import { inputSize, type FrozenBackbone, type ImageInput } from "./image_backbone.js";
+import type { FrozenBackbone, ImageInput } from "./image_backbone.js";
 import { poolingOf, type Pooling } from "./onnx_image_features.js";
+
+const USUAL_SIZE = 224;
 
 /**
  * @param model the bytes of a model with one input and the output `features`
@@ -17,7 +19,7 @@ export function openSession(
 ): FrozenBackbone & { pooling: Pooling } {
   const session = new Session(model);
   const run = (pixels: HostTensor) => session.run([normalize(pixels, input)], [undefined], [features])[0]!;
-  const { height, width } = inputSize(input);
+  const { height, width } = probeSize(input);
   const probe = run(new HostTensor(new Uint8Array(height * width * 3), [1, height, width, 3]));
   const pooling = poolingOf(name, probe.shape);
   const extract = (pixels: HostTensor): HostTensor => {
@@ -37,8 +39,16 @@ export function openSession(
   };
 }
 
+/** Some size of picture that the network may get. */
+function probeSize({ resize, centerCrop }: ImageInput): { height: number; width: number } {
+  if (centerCrop !== undefined) return centerCrop;
+  if (resize !== undefined && "height" in resize) return resize;
+  const edge = resize?.shortestEdge ?? USUAL_SIZE;
+  return { height: edge, width: edge };
+}
+
 /** uint8 [batch, height, width, 3] to float32 [batch, 3, height, width], by a table for each channel. */
-function normalize({ data, shape }: HostTensor, { rescaleFactor, mean, std }: ImageInput) {
+function normalize({ data, shape }: HostTensor, { rescaleFactor, mean, std, channelOrder }: ImageInput) {
   const [batch, height, width] = shape as [number, number, number, number];
   const plane = height * width;
   const output = new Float32Array(batch * plane * 3);
@@ -47,8 +57,9 @@ function normalize({ data, shape }: HostTensor, { rescaleFactor, mean, std }: Im
       { length: 256 },
       (_, byte) => (byte * rescaleFactor - mean[channel]!) / std[channel]!,
     );
+    const place = channelOrder === "bgr" ? 2 - channel : channel;
     for (let picture = 0; picture < batch; picture++) {
-      const target = (picture * 3 + channel) * plane;
+      const target = (picture * 3 + place) * plane;
       const source = picture * plane * 3 + channel;
       for (let i = 0; i < plane; i++) output[target + i] = table[data[source + i * 3]!]!;
     }

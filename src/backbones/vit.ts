@@ -1,9 +1,10 @@
 /**
  * Vision transformer (Dosovitskiy et al., 2020, https://arxiv.org/abs/2010.11929), with torchvision's parameter names
- * (`vit_b_16`), in the sizes tiny, small and base (Touvron et al., 2020).
+ * (`vit_b_16`), in the sizes tiny, small and base (Touvron et al., 2020). It takes timm's and Hugging Face's weights too.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { ConfigurationError } from "../errors.js";
+import type { HostTensor } from "../host_tensor.js";
 import {
   Conv2d,
   Dropout,
@@ -17,6 +18,16 @@ import {
   Parameter,
   Sequential,
 } from "../nn/index.js";
+import { ImageEncoder, type FeatureInfo } from "./image_encoder.js";
+import { setValue } from "./initialize.js";
+import {
+  concatWeights,
+  renameWeights,
+  withoutWeights,
+  type PublishedWeights,
+  type RenamingRule,
+  type Weights,
+} from "./weights.js";
 
 /** Options of `VisionTransformer`. */
 export interface VisionTransformerOptions {
@@ -34,6 +45,8 @@ export interface VisionTransformerOptions {
   dropout?: number;
   /** Share of the attention probabilities dropped in training. Default: 0. */
   attentionDropout?: number;
+  /** Default: 1e-6, as torchvision's and timm's; Hugging Face's have 1e-12. */
+  layerNormEps?: number;
 }
 
 /** The usual sizes, for patches of 16 pixels. */
@@ -45,9 +58,46 @@ export const vitSizes = {
 
 const EPS = 1e-6;
 
+/** timm's names as torchvision's. */
+const TIMM: readonly RenamingRule[] = [
+  [/^cls_token$/, "class_token"],
+  [/^pos_embed$/, "encoder.pos_embedding"],
+  [/^patch_embed\.proj\./, "conv_proj."],
+  [/^norm\./, "encoder.ln."],
+  [/^blocks\.(\d+)\./, "encoder.layers.encoder_layer_$1."],
+  [/\.norm(\d)\./, ".ln_$1."],
+  [/\.attn\.qkv\./, ".self_attention.in_proj_"],
+  [/\.attn\.proj\./, ".self_attention.out_proj."],
+  [/\.mlp\.fc1\./, ".mlp.0."],
+  [/\.mlp\.fc2\./, ".mlp.3."],
+];
+
+/** Hugging Face's names as torchvision's, but for queries, keys and values, which torchvision has in one. */
+const HUGGING_FACE: readonly RenamingRule[] = [
+  [/^vit\./, ""],
+  [/^embeddings\.cls_token$/, "class_token"],
+  [/^embeddings\.position_embeddings$/, "encoder.pos_embedding"],
+  [/^embeddings\.patch_embeddings\.projection\./, "conv_proj."],
+  [/^layernorm\./, "encoder.ln."],
+  [/^encoder\.layer\.(\d+)\./, "encoder.layers.encoder_layer_$1."],
+  [/\.layernorm_before\./, ".ln_1."],
+  [/\.layernorm_after\./, ".ln_2."],
+  [/\.attention\.attention\.(query|key|value)\./, ".self_attention.$1."],
+  [/\.attention\.output\.dense\./, ".self_attention.out_proj."],
+  [/\.intermediate\.dense\./, ".mlp.0."],
+  [/\.output\.dense\./, ".mlp.3."],
+];
+
+/** torchvision's own older names. */
+const OLDER: readonly RenamingRule[] = [
+  [/\.mlp\.linear_1\./, ".mlp.0."],
+  [/\.mlp\.linear_2\./, ".mlp.3."],
+];
+
 /** Pictures [batch, imageSize, imageSize, 3] to the features of the class token [batch, hiddenDim]. */
-export class VisionTransformer extends Module<tf.Tensor, tf.Tensor> {
+export class VisionTransformer extends ImageEncoder implements PublishedWeights {
   readonly numFeatures: number;
+  readonly featureInfo: readonly FeatureInfo[];
   readonly imageSize: number;
   readonly patchSize: number;
   /** [1, 1, hiddenDim] */
@@ -66,6 +116,7 @@ export class VisionTransformer extends Module<tf.Tensor, tf.Tensor> {
       );
     }
     this.numFeatures = hiddenDim;
+    this.featureInfo = [{ stride: patchSize, channels: hiddenDim }];
     this.imageSize = imageSize;
     this.patchSize = patchSize;
     this.classToken = new Parameter(init.zeros([1, 1, hiddenDim]));
@@ -78,7 +129,40 @@ export class VisionTransformer extends Module<tf.Tensor, tf.Tensor> {
 
   /** @throws ConfigurationError `ERR_SHAPE` for pictures of another size */
   override forward(pixels: tf.Tensor): tf.Tensor {
-    const { imageSize, numFeatures } = this;
+    const tokens = this.encoder.forward(this.#tokens(pixels));
+    const first = tf.slice(tokens, [0, 0, 0], [-1, 1, -1]);
+    return tf.reshape(this.encoder.ln.forward(first), [pixels.shape[0], this.numFeatures]);
+  }
+
+  /**
+   * All tokens, normalised, the class token first: [batch, 1 + (imageSize / patchSize)², hiddenDim].
+   *
+   * @throws ConfigurationError `ERR_SHAPE` for pictures of another size
+   */
+  override forwardFeatures(pixels: tf.Tensor): tf.Tensor {
+    return this.encoder.ln.forward(this.encoder.forward(this.#tokens(pixels)));
+  }
+
+  /** The tokens of the patches as one map [batch, imageSize / patchSize, imageSize / patchSize, hiddenDim]. */
+  override featureMaps(pixels: tf.Tensor): tf.Tensor[] {
+    const side = this.imageSize / this.patchSize;
+    const patches = tf.slice(this.forwardFeatures(pixels), [0, 1, 0], [-1, -1, -1]);
+    return [tf.reshape(patches, [-1, side, side, this.numFeatures])];
+  }
+
+  fromPublished(weights: Weights): Weights {
+    if (weights["patch_embed.proj.weight"] !== undefined) {
+      return renameWeights(withoutWeights(weights, /^head\./), TIMM);
+    }
+    if (Object.keys(weights).some((name) => /^(vit\.)?embeddings\./.test(name))) {
+      const backbone = withoutWeights(weights, /^((vit\.)?pooler|classifier)\./);
+      return joinProjections(renameWeights(backbone, HUGGING_FACE));
+    }
+    return renameWeights(withoutWeights(weights, /^heads\./), OLDER);
+  }
+
+  #tokens(pixels: tf.Tensor): tf.Tensor {
+    const { imageSize } = this;
     const [batch = 0] = pixels.shape;
     if (pixels.rank !== 4 || !tf.util.arraysEqual(pixels.shape.slice(1), [imageSize, imageSize, 3])) {
       throw new ConfigurationError(
@@ -88,8 +172,7 @@ export class VisionTransformer extends Module<tf.Tensor, tf.Tensor> {
       );
     }
     const classTokens = tf.tile(this.classToken, [batch, 1, 1]);
-    const tokens = tf.concat([classTokens, this.#embedPatches(pixels)], 1);
-    return tf.reshape(this.encoder.forward(tokens), [batch, numFeatures]);
+    return tf.concat([classTokens, this.#embedPatches(pixels)], 1);
   }
 
   /** The convolution, whose kernels do not overlap, as one product with the patches: [batch, patches, hiddenDim]. */
@@ -104,7 +187,7 @@ export class VisionTransformer extends Module<tf.Tensor, tf.Tensor> {
   }
 }
 
-/** Tokens [batch, length, hiddenDim] to the normalised first of them [batch, 1, hiddenDim]. */
+/** The blocks, with the embeddings of positions before them and the norm behind them. */
 class Encoder extends Module {
   /** [1, length, hiddenDim] */
   readonly posEmbedding: Parameter;
@@ -114,22 +197,22 @@ class Encoder extends Module {
 
   constructor(length: number, options: VisionTransformerOptions) {
     super();
-    const { hiddenDim, numLayers, dropout = 0 } = options;
+    const { hiddenDim, numLayers, dropout = 0, layerNormEps = EPS } = options;
     this.posEmbedding = new Parameter(init.normal([1, length, hiddenDim], { std: 0.02 }));
     this.dropout = new Dropout(dropout);
     this.layers = Array.from({ length: numLayers }, () => new EncoderBlock(options));
-    this.ln = new LayerNorm(hiddenDim, { eps: EPS });
+    this.ln = new LayerNorm(hiddenDim, { eps: layerNormEps });
   }
 
+  /** [batch, length, hiddenDim] to the same, not yet normalised: of most pictures only one token is wanted then. */
   forward(tokens: tf.Tensor): tf.Tensor {
     const embedded = this.dropout.forward(tf.add(tokens, this.posEmbedding));
-    const output = this.layers.reduce((x, layer) => layer.forward(x), embedded);
-    return this.ln.forward(tf.slice(output, [0, 0, 0], [-1, 1, -1]));
+    return this.layers.reduce((x, layer) => layer.forward(x), embedded);
   }
 
   protected override parts(): [string, unknown][] {
     const layers = this.layers.map((layer, i): [string, unknown] => [`layers.encoder_layer_${i}`, layer]);
-    return [["posEmbedding", this.posEmbedding], ["dropout", this.dropout], ...layers, ["ln", this.ln]];
+    return [["pos_embedding", this.posEmbedding], ["dropout", this.dropout], ...layers, ["ln", this.ln]];
   }
 }
 
@@ -142,14 +225,14 @@ class EncoderBlock extends Module {
 
   constructor(options: VisionTransformerOptions) {
     super();
-    const { numHeads, hiddenDim, mlpDim, dropout = 0, attentionDropout = 0 } = options;
-    this.ln_1 = new LayerNorm(hiddenDim, { eps: EPS });
+    const { numHeads, hiddenDim, mlpDim, dropout = 0, attentionDropout = 0, layerNormEps = EPS } = options;
+    this.ln_1 = new LayerNorm(hiddenDim, { eps: layerNormEps });
     this.selfAttention = new MultiheadAttention(hiddenDim, numHeads, {
       dropout: attentionDropout,
       batchFirst: true,
     });
     this.dropout = new Dropout(dropout);
-    this.ln_2 = new LayerNorm(hiddenDim, { eps: EPS });
+    this.ln_2 = new LayerNorm(hiddenDim, { eps: layerNormEps });
     this.mlp = new Sequential(
       mlpLinear(hiddenDim, mlpDim),
       new Gelu(),
@@ -173,6 +256,15 @@ function mlpLinear(inFeatures: number, outFeatures: number): Linear {
   return layer;
 }
 
-function setValue(parameter: Parameter, { data, shape }: ReturnType<typeof init.zeros>): void {
-  tf.tidy(() => parameter.assign(tf.tensor(data, [...shape])));
+/** Queries, keys and values of each block as one tensor, in this order. */
+function joinProjections(weights: Weights): Weights {
+  const joined: Record<string, HostTensor> = {};
+  for (const [name, tensor] of Object.entries(weights)) {
+    const [, layer, part, kind] = /^(.*\.self_attention\.)(query|key|value)\.(.*)$/.exec(name) ?? [];
+    if (part === undefined) joined[name] = tensor;
+    if (part !== "query") continue;
+    const parts = ["query", "key", "value"].map((each) => weights[`${layer}${each}.${kind}`]);
+    if (parts.every((each) => each !== undefined)) joined[`${layer}in_proj_${kind}`] = concatWeights(parts);
+  }
+  return joined;
 }

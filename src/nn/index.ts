@@ -10,7 +10,9 @@ export * as init from "./init.js";
 export { Linear, type LinearOptions } from "./layers/linear.js";
 export { Conv1d, type Conv1dOptions } from "./layers/conv1d.js";
 export { Conv2d, type Conv2dOptions } from "./layers/conv2d.js";
-export { BatchNorm2d, type BatchNormOptions } from "./layers/batch_norm2d.js";
+export type { BatchNormOptions } from "./layers/batch_norm.js";
+export { BatchNorm1d } from "./layers/batch_norm1d.js";
+export { BatchNorm2d } from "./layers/batch_norm2d.js";
 export { LayerNorm, type LayerNormOptions } from "./layers/layer_norm.js";
 export { GroupNorm, type GroupNormOptions } from "./layers/group_norm.js";
 export { GRU, type GRUOptions, type GRUState } from "./layers/gru.js";
@@ -26,9 +28,11 @@ export {
   type TransformerEncoderLayerOptions,
 } from "./layers/transformer_encoder.js";
 export { Dropout } from "./layers/dropout.js";
+export { StochasticDepth } from "./layers/stochastic_depth.js";
 export { AvgPool2d, GlobalAvgPool2d, MaxPool2d, type PoolOptions } from "./layers/pooling.js";
 export {
   Gelu,
+  Hardsigmoid,
   Hardswish,
   LeakyRelu,
   Relu,
@@ -41,6 +45,7 @@ export {
 
 export {
   gelu,
+  hardsigmoid,
   hardswish,
   leakyRelu,
   relu,
@@ -52,6 +57,7 @@ export {
   type GeluOptions,
 } from "./functional/activations.js";
 export { batchNorm, batchNormInference, type BatchNormResult } from "./functional/batch_norm.js";
+export { conv1d, type Conv1dSettings } from "./functional/conv1d.js";
 export { conv2d, type Conv2dSettings } from "./functional/conv2d.js";
 export { dropout } from "./functional/dropout.js";
 export { embedding, type EmbeddingParameters } from "./functional/embedding.js";

@@ -12,7 +12,6 @@ import { relativeError } from "../../bench/onnx_reference.js";
 import {
   loadOnnxFolder,
   onnxBackbone,
-  parseImageInput,
   type FrozenBackbone,
   type ImageBackbone,
   type ImageInput,
@@ -241,47 +240,22 @@ const code = (value: string) => expect.objectContaining({ code: value }) as Erro
 describe("a folder that cannot be used", () => {
   it("says which file is missing", async () => {
     const folder = await mkdtemp(join(tmpdir(), "kindling-"));
-    expect(() => loadOnnxFolder(folder)).toThrow(/preprocessor_config\.json cannot be read/);
+    expect(() => loadOnnxFolder(folder)).toThrow(/expected onnx\/model\.onnx, and it has no files/);
+    await mkdir(join(folder, "onnx"));
+    await writeFile(join(folder, "onnx", "model.onnx"), "not a model");
+    expect(() => loadOnnxFolder(folder)).toThrow(/has no preprocessor_config\.json/);
   });
 
   it("names damaged JSON and damaged models", async () => {
     const folder = await mkdtemp(join(tmpdir(), "kindling-"));
+    await mkdir(join(folder, "onnx"));
+    await writeFile(join(folder, "onnx", "model.onnx"), "not a model");
     await writeFile(join(folder, "preprocessor_config.json"), "{");
     expect(() => loadOnnxFolder(folder)).toThrow(code("ERR_BACKBONE_FOLDER"));
     await writeFile(
       join(folder, "preprocessor_config.json"),
       JSON.stringify({ size: { height: 8, width: 8 } }),
     );
-    await mkdir(join(folder, "onnx"));
-    await writeFile(join(folder, "onnx", "model.onnx"), "not a model");
     expect(() => loadOnnxFolder(folder)).toThrow(code("ERR_ONNX_DAMAGED"));
-  });
-});
-
-describe("parseImageInput", () => {
-  it("reads the forms that Hugging Face writes", () => {
-    expect(parseImageInput({ size: 224, resample: 3, do_normalize: false }, "p.json")).toEqual({
-      resize: { height: 224, width: 224 },
-      interpolation: "bicubic",
-      rescaleFactor: 1 / 255,
-      mean: [0, 0, 0],
-      std: [1, 1, 1],
-    });
-    const cropped = { size: { shortest_edge: 256 }, do_center_crop: true, crop_size: 224, do_rescale: false };
-    expect(parseImageInput(cropped, "p.json")).toMatchObject({
-      resize: { shortestEdge: 256 },
-      centerCrop: { height: 224, width: 224 },
-      rescaleFactor: 1,
-    });
-  });
-
-  it.each([
-    [{ size: { shortest_edge: 256 } }, /shortest_edge/],
-    [{ size: 224, resample: 9 }, /resample/],
-    [{ do_resize: false, size: 224 }, /do_resize/],
-    [{ size: 224, do_center_crop: true }, /crop_size/],
-    [{}, /size/],
-  ])("refuses %j", (config, message) => {
-    expect(() => parseImageInput(config, "p.json")).toThrow(message);
   });
 });

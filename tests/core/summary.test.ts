@@ -6,7 +6,7 @@ import { Writable } from "node:stream";
 import { describe, expect, it } from "vitest";
 import "../support/backend.js";
 import { MobileNetV2 } from "../../src/backbones/mobilenet_v2.js";
-import { ResNet18 } from "../../src/backbones/resnet.js";
+import { resnet18 } from "../../src/backbones/resnet.js";
 import {
   LightningModule,
   ModelSummary,
@@ -78,7 +78,7 @@ class Encoder extends Module {
 
 describe("summary", () => {
   it.each([
-    ["resnet18", () => new ResNet18()],
+    ["resnet18", () => resnet18()],
     ["mobilenetV2", () => new MobileNetV2()],
     ["transformerEncoderLayer", () => new TransformerEncoderLayer(16, 4, { dimFeedforward: 32 })],
   ] as [string, () => Module][])("counts the parameters of %s as PyTorch does", (name, create) => {
@@ -107,7 +107,7 @@ describe("summary", () => {
   });
 
   it("counts the FLOPs of a whole ResNet-18 as PyTorch does", () => {
-    const module = new Holding(new ResNet18());
+    const module = new Holding(resnet18());
     module.exampleInputArray = zeros(1, 64, 64, 3);
     expect(module.summary({ maxDepth: 0 }).flops).toBe(golden.flops.resnet18);
   });

@@ -46,7 +46,12 @@ export function silu(x: tf.Tensor): tf.Tensor {
 
 /** x · relu6(x + 3) / 6 (Howard et al., "Searching for MobileNetV3", 2019). */
 export function hardswish(x: tf.Tensor): tf.Tensor {
-  return tf.mul(x, tf.mul(tf.relu6(tf.add(x, 3)), 1 / 6));
+  return tf.mul(x, hardsigmoid(x));
+}
+
+/** relu6(x + 3) / 6 (Howard et al., "Searching for MobileNetV3", 2019). */
+export function hardsigmoid(x: tf.Tensor): tf.Tensor {
+  return tf.mul(tf.relu6(tf.add(x, 3)), 1 / 6);
 }
 
 /** 1 / (1 + exp(-x)) */

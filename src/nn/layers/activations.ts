@@ -60,6 +60,13 @@ export class Hardswish extends Module {
   }
 }
 
+/** relu6(x + 3) / 6 */
+export class Hardsigmoid extends Module {
+  forward(input: tf.Tensor): tf.Tensor {
+    return functional.hardsigmoid(input);
+  }
+}
+
 /** 1 / (1 + exp(-x)) */
 export class Sigmoid extends Module {
   forward(input: tf.Tensor): tf.Tensor {

@@ -5,10 +5,14 @@ import type { Generator } from "../../random.js";
 import type { ImageInput } from "../../backbones/index.js";
 
 /** Bytes 0 to 255 as float32 [batch, height, width, 3] to the range that a backbone was trained with. */
-export function normalizePixels(pixels: tf.Tensor, { rescaleFactor, mean, std }: ImageInput): tf.Tensor {
+export function normalizePixels(
+  pixels: tf.Tensor,
+  { rescaleFactor, mean, std, channelOrder }: ImageInput,
+): tf.Tensor {
   const scale = tf.tensor1d(std.map((deviation) => rescaleFactor / deviation));
   const shift = tf.tensor1d(mean.map((average, channel) => -average / std[channel]!));
-  return tf.add(tf.mul(pixels, scale), shift);
+  const normalized = tf.add(tf.mul(pixels, scale), shift);
+  return channelOrder === "bgr" ? tf.reverse(normalized, -1) : normalized;
 }
 
 /**

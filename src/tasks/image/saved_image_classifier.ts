@@ -31,7 +31,8 @@ export function restoreBackbone(
   files: Record<string, Uint8Array>,
 ): ImageBackbone {
   if (files[MODEL_FILE] !== undefined) return onnxBackbone(name, files[MODEL_FILE], input);
-  if (availableBackbones().includes(name)) return { ...createArchitecture(name), pretrained: true };
+  if (availableBackbones().some((known) => known === name))
+    return { ...createArchitecture(name), pretrained: true };
   throw new ConfigurationError(
     "ERR_BACKBONE_MISSING",
     `${path} was saved with the backbone ${JSON.stringify(name)}, which is none of Kindling's. ` +

@@ -1,0 +1,55 @@
+/** What the image architectures share: one vector for a picture, and maps of features at several scales. */
+import * as tf from "@tensorflow/tfjs-core";
+import { Module } from "../nn/index.js";
+
+/** One of the maps that `featureMaps` gives. */
+export interface FeatureInfo {
+  /** Pixels of the picture, in height and in width, for one place of the map. */
+  readonly stride: number;
+  readonly channels: number;
+}
+
+/** Normalised pictures [batch, height, width, 3] to features [batch, numFeatures]. */
+export abstract class ImageEncoder extends Module<tf.Tensor, tf.Tensor> {
+  /** Width of what `forward` gives. */
+  abstract readonly numFeatures: number;
+  /** The maps of `featureMaps`, finest first. */
+  abstract readonly featureInfo: readonly FeatureInfo[];
+
+  /**
+   * What a feature pyramid or a segmentation head stands on: the last map of each scale, finest first.
+   *
+   * @param pixels [batch, height, width, 3]
+   * @returns for each of `featureInfo` [batch, height / stride, width / stride, channels]. Sizes that do not divide are
+   *   rounded up; ConvNeXt and the vision transformer, which cut pictures into patches, round down or refuse them.
+   */
+  abstract featureMaps(pixels: tf.Tensor): tf.Tensor[];
+
+  /** The features before they are pooled: of nets of convolutions [batch, height / 32, width / 32, numFeatures]. */
+  abstract forwardFeatures(pixels: tf.Tensor): tf.Tensor;
+
+  override forward(pixels: tf.Tensor): tf.Tensor {
+    return tf.mean(this.forwardFeatures(pixels), [1, 2]);
+  }
+}
+
+/**
+ * Runs modules one after the other and keeps some of the results.
+ *
+ * @param kept the numbers of the modules whose outputs are kept, ascending; none behind the last of them runs
+ */
+export function keepOutputs(
+  modules: Iterable<Module>,
+  input: tf.Tensor,
+  kept: readonly number[],
+): tf.Tensor[] {
+  const outputs: tf.Tensor[] = [];
+  let value = input;
+  let i = 0;
+  for (const module of modules) {
+    if (outputs.length === kept.length) break;
+    value = module.forward(value);
+    if (kept.includes(i++)) outputs.push(value);
+  }
+  return outputs;
+}
