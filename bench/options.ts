@@ -6,4 +6,6 @@ export interface BenchOptions {
   peers: boolean;
   /** How often `resume` kills its training process. */
   kills?: number;
+  /** How many damaged files `onnx-fuzz` tries. */
+  mutations?: number;
 }

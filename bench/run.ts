@@ -1,5 +1,5 @@
 /**
- * Runs one benchmark: `npm run bench -- NAME [--json] [--models a,b] [--no-peers] [--kills N]`. The last line of its output is one JSON
+ * Runs one benchmark: `npm run bench -- NAME [--json] [--models a,b] [--no-peers] [--kills N] [--mutations N]`. The last line of its output is one JSON
  * object.
  */
 import { parseArgs } from "node:util";
@@ -7,6 +7,7 @@ import { finetuneOnnx } from "./finetune_onnx.js";
 import { finetunePhotos } from "./finetune_photos.js";
 import { forward } from "./forward.js";
 import { MODEL_NAMES } from "./models.js";
+import { onnxFuzz } from "./onnx_fuzz.js";
 import { NETWORKS, onnxParity } from "./onnx_parity.js";
 import type { BenchOptions } from "./options.js";
 import { resume } from "./resume.js";
@@ -19,6 +20,7 @@ const benchmarks: Record<string, (options: BenchOptions) => Promise<Record<strin
   "finetune-onnx": finetuneOnnx,
   "finetune-photos": finetunePhotos,
   forward,
+  "onnx-fuzz": ({ mutations }) => onnxFuzz(mutations),
   "onnx-parity": onnxParity,
   resume: (options) =>
     resume(options, (whileWriting) => console.log(whileWriting ? "killed while saving" : "killed")),
@@ -33,6 +35,7 @@ const { positionals, values } = parseArgs({
   options: {
     json: { type: "boolean" },
     kills: { type: "string" },
+    mutations: { type: "string" },
     models: { type: "string" },
     "no-peers": { type: "boolean", default: false },
   },
@@ -41,10 +44,11 @@ const benchmark = benchmarks[positionals[0] ?? ""];
 const models = values.models?.split(",");
 const choices = positionals[0] === "onnx-parity" ? NETWORKS : MODEL_NAMES;
 const kills = values.kills === undefined ? undefined : Number(values.kills);
-const isCount = kills === undefined || (Number.isInteger(kills) && kills > 0);
-if (benchmark === undefined || !isCount || models?.some((name) => !choices.includes(name))) {
+const mutations = values.mutations === undefined ? undefined : Number(values.mutations);
+const areCounts = [kills, mutations].every((count = 1) => Number.isInteger(count) && count > 0);
+if (benchmark === undefined || !areCounts || models?.some((name) => !choices.includes(name))) {
   console.error(
-    "usage: npm run bench -- NAME [--json] [--models MODEL,MODEL] [--no-peers] [--kills N], with NAME one of " +
+    "usage: npm run bench -- NAME [--json] [--models MODEL,MODEL] [--no-peers] [--kills N] [--mutations N], with NAME one of " +
       `${Object.keys(benchmarks).join(", ")} and MODEL one of ${choices.join(", ")}`,
   );
   process.exitCode = 2;
@@ -52,6 +56,7 @@ if (benchmark === undefined || !isCount || models?.some((name) => !choices.inclu
   const result = await benchmark({
     ...(models && { models }),
     ...(kills && { kills }),
+    ...(mutations && { mutations }),
     peers: !values["no-peers"],
   });
   if (values.json !== true) console.table(result.models ?? result);

@@ -20,12 +20,36 @@ export * from "./data/index.js";
 export * from "./core/index.js";
 export {
   type DynamicAxes,
+  encodeOnnx,
   exportOnnx,
+  loadOnnx,
+  OnnxModule,
+  readOnnx,
+  type OnnxArray,
+  type OnnxAttribute,
+  type OnnxAttributeValues,
   type OnnxDifference,
+  type OnnxDimension,
   type OnnxExport,
   type OnnxExportOptions,
+  type OnnxFunction,
+  type OnnxGraph,
+  type OnnxInput,
+  type OnnxInteger,
+  type OnnxModel,
   type OnnxModuleExportOptions,
+  type OnnxNode,
+  type OnnxNumbers,
+  type OnnxOptions,
+  type OnnxOutput,
+  type OnnxSparseTensor,
+  type OnnxTensor,
+  type OnnxType,
+  type OnnxValueInfo,
+  type OnnxValueType,
   type WeightType,
+  writeOnnx,
+  type WriteOnnxOptions,
 } from "./onnx/index.js";
 export {
   type AudioBackboneEntry,
@@ -75,6 +99,13 @@ export {
 } from "./backbones/index.js";
 export type { ImageClassifierExportOptions } from "./tasks/image/export_image_classifier.js";
 export { ImageClassifier } from "./tasks/image/image_classifier.js";
+export {
+  ImageEmbedder,
+  type EmbedderOptions,
+  type EmbedderPooling,
+  type ImageEmbedderOptions,
+} from "./tasks/image/image_embedder.js";
+export { cosineSimilarity, nearestNeighbors, type Neighbor } from "./tasks/similarity.js";
 export type { ImageClassifierOptions } from "./tasks/image/image_classifier_options.js";
 export * from "./tasks/image/image_classification_data.js";
 export type { Classification, OutputName, OutputOptions } from "./tasks/outputs.js";

@@ -47,6 +47,12 @@ describe("the examples", () => {
     for (const answer of answers) expect(answer).toMatch(/^(\w+ [\d.]+ %, ){2}\w+ [\d.]+ %$/);
   });
 
+  it("image_search.ts finds pictures of the same object", { timeout: 4 * MINUTES }, () => {
+    const share = Number(/same object: ([\d.]+) %/.exec(run("image_search.ts", []))?.[1]);
+    // One of eight by chance.
+    expect(share).toBeGreaterThan(35);
+  });
+
   it("custom_module.ts trains an autoencoder", { timeout: 2 * MINUTES }, () => {
     const loss = Number(/val_loss: ([\d.e-]+)/.exec(run("custom_module.ts", []))?.[1]);
     // One number cannot tell the ends of the circle apart, yet must do far better than the circle's variance of 0.5.

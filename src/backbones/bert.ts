@@ -1,18 +1,9 @@
 /** BERT (Devlin et al., 2018, https://arxiv.org/abs/1810.04805), with the parameter names of Hugging Face's weight files. */
 import * as tf from "@tensorflow/tfjs-core";
-import { ConfigurationError } from "../errors.js";
-import {
-  Dropout,
-  Embedding,
-  gelu,
-  init,
-  LayerNorm,
-  Linear,
-  Module,
-  projections,
-  scaledDotProductAttention,
-  type Parameter,
-} from "../nn/index.js";
+import { Dropout, type Embedding, gelu, LayerNorm, type Linear, Module } from "../nn/index.js";
+import { checkHeads, selfAttention, visibleKeys } from "./self_attention.js";
+import { normalEmbedding, normalLinear, positionRows } from "./text_parts.js";
+import { renameWeights, withoutWeights, type PublishedWeights, type Weights } from "./weights.js";
 
 /** Named as in a BERT `config.json`, in camelCase; the defaults are BERT base, uncased. */
 export interface BertOptions {
@@ -60,10 +51,13 @@ export interface BertOutput {
   poolerOutput: tf.Tensor;
 }
 
+/** The heads of Hugging Face's models, and the numbers of positions that older files hold. */
+const HEADS = /^(cls|classifier|qa_outputs)\.|\.position_ids$/;
+
 type Settings = Required<BertOptions>;
 
 /** The encoder with its pooler. */
-export class Bert extends Module<BertInput, BertOutput> {
+export class Bert extends Module<BertInput, BertOutput> implements PublishedWeights {
   readonly numFeatures: number;
   readonly embeddings: BertEmbeddings;
   readonly encoder: BertEncoder;
@@ -84,12 +78,7 @@ export class Bert extends Module<BertInput, BertOutput> {
     padTokenId = 0,
   }: BertOptions = {}) {
     super();
-    if (hiddenSize % numAttentionHeads !== 0) {
-      throw new ConfigurationError(
-        "ERR_HEADS",
-        `Bert cannot cut a hiddenSize of ${hiddenSize} into ${numAttentionHeads} equal heads. Choose heads that divide it.`,
-      );
-    }
+    checkHeads("Bert", hiddenSize, numAttentionHeads);
     const settings = {
       vocabSize,
       hiddenSize,
@@ -116,6 +105,16 @@ export class Bert extends Module<BertInput, BertOutput> {
     const lastHiddenState = this.encoder.forward({ hidden: embedded, seen });
     return { lastHiddenState, poolerOutput: this.pooler.forward(lastHiddenState) };
   }
+
+  /** With or without the name of the model around it; TensorFlow's `gamma` and `beta` are norms' weights and biases. */
+  fromPublished(weights: Weights): Weights {
+    const backbone = withoutWeights(weights, HEADS);
+    return renameWeights(backbone, [
+      [/^bert\./, ""],
+      [/\.gamma$/, ".weight"],
+      [/\.beta$/, ".bias"],
+    ]);
+  }
 }
 
 interface TokenIds {
@@ -133,12 +132,8 @@ class BertEmbeddings extends Module<TokenIds, tf.Tensor> {
   constructor(settings: Settings) {
     super();
     const { vocabSize, hiddenSize, maxPositionEmbeddings, typeVocabSize, padTokenId } = settings;
-    const table = (rows: number, paddingIdx?: number): Embedding => {
-      const options = paddingIdx === undefined ? {} : { paddingIdx };
-      const embedding = new Embedding(rows, hiddenSize, options);
-      drawNormal(embedding.weight, settings, paddingIdx);
-      return embedding;
-    };
+    const table = (rows: number, paddingIdx?: number): Embedding =>
+      normalEmbedding(rows, hiddenSize, settings.initializerRange, paddingIdx);
     this.wordEmbeddings = table(vocabSize, padTokenId);
     this.positionEmbeddings = table(maxPositionEmbeddings);
     this.tokenTypeEmbeddings = table(typeVocabSize);
@@ -148,19 +143,11 @@ class BertEmbeddings extends Module<TokenIds, tf.Tensor> {
 
   /** @throws ConfigurationError `ERR_SEQUENCE_LENGTH` for sequences longer than there are positions */
   override forward({ inputIds, tokenTypeIds }: TokenIds): tf.Tensor {
-    const length = inputIds.shape[1]!;
-    const { weight, numEmbeddings, embeddingDim } = this.positionEmbeddings;
-    if (length > numEmbeddings) {
-      throw new ConfigurationError(
-        "ERR_SEQUENCE_LENGTH",
-        `This Bert takes sequences of up to ${numEmbeddings} tokens, not ${length}. Truncate them.`,
-      );
-    }
+    const positions = positionRows("Bert", this.positionEmbeddings, inputIds.shape[1]!);
     const words = this.wordEmbeddings.forward(inputIds);
-    const positions = tf.slice(weight, [0, 0], [length, embeddingDim]);
     const types =
       tokenTypeIds === undefined
-        ? tf.slice(this.tokenTypeEmbeddings.weight, [0, 0], [1, embeddingDim])
+        ? tf.slice(this.tokenTypeEmbeddings.weight, [0, 0], [1, this.tokenTypeEmbeddings.embeddingDim])
         : this.tokenTypeEmbeddings.forward(tokenTypeIds);
     return this.dropout.forward(this.LayerNorm.forward(tf.add(tf.add(words, positions), types)));
   }
@@ -229,28 +216,17 @@ class BertSelfAttention extends Module<Hidden, tf.Tensor> {
   constructor(settings: Settings) {
     super();
     const { hiddenSize } = settings;
-    this.query = dense(hiddenSize, hiddenSize, settings);
-    this.key = dense(hiddenSize, hiddenSize, settings);
-    this.value = dense(hiddenSize, hiddenSize, settings);
+    this.query = normalLinear(hiddenSize, hiddenSize, settings.initializerRange);
+    this.key = normalLinear(hiddenSize, hiddenSize, settings.initializerRange);
+    this.value = normalLinear(hiddenSize, hiddenSize, settings.initializerRange);
     this.numHeads = settings.numAttentionHeads;
     this.dropout = settings.attentionProbsDropoutProb;
   }
 
   override forward({ hidden, seen }: Hidden): tf.Tensor {
-    const [batch, length, width] = hidden.shape as [number, number, number];
-    const { query, key, value } = this;
-    const weights = [query.weight, key.weight, value.weight] as const;
-    const heads = projections(hidden, weights, [query.bias!, key.bias!, value.bias!]).map((projected) =>
-      tf.transpose(
-        tf.reshape(projected, [batch, length, this.numHeads, width / this.numHeads]),
-        [0, 2, 1, 3],
-      ),
-    );
-    const attended = scaledDotProductAttention(heads[0]!, heads[1]!, heads[2]!, {
-      attnMask: seen ?? null,
-      dropoutP: this.training ? this.dropout : 0,
-    });
-    return tf.reshape(tf.transpose(attended, [0, 2, 1, 3]), hidden.shape);
+    const { query, key, value, numHeads } = this;
+    const dropoutP = this.training ? this.dropout : 0;
+    return selfAttention(hidden, { query, key, value, numHeads, attnMask: seen, dropoutP });
   }
 }
 
@@ -259,7 +235,7 @@ class BertIntermediate extends Module<tf.Tensor, tf.Tensor> {
 
   constructor(settings: Settings) {
     super();
-    this.dense = dense(settings.hiddenSize, settings.intermediateSize, settings);
+    this.dense = normalLinear(settings.hiddenSize, settings.intermediateSize, settings.initializerRange);
   }
 
   override forward(input: tf.Tensor): tf.Tensor {
@@ -280,7 +256,7 @@ class BertResidual extends Module<Branch, tf.Tensor> {
 
   constructor(inFeatures: number, settings: Settings) {
     super();
-    this.dense = dense(inFeatures, settings.hiddenSize, settings);
+    this.dense = normalLinear(inFeatures, settings.hiddenSize, settings.initializerRange);
     this.LayerNorm = new LayerNorm(settings.hiddenSize, { eps: settings.layerNormEps });
     this.dropout = new Dropout(settings.hiddenDropoutProb);
   }
@@ -295,7 +271,7 @@ class BertPooler extends Module<tf.Tensor, tf.Tensor> {
 
   constructor(settings: Settings) {
     super();
-    this.dense = dense(settings.hiddenSize, settings.hiddenSize, settings);
+    this.dense = normalLinear(settings.hiddenSize, settings.hiddenSize, settings.initializerRange);
   }
 
   override forward(hidden: tf.Tensor): tf.Tensor {
@@ -303,25 +279,4 @@ class BertPooler extends Module<tf.Tensor, tf.Tensor> {
     const first = tf.reshape(tf.slice(hidden, [0, 0, 0], [-1, 1, -1]), [batch, width]);
     return tf.tanh(this.dense.forward(first));
   }
-}
-
-/** 0 for keys that are tokens, -∞ for padding: [batch, 1, 1, length]. */
-function visibleKeys(attentionMask: tf.Tensor): tf.Tensor {
-  const [batch, length] = attentionMask.shape as [number, number];
-  const isToken = tf.reshape(tf.cast(attentionMask, "bool"), [batch, 1, 1, length]);
-  return tf.where(isToken, tf.zeros(isToken.shape), tf.fill(isToken.shape, -Infinity));
-}
-
-function dense(inFeatures: number, outFeatures: number, settings: Settings): Linear {
-  const layer = new Linear(inFeatures, outFeatures);
-  drawNormal(layer.weight, settings);
-  tf.tidy(() => layer.bias!.assign(tf.zeros([outFeatures])));
-  return layer;
-}
-
-function drawNormal(parameter: Parameter, { initializerRange }: Settings, paddingIdx?: number): void {
-  const { data, shape } = init.normal(parameter.shape, { std: initializerRange });
-  const width = shape.at(-1)!;
-  if (paddingIdx !== undefined) data.fill(0, paddingIdx * width, (paddingIdx + 1) * width);
-  tf.tidy(() => parameter.assign(tf.tensor(data, [...shape])));
 }

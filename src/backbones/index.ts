@@ -28,7 +28,14 @@ export {
   type SnapshotDownloadOptions,
 } from "./hub/index.js";
 export { formatImageInput, parseImageInput, parseTimmInput } from "./huggingface_image_input.js";
+export { ConformerEncoder, type ConformerOptions } from "./conformer.js";
 export { ConvNeXt, type ConvNeXtOptions } from "./convnext.js";
+export {
+  DistilBert,
+  type DistilBertInput,
+  type DistilBertOptions,
+  type DistilBertOutput,
+} from "./distilbert.js";
 export { EfficientNetB0, type EfficientNetOptions } from "./efficientnet.js";
 export { ImageEncoder, type FeatureInfo } from "./image_encoder.js";
 export { MobileNetV2 } from "./mobilenet_v2.js";
@@ -44,6 +51,16 @@ export {
 } from "./registry.js";
 export * from "./registry/index.js";
 export { ResNet, resnet18, resnet34, resnet50, type ResNetOptions } from "./resnet.js";
+export type { FeatureExtractorOptions } from "./speech_features.js";
+export type { SpecAugmentOptions } from "./spec_augment.js";
+export {
+  Conformer,
+  Wav2Vec2Conformer,
+  type SpectrogramConformerOptions,
+  type SpectrogramInput,
+  type Wav2Vec2ConformerOptions,
+} from "./speech_conformers.js";
+export { Wav2Vec2, type SpeechInput, type SpeechOutput, type Wav2Vec2Options } from "./wav2vec2.js";
 export { SmallCnn } from "./small_cnn.js";
 export { VisionTransformer, vitSizes, type VisionTransformerOptions } from "./vit.js";
 export { loadWeights, type PublishedWeights, type Weights } from "./weights.js";

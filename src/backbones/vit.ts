@@ -131,7 +131,7 @@ export class VisionTransformer extends ImageEncoder implements PublishedWeights 
   override forward(pixels: tf.Tensor): tf.Tensor {
     const tokens = this.encoder.forward(this.#tokens(pixels));
     const first = tf.slice(tokens, [0, 0, 0], [-1, 1, -1]);
-    return tf.reshape(this.encoder.ln.forward(first), [pixels.shape[0]!, this.numFeatures]);
+    return tf.reshape(this.encoder.ln.forward(first), [pixels.shape[0], this.numFeatures]);
   }
 
   /**
@@ -212,7 +212,7 @@ class Encoder extends Module {
 
   protected override parts(): [string, unknown][] {
     const layers = this.layers.map((layer, i): [string, unknown] => [`layers.encoder_layer_${i}`, layer]);
-    return [["posEmbedding", this.posEmbedding], ["dropout", this.dropout], ...layers, ["ln", this.ln]];
+    return [["pos_embedding", this.posEmbedding], ["dropout", this.dropout], ...layers, ["ln", this.ln]];
   }
 }
 

@@ -4,10 +4,11 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { Executor, type Precision } from "./graph/executor.js";
-import { Value, type ValueType } from "./graph/value.js";
+import { emitAll, Value, type Attributes, type ValueType } from "./graph/value.js";
 import { blockSize } from "./blocked/block_size.js";
 import { unblocked } from "./blocked/layout.js";
 import { Entry } from "./graph/entry.js";
+import { during, type KernelCall } from "./graph/kernel_call.js";
 import type { Profile } from "./graph/profiling.js";
 import { recordedGraph, type RecordedGraph } from "./graph/recorded_graph.js";
 import { Tracer, type EntryStore, type Lowered } from "./graph/tracer.js";
@@ -102,7 +103,8 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
     attributes: Readonly<Record<string, unknown>>,
     lower: (inputs: Record<string, tf.TensorInfo>) => Lowered | undefined,
   ): Lowered | undefined {
-    return this.#tracer.call(kernelName, inputs, attributes, lower);
+    if (!this.#isExporting) return this.#tracer.call(kernelName, inputs, attributes, lower);
+    return during({ kernelName, inputs: typesOf(inputs) }, () => lower(inputs));
   }
 
   override write(values: tf.BackendValues, shape: number[], dtype: tf.DataType): tf.DataId {
@@ -251,6 +253,23 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
       tf.engine().endScope();
       this.#isExporting = false;
     }
+  }
+
+  /** Records an operator as it is, for a graph that is recorded for a model. */
+  recordOperator(
+    operator: string,
+    inputs: readonly tf.TensorInfo[],
+    outputs: readonly tf.TensorInfo[],
+    attributes: Attributes,
+  ): tf.TensorInfo[] {
+    const types = outputs.map(({ shape, dtype }) => ({ shape, type: dtype as ValueType }));
+    const values = emitAll(
+      operator,
+      inputs.map((input) => this.value(input)),
+      types,
+      attributes,
+    );
+    return values.map((value) => this.output(value, value.shape, value.type));
   }
 
   /** Whether what is recorded now is for others to run, who know the ONNX standard's operators alone. */
@@ -478,6 +497,13 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
   override dispose(): void {
     this.#executor.dispose();
   }
+}
+
+/** What a call is made on, for messages. */
+function typesOf(inputs: Record<string, tf.TensorInfo | null | undefined>): KernelCall["inputs"] {
+  return Object.entries(inputs).flatMap(([name, tensor]) =>
+    tensor == null ? [] : [{ name, shape: tensor.shape, dtype: tensor.dtype }],
+  );
 }
 
 function elementsOf(value: Value): Float32Array {

@@ -20,6 +20,7 @@ import "./fused/relu.js"; // after TF.js's gradients, which it replaces
 import { registerAllKernels } from "./kernels/index.js";
 import { defaultChoicesFile, timeLowerings } from "./lowering_choices.js";
 import { transfers } from "./runtime/index.js";
+import type { Attributes } from "./graph/value.js";
 import { newStats, type EngineStats } from "./stats.js";
 
 export {
@@ -29,7 +30,7 @@ export {
   type AcceleratorInfo,
 } from "./accelerators/index.js";
 export type { RecordedArray, RecordedGraph, RecordedNode, RecordedType } from "./graph/recorded_graph.js";
-export type { Attributes } from "./graph/value.js";
+export type { Attributes };
 export type { ElementArray } from "./runtime/index.js";
 export type { EngineStats, EngineTraceEvent, RecordedInput };
 
@@ -127,6 +128,22 @@ export function recordGraph(
     `ONNX models are made of the engine's graphs, and TF.js computes on the backend "${tf.getBackend()}" now. ` +
       'Choose another accelerator: engine.use({ accelerator: "cpu" }).',
   );
+}
+
+/**
+ * Records an operator as it is, in a function that `recordGraph` calls: what it computes is for whoever reads the graph.
+ *
+ * @param operator its name, with a domain before it as `domain:Name`
+ * @param outputs tensors with the shapes and types of its outputs
+ */
+export function recordOperator(
+  operator: string,
+  inputs: readonly tf.Tensor[],
+  outputs: readonly tf.Tensor[],
+  attributes: Attributes = {},
+): tf.Tensor[] {
+  const results = activeBackend().recordOperator(operator, inputs, outputs, attributes);
+  return results.map((result) => tf.engine().makeTensorFromTensorInfo(result));
 }
 
 /** Where the engine computes, and numbers about what it does. */

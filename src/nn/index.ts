@@ -10,7 +10,9 @@ export * as init from "./init.js";
 export { Linear, type LinearOptions } from "./layers/linear.js";
 export { Conv1d, type Conv1dOptions } from "./layers/conv1d.js";
 export { Conv2d, type Conv2dOptions } from "./layers/conv2d.js";
-export { BatchNorm2d, type BatchNormOptions } from "./layers/batch_norm2d.js";
+export type { BatchNormOptions } from "./layers/batch_norm.js";
+export { BatchNorm1d } from "./layers/batch_norm1d.js";
+export { BatchNorm2d } from "./layers/batch_norm2d.js";
 export { LayerNorm, type LayerNormOptions } from "./layers/layer_norm.js";
 export { GroupNorm, type GroupNormOptions } from "./layers/group_norm.js";
 export { Embedding, type EmbeddingOptions } from "./layers/embedding.js";
@@ -54,6 +56,7 @@ export {
   type GeluOptions,
 } from "./functional/activations.js";
 export { batchNorm, batchNormInference, type BatchNormResult } from "./functional/batch_norm.js";
+export { conv1d, type Conv1dSettings } from "./functional/conv1d.js";
 export { conv2d, type Conv2dSettings } from "./functional/conv2d.js";
 export { dropout } from "./functional/dropout.js";
 export { embedding, type EmbeddingParameters } from "./functional/embedding.js";

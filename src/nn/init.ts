@@ -102,6 +102,29 @@ export function defaultUniform(shape: Shape, fanIn: number): HostTensor {
   return uniform(shape, { low: -bound, high: bound });
 }
 
+/**
+ * Vaswani et al., "Attention is all you need" (2017): row i holds sin(i / 10000^(2k / width)) and the cosine of the same in
+ * columns 2k and 2k + 1.
+ *
+ * @param shape [rows, width]
+ * @param first the number of the first row. Default: 0.
+ * @param step from row to row. Default: 1.
+ */
+export function sinusoids(
+  shape: readonly [rows: number, width: number],
+  { first = 0, step = 1 }: { first?: number; step?: number } = {},
+): HostTensor {
+  const [rows, width] = shape;
+  const data = new Float32Array(rows * width);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < width; column++) {
+      const angle = (first + row * step) / 10000 ** ((2 * Math.floor(column / 2)) / width);
+      data[row * width + column] = column % 2 === 0 ? Math.sin(angle) : Math.cos(angle);
+    }
+  }
+  return new HostTensor(data, shape);
+}
+
 function kaimingStd(shape: Shape, { mode = "fanIn", negativeSlope = 0 }: KaimingOptions): number {
   return Math.sqrt(2 / (1 + negativeSlope ** 2) / fans(shape)[mode]);
 }

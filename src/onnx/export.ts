@@ -25,6 +25,7 @@ import type { AnyModule } from "../nn/index.js";
 import { checkModel, expectations, type OnnxDifference } from "./export/check.js";
 import { compressWeights, type WeightType } from "./export/compress_weights.js";
 import { encodeGraph } from "./export/encode_graph.js";
+import { inlineModels } from "./export/inline_models.js";
 import type { DynamicAxes } from "./export/merge_recordings.js";
 import { lowerOpset } from "./export/opset.js";
 import { recordDynamic } from "./export/record.js";
@@ -110,7 +111,8 @@ export async function exportOnnx<Input = never>(
   const subject = new Subject(module, inputs, { forward, dynamicAxes, int64Inputs });
   const { graph, checks } = recordDynamic(subject);
   simplify(graph);
-  lowerOpset(graph);
+  lowerOpset(graph, subject.importedOpset);
+  inlineModels(graph, subject.importedModels());
   const expected = expectations(subject, checks);
   let bytes = encodeGraph(graph, metadata);
   let difference = checkModel(bytes, expected);

@@ -60,12 +60,10 @@ export function importGraph(model: OnnxModel, options: OnnxOptions): ImportedGra
   const whole = flattenModel(model);
   const wanted = features === undefined ? (outputs ?? whole.graph.outputs) : [features];
   let flat = cut(whole, inputs ?? whole.graph.inputs, wanted);
-  checkOperators(flat);
-  flat = foldConstants(dequantizeConstants(flat));
-  // A quantized weight may have been transposed before.
-  flat = dequantizeConstants(flat);
-  if (dropout !== undefined) flat = putDropoutBack(flat);
+  flat = dequantizeConstants(foldConstants(flat));
   flat = cut(flat, flat.graph.inputs, wanted);
+  checkOperators(flat);
+  if (dropout !== undefined) flat = putDropoutBack(flat);
   return assemble(flat, model, { batchNorm, dropout });
 }
 

@@ -1,13 +1,17 @@
 /** An ONNX model as a module: its initializers are parameters, and its nodes differentiable operators. */
 import * as tf from "@tensorflow/tfjs-core";
-import { ConfigurationError } from "../errors.js";
 import { Module } from "../nn/index.js";
 import { importGraph, type ImportedGraph, type OnnxOptions } from "./import_graph.js";
 import type { OnnxModel, OnnxValueInfo } from "./format/model.js";
-import { toTensor, type OnnxValue } from "./values.js";
+import { OwnModel } from "./export/own_model.js";
+import { nameInputs } from "./name_inputs.js";
+import { toTensor } from "./values.js";
 
-/** One tensor for a model with one input, or each input by its name. */
-export type OnnxInput = tf.Tensor | Readonly<Record<string, tf.Tensor>>;
+/**
+ * One tensor for a model with one input, or each input by its name. Numbers are known while the graph is recorded, so that
+ * they can decide what is computed, as a sampling rate may; each other number makes a graph of its own.
+ */
+export type OnnxInput = tf.Tensor | Readonly<Record<string, tf.Tensor | number | readonly number[]>>;
 
 /** Every output by its name. */
 export type OnnxOutput = Record<string, tf.Tensor>;
@@ -26,6 +30,8 @@ export class OnnxModule<Output extends tf.Tensor | OnnxOutput = OnnxOutput> exte
   readonly outputs: readonly string[];
   readonly #graph: ImportedGraph;
   readonly #feature: string | undefined;
+  /** The file's own nodes, for an export; undefined where they do not hold the weights as this module does. */
+  readonly #own: OwnModel | undefined;
 
   /** As `loadOnnx`, from a model that has been read. */
   constructor(model: OnnxModel, options: OnnxOptions = {}) {
@@ -34,6 +40,8 @@ export class OnnxModule<Output extends tf.Tensor | OnnxOutput = OnnxOutput> exte
     this.inputs = this.#graph.inputs;
     this.outputs = this.#graph.outputs;
     this.#feature = options.features;
+    const between = { inputs: this.inputs.map(({ name }) => name), outputs: this.outputs };
+    this.#own = OwnModel.of(model, between, new Set(Object.keys(this.stateDict())));
   }
 
   /**
@@ -41,7 +49,7 @@ export class OnnxModule<Output extends tf.Tensor | OnnxOutput = OnnxOutput> exte
    * @throws ConfigurationError `ERR_ONNX_INPUT` for inputs that are missing, unknown or of another type or shape
    */
   override forward(input: OnnxInput): Output {
-    const given = this.#named(input);
+    const given = nameInputs(input, this.inputs);
     return tf.tidy(() => {
       const values = this.#graph.run(given);
       const outputs = Object.fromEntries(this.outputs.map((name, i) => [name, toTensor(values[i]!)]));
@@ -49,25 +57,12 @@ export class OnnxModule<Output extends tf.Tensor | OnnxOutput = OnnxOutput> exte
     });
   }
 
-  protected override parts(): Iterable<[string, unknown]> {
-    return this.#graph.layers;
+  /** Kept for an export: the file's own nodes and what of its arrays this module did not change. */
+  get own(): OwnModel | undefined {
+    return this.#own;
   }
 
-  #named(input: OnnxInput): Map<string, OnnxValue> {
-    const expected = this.inputs.map(({ name }) => name);
-    if (input instanceof tf.Tensor) {
-      if (expected.length === 1) return new Map([[expected[0]!, input]]);
-      throw new ConfigurationError(
-        "ERR_ONNX_INPUT",
-        `The model takes ${expected.length} inputs, and one tensor came. Give { ${expected.join(", ")} }.`,
-      );
-    }
-    const missing = expected.filter((name) => !Object.hasOwn(input, name));
-    const unknown = Object.keys(input).filter((name) => !expected.includes(name));
-    if (missing.length === 0 && unknown.length === 0) return new Map(Object.entries(input));
-    throw new ConfigurationError(
-      "ERR_ONNX_INPUT",
-      `The model takes the inputs ${expected.join(", ")}, and ${Object.keys(input).join(", ") || "none"} came.`,
-    );
+  protected override parts(): Iterable<[string, unknown]> {
+    return this.#graph.layers;
   }
 }

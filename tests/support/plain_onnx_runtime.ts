@@ -6,40 +6,65 @@ import { HostTensor, type HostDType } from "../../src/host_tensor.js";
 const SCRIPT = `
 process.env.ORT_DISABLE_TELEMETRY = "1";
 const { InferenceSession, Tensor } = require("onnxruntime-node");
-const arrays = { float32: Float32Array, int32: Int32Array, bool: Uint8Array };
-const { path, inputs } = JSON.parse(require("fs").readFileSync(0, "utf8"));
+const arrays = { float32: Float32Array, int32: Int32Array, uint8: Uint8Array, bool: Uint8Array };
+const { path, runs } = JSON.parse(require("fs").readFileSync(0, "utf8"));
 (async () => {
   const session = await InferenceSession.create(path, { logSeverityLevel: 3 });
-  const feeds = {};
-  for (const [name, { dtype, data, shape }] of Object.entries(inputs)) {
-    feeds[name] = new Tensor(dtype, arrays[dtype].from(data), shape);
+  const all = [];
+  for (const inputs of runs) {
+    const feeds = {};
+    for (const [name, { dtype, data, shape }] of Object.entries(inputs)) {
+      const array = dtype === "int64" ? BigInt64Array.from(data, BigInt) : arrays[dtype].from(data);
+      feeds[name] = new Tensor(dtype, array, shape);
+    }
+    const results = Object.entries(await session.run(feeds));
+    all.push(results.map(([name, { type, data, dims }]) => [name, type, Array.from(data, Number), dims]));
   }
-  const results = await session.run(feeds);
-  const plain = Object.entries(results).map(([name, { type, data, dims }]) => [name, type, [...data], dims]);
-  console.log(JSON.stringify(plain));
+  console.log(JSON.stringify(all));
 })();
 `;
 
 const arrays = { float32: Float32Array, int32: Int32Array, uint8: Uint8Array, bool: Uint8Array };
 
-export function runPlainOnnxRuntime(
+/** An input: a HostTensor, or one of int64. */
+export interface PlainInput {
+  dtype: HostDType | "int64";
+  data: ArrayLike<number>;
+  shape: readonly number[];
+}
+
+/** What the model gives for each of several sets of inputs. */
+export function runPlainOnnxRuntimeOn(
   path: string,
-  inputs: Record<string, HostTensor>,
-): Record<string, HostTensor> {
-  const plain = Object.entries(inputs).map(([name, { dtype, data, shape }]) => [
-    name,
-    { dtype, data: [...data], shape },
-  ]);
+  runs: readonly Record<string, PlainInput>[],
+): Record<string, HostTensor>[] {
+  const plain = runs.map((inputs) =>
+    Object.fromEntries(
+      Object.entries(inputs).map(([name, { dtype, data, shape }]) => [
+        name,
+        { dtype, data: Array.from(data), shape },
+      ]),
+    ),
+  );
   const output = execFileSync(process.execPath, ["-e", SCRIPT], {
-    input: JSON.stringify({ path, inputs: Object.fromEntries(plain) as unknown }),
+    input: JSON.stringify({ path, runs: plain }),
     encoding: "utf8",
     maxBuffer: 2 ** 28,
   });
-  const results = JSON.parse(output) as [name: string, dtype: HostDType, data: number[], shape: number[]][];
-  return Object.fromEntries(
-    results.map(([name, dtype, data, shape]) => [
-      name,
-      new HostTensor(arrays[dtype].from(data), shape, dtype),
-    ]),
+  type Result = [name: string, dtype: HostDType, data: number[], shape: number[]];
+  return (JSON.parse(output) as Result[][]).map((results) =>
+    Object.fromEntries(
+      results.map(([name, dtype, data, shape]) => [
+        name,
+        new HostTensor(arrays[dtype].from(data), shape, dtype),
+      ]),
+    ),
   );
+}
+
+export function runPlainOnnxRuntime(
+  path: string,
+  inputs: Record<string, PlainInput>,
+): Record<string, HostTensor> {
+  return runPlainOnnxRuntimeOn(path, [inputs])[0]!;
 }

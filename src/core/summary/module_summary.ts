@@ -2,6 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { markStep } from "../../engine/index.js";
 import { ConfigurationError } from "../../errors.js";
+import { inEvalMode } from "../../nn/eval_mode.js";
 import { observeForward } from "../../nn/observe_forward.js";
 import type { AnyModule } from "../../nn/index.js";
 import { isPlainObject, isTensor } from "../../nested.js";
@@ -133,7 +134,6 @@ function flopsBelow(name: string, traces: ReadonlyMap<string, Trace>): number {
 function traceForward(module: AnyModule, exampleInput: unknown): Map<string, Trace> {
   const traces = new Map<string, Trace>();
   const inputs: ShapeSummary[] = [];
-  const modes = [...module.namedModules()].map(([, part]) => [part, part.training] as const);
   const observer = {
     onInput: (_name: string, _module: AnyModule, input: unknown) => {
       inputs.push(shapesOf(input));
@@ -149,15 +149,12 @@ function traceForward(module: AnyModule, exampleInput: unknown): Map<string, Tra
       return output;
     },
   };
-  module.eval();
-  try {
+  inEvalMode(module, () => {
     tf.tidy(() => {
       observeForward(module, observer, () => module.forward(toDevice(exampleInput) as never));
     });
     markStep();
-  } finally {
-    for (const [part, training] of modes) part.training = training;
-  }
+  });
   return traces;
 }
 

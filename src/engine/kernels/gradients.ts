@@ -1,7 +1,8 @@
 /**
  * Gradients that TF.js lacks or has wrong: its maximum, minimum and squared difference forget that an operand was
  * broadcast, its running sum turns the axes round, its mirrored padding drops what was mirrored, its repetition adds copy by
- * copy, and its products and batched gathers call methods that only the union package adds. They serve every TF.js backend.
+ * copy, those that divide an array do not bear one part, and its products and batched gathers call methods that only the
+ * union package adds. They serve every TF.js backend.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { parseEinsum } from "./einsum.js";
@@ -38,6 +39,13 @@ const definitions: Record<string, Definition> = {
         sumTo(tf.mul(dy!, tf.mul(2, tf.sub(from, to))), from.shape);
       return { a: () => derivative(a!, b!), b: () => derivative(b!, a!) };
     },
+  },
+  /** With one part TF.js's get a tensor where they expect a list. */
+  SplitV: {
+    gradient: (dys, _saved, { axis }) => ({ x: () => tf.concat(dys, axis as number) }),
+  },
+  Unpack: {
+    gradient: (dys, _saved, { axis }) => ({ value: () => tf.stack(dys, axis as number) }),
   },
   Cumsum: {
     gradient: ([dy], _saved, { axis, exclusive, reverse }) => ({

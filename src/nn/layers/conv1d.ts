@@ -1,7 +1,7 @@
 /** Conv1d: convolution of channels-last sequences. */
 import * as tf from "@tensorflow/tfjs-core";
 import { ConfigurationError } from "../../errors.js";
-import { conv2d } from "../functional/conv2d.js";
+import { conv1d } from "../functional/conv1d.js";
 import { defaultUniform } from "../init.js";
 import { Module } from "../module.js";
 import { Parameter } from "../parameter.js";
@@ -66,16 +66,7 @@ export class Conv1d extends Module {
           "Check the layer before it; sequences are channels-last.",
       );
     }
-    // A sequence is a picture one pixel high.
-    const picture = tf.expandDims<tf.Tensor4D>(input, 1);
-    const kernel = tf.expandDims<tf.Tensor4D>(weight, 2);
-    const output = conv2d(picture, kernel, {
-      stride: [1, stride],
-      padding: [0, 0, padding, padding],
-      dilation: [1, dilation],
-      groups,
-    });
-    const sequence = tf.squeeze(output, [1]);
+    const sequence = conv1d(input, weight, { stride, padding, dilation, groups });
     return bias === null ? sequence : tf.add(sequence, bias);
   }
 }

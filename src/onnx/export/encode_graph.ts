@@ -21,7 +21,7 @@ export function encodeGraph(graph: ExportGraph, metadata: Readonly<Record<string
   });
   return encodeOnnx({
     irVersion: IR_VERSIONS.find(([opset]) => graph.opset >= opset)![1],
-    opsetImports: new Map([["", graph.opset]]),
+    opsetImports: new Map([["", graph.opset], ...graph.domains]),
     producerName: "kindling",
     producerVersion: VERSION,
     domain: "",

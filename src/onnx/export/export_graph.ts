@@ -13,6 +13,8 @@ export interface ValueType {
 export interface ExportGraph {
   /** The version of the standard's operators that the nodes are written in. */
   opset: number;
+  /** The versions of other domains that nodes of imported models are from. */
+  domains: Map<string, number>;
   nodes: OnnxNode[];
   inputs: string[];
   outputs: string[];

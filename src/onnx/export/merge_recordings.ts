@@ -35,6 +35,7 @@ class Merge {
     const { inputs, outputs, values } = recordings[0]!;
     this.#graph = {
       opset: RECORDED_OPSET,
+      domains: new Map(),
       nodes: [],
       inputs,
       outputs,
@@ -131,7 +132,8 @@ class Merge {
     const axes = this.#recordings[0]!.arrays.get(node.inputs[3] ?? "")?.data;
     const open = numbers.map((observed, i): Observed => {
       const axis = axes === undefined ? i : Number(axes[i]);
-      return lengths[axis]?.join() === observed.join() ? observed.map(() => END) : observed;
+      const isOpen = lengths[axis]?.every((length, k) => observed[k]! >= length) === true;
+      return isOpen ? observed.map(() => END) : observed;
     });
     return this.#dimensions.vectorOf(open);
   }
@@ -152,7 +154,7 @@ class Merge {
   }
 
   #where({ call, operator }: RecordedNode): string {
-    return `The lengths of the dynamic axes change ${call === operator ? "the operator " : ""}${call}: it`;
+    return `The lengths of the dynamic axes change ${operator}, recorded for ${call}: it`;
   }
 
   #refuseArray(node: RecordedNode, versions: readonly RecordedArray[]): never {
@@ -179,15 +181,19 @@ const ADVICE =
 /** @throws OnnxError `ERR_EXPORT_DYNAMIC` where the two are not the same operators on the same values */
 function checkStructure(one: RecordedGraph, other: RecordedGraph): void {
   const count = Math.max(one.nodes.length, other.nodes.length);
-  for (let i = 0; i < count; i++) {
-    const [a, b] = [one.nodes[i], other.nodes[i]];
-    if (a?.operator === b?.operator && a?.inputs.join() === b?.inputs.join()) continue;
-    refuse(
-      "ERR_EXPORT_DYNAMIC",
-      `With inputs of other lengths, other operators are recorded: ${a?.call ?? "none"} for ${inputShapes(one)}, and ` +
-        `${b?.call ?? "none"} in its place for ${inputShapes(other)}. A model can only hold one of them. ${ADVICE}`,
+  const differ = (key: "operator" | "inputs") =>
+    Array.from({ length: count }, (_, i) => i).find(
+      (i) => String(one.nodes[i]?.[key]) !== String(other.nodes[i]?.[key]),
     );
-  }
+  const place = differ("operator") ?? differ("inputs");
+  if (place === undefined) return;
+  const describe = (graph: RecordedGraph) =>
+    `${graph.nodes.length}, the ${place + 1}th of them in ${graph.nodes[place]?.call ?? "none"}, for ${inputShapes(graph)}`;
+  refuse(
+    "ERR_EXPORT_DYNAMIC",
+    `With inputs of other lengths, other operators are recorded: ${describe(one)}; ${describe(other)}. A model can only hold ` +
+      `one of them. ${ADVICE}`,
+  );
 }
 
 function inputShapes({ inputs, values }: RecordedGraph): string {

@@ -4,6 +4,7 @@
  */
 import type { OnnxNode } from "../format/model.js";
 import { refuse, type ExportGraph } from "./export_graph.js";
+import { MODEL_CALL } from "./inline_models.js";
 
 /** The version that files are written in, unless an operator needs a later one: the first with LayerNormalization (2022). */
 export const EXPORT_OPSET = 17;
@@ -11,17 +12,21 @@ export const EXPORT_OPSET = 17;
 /** Operators that came, or learned what the engine uses of them, after `EXPORT_OPSET`. */
 const FIRST_OPSETS: Readonly<Record<string, number>> = { BitwiseAnd: 18, AveragePool: 19 };
 
-/** Changes the graph, whose version becomes `EXPORT_OPSET` or the lowest above it that has all its operators. */
-export function lowerOpset(graph: ExportGraph): void {
+/**
+ * Changes the graph, whose version becomes `EXPORT_OPSET` or the lowest above it that has all its operators.
+ *
+ * @param least a version that is not to be fallen below: that of an imported model within the graph
+ */
+export function lowerOpset(graph: ExportGraph, least = 0): void {
   for (const node of graph.nodes) {
-    if (node.domain === "") continue;
+    if (node.domain === "" || `${node.domain}:${node.operator}` === MODEL_CALL) continue;
     refuse(
       "ERR_ONNX_EXPORT",
       `${node.name} was recorded as ${node.domain}:${node.operator}, which is no operator of the ONNX standard.`,
     );
   }
   for (const node of graph.nodes) if (node.operator === "AveragePool") dropDilations(node);
-  graph.opset = Math.max(EXPORT_OPSET, ...graph.nodes.map(firstOpset));
+  graph.opset = Math.max(EXPORT_OPSET, least, ...graph.nodes.map(firstOpset));
   if (graph.opset < 18) for (const node of graph.nodes) takeAxesAsAttribute(graph, node);
 }
 

@@ -12,7 +12,12 @@ import { ConfigurationError, describeChoices } from "../../errors.js";
 import { HostTensor, type HostArray } from "../../host_tensor.js";
 import { isPlainObject, isTensor, mapNested } from "../../nested.js";
 import type { AnyModule } from "../../nn/index.js";
+import { OnnxModule } from "../onnx_module.js";
+import { canUpgrade } from "./inline_models.js";
 import type { DynamicAxes } from "./merge_recordings.js";
+import { EXPORT_OPSET } from "./opset.js";
+import type { OwnGraph } from "./own_model.js";
+import { withRecordedCalls, type AnyOnnxModule } from "./recorded_calls.js";
 
 /** Lengths by the names of dynamic axes. */
 export type Lengths = Readonly<Record<string, number>>;
@@ -32,6 +37,8 @@ export class Subject {
   readonly #input: unknown;
   readonly #forward: (input: never) => unknown;
   readonly #owner: string;
+  /** Imported models below the module whose own nodes the graph gets, by their numbers in it. */
+  readonly #imported: readonly AnyOnnxModule[];
 
   /**
    * @param input nested HostTensors and tensors: what `forward` takes
@@ -51,6 +58,9 @@ export class Subject {
     this.#module = module;
     this.#forward = forward;
     this.#owner = module.constructor.name;
+    this.#imported = Array.from(module.namedModules(), ([, part]) => part)
+      .filter((part): part is AnyOnnxModule => part instanceof OnnxModule)
+      .filter(({ own }) => own !== undefined && canUpgrade(own.graph, opsetOf(own.graph)));
     this.#input = input;
     const leaves = nameLeaves(
       input,
@@ -78,8 +88,20 @@ export class Subject {
       ]),
     );
     return this.#inEvalMode(() =>
-      recordGraph(inputs, (given) => this.#call(given), this.#module.stateDict()),
+      withRecordedCalls(this.#imported, () =>
+        recordGraph(inputs, (given) => this.#call(given), this.#module.stateDict()),
+      ),
     );
+  }
+
+  /** The imported models that the recorded graph calls, with their weights as they are now. */
+  importedModels(): OwnGraph[] {
+    return this.#imported.map((model) => model.own!.withWeights(model.stateDict()));
+  }
+
+  /** The latest version of operators that imported models are written in; 0 where there are none. */
+  get importedOpset(): number {
+    return Math.max(0, ...this.#imported.map(({ own }) => own!.graph.opsets.get("") ?? 0));
   }
 
   /** The samples with other lengths: what they hold is repeated, or cut off. */
@@ -174,6 +196,10 @@ export class Subject {
       `The dynamic axes do not fit the inputs given: ${problem}.`,
     );
   }
+}
+
+function opsetOf({ opsets }: OwnGraph): number {
+  return Math.max(EXPORT_OPSET, opsets.get("") ?? 0);
 }
 
 /** One leaf has the given name, several are called as in their object or by their place. */

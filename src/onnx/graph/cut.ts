@@ -32,6 +32,7 @@ export function cut(model: FlatModel, inputs: readonly string[], outputs: readon
     for (const input of inputsOf(node, subgraphs)) needed.add(input);
     return true;
   });
+  const read = new Set([...needed].filter((name) => !given.has(name)));
   const missing = graph.inputs.filter((name) => needed.has(name) && !given.has(name));
   if (missing.length > 0) {
     throw new OnnxError(
@@ -41,7 +42,7 @@ export function cut(model: FlatModel, inputs: readonly string[], outputs: readon
   }
   return {
     graph: {
-      nodes: nodes.reverse().map((node) => withoutUnread(node, needed)),
+      nodes: nodes.reverse().map((node) => withoutUnread(node, read)),
       inputs: inputs.filter((name) => needed.has(name)),
       outputs: [...outputs],
     },
@@ -65,11 +66,18 @@ const NAMES_IN_MESSAGE = 20;
 
 /** A model has thousands of tensors: those whose names look alike are worth listing. */
 function nearby(name: string, names: readonly string[]): string {
-  const part = (text: string) => new Set(text.toLowerCase().split(/[^a-z0-9]+/));
-  const own = part(name);
-  const shared = (other: string) => [...part(other)].filter((word) => own.has(word)).length;
+  const words = (text: string) =>
+    text
+      .toLowerCase()
+      .split(/[^a-z0-9]+/)
+      .filter((word) => word !== "");
+  const own = words(name);
+  const likeness = (other: string) => {
+    const theirs = words(other);
+    return own.filter((word) => theirs.some((their) => their.includes(word) || word.includes(their))).length;
+  };
   const ranked = names
-    .map((other) => ({ other, score: shared(other) }))
+    .map((other) => ({ other, score: likeness(other) }))
     .sort((a, b) => b.score - a.score)
     .slice(0, NAMES_IN_MESSAGE);
   return describeChoices(

@@ -2,9 +2,9 @@
 import { OnnxError } from "../../errors.js";
 import { sizeOf } from "../format/element_types.js";
 import type { OnnxTensor } from "../format/model.js";
-import { numbersOf } from "../format/numbers.js";
+import { isNumeric, numbersOf } from "../format/numbers.js";
 import { describeNode } from "../operators/context.js";
-import type { FlatConstant, FlatModel, FlatNode } from "./flatten.js";
+import type { FlatModel, FlatNode } from "./flatten.js";
 
 /** What ONNX Runtime's quantizer appends to the name of a weight. */
 const SUFFIX = /_quantized$/;
@@ -18,32 +18,48 @@ const SUFFIX = /_quantized$/;
 export function dequantizeConstants(model: FlatModel): FlatModel {
   const constants = new Map(model.constants);
   const names = new Set([...constants.values()].map(({ tensor }) => tensor.name));
+  const arrayOf = (value: string | undefined): KnownArray | undefined => {
+    if (value === undefined) return undefined;
+    const tensor = constants.get(value)?.tensor;
+    if (tensor !== undefined) {
+      return isNumeric(tensor)
+        ? { name: tensor.name, shape: tensor.shape, numbers: numbersOf(tensor) }
+        : undefined;
+    }
+    const host = model.computed.get(value);
+    return host && { name: value, shape: [...host.shape], numbers: host.data };
+  };
   const nodes = model.graph.nodes.filter((node) => {
-    const [x, scale, zeroPoint] = node.inputs.map((name) => constants.get(name)?.tensor);
+    if (node.operator !== "DequantizeLinear") return true;
+    const [x, scale, zeroPoint] = node.inputs.map(arrayOf);
     const isWhole = (node.inputs[2] ?? "") === "" || zeroPoint !== undefined;
-    if (node.operator !== "DequantizeLinear" || x === undefined || scale === undefined || !isWhole)
-      return true;
+    if (x === undefined || scale === undefined || !isWhole) return true;
     const plain = x.name.replace(SUFFIX, "");
     const name = names.has(plain) && plain !== x.name ? x.name : plain;
     const data = dequantize(node, x, scale, zeroPoint);
     const tensor: OnnxTensor = { name, type: "float32", shape: x.shape, data, docString: "" };
-    const constant: FlatConstant = { tensor, origin: "initializer" };
-    constants.set(node.outputs[0]!, constant);
+    constants.set(node.outputs[0] ?? "", { tensor, origin: "initializer" });
     return false;
   });
   return { ...model, graph: { ...model.graph, nodes }, constants };
 }
 
+/** An array that is known, under the name that messages and parameters have. */
+interface KnownArray {
+  name: string;
+  shape: number[];
+  numbers: ArrayLike<number>;
+}
+
 /** (x - zero point) · scale, with one scale for all, for each place along an axis, or for each block along it. */
 function dequantize(
   node: FlatNode,
-  x: OnnxTensor,
-  scale: OnnxTensor,
-  zeroPoint: OnnxTensor | undefined,
+  { numbers, shape }: KnownArray,
+  { numbers: scales, shape: scaleShape }: KnownArray,
+  zeroPoint: KnownArray | undefined,
 ): Float32Array {
-  const [numbers, scales] = [numbersOf(x), numbersOf(scale)];
-  const zeros = zeroPoint === undefined ? undefined : numbersOf(zeroPoint);
-  const placeOf = placesOfScales(node, x.shape, scale.shape);
+  const zeros = zeroPoint?.numbers;
+  const placeOf = placesOfScales(node, shape, scaleShape);
   return Float32Array.from({ length: numbers.length }, (_, i) => {
     const place = placeOf(i);
     return (numbers[i]! - (zeros?.[place] ?? 0)) * scales[place]!;

@@ -14,7 +14,7 @@ import type {
 import type { HostValue } from "../values.js";
 import { densify } from "../format/sparse.js";
 import { inputsOf, newNode } from "./nodes.js";
-import { sortNodes } from "./sort.js";
+import { sortNodes, type SortedNode } from "./sort.js";
 
 /** An array that the model holds. */
 export interface FlatConstant {
@@ -53,7 +53,7 @@ const MAX_CALL_DEPTH = 64;
  * Nodes that a file may grow to: functions that call functions twice, each of which calls others twice, would fill any
  * memory from a few hundred bytes.
  */
-const MAX_NODES = 200_000;
+const MAX_NODES = 100_000;
 
 /** @throws OnnxError `ERR_ONNX_GRAPH` for graphs with cycles, values that nobody gives, or two of one name */
 export function flattenModel(model: OnnxModel): FlatModel {
@@ -87,6 +87,11 @@ interface Surroundings {
   opsets: ReadonlyMap<string, number>;
   attributes: ReadonlyMap<string, OnnxAttribute> | undefined;
   depth: number;
+}
+
+/** What a node becomes: itself, what it calls, or nothing. */
+interface Piece extends SortedNode {
+  flat: FlatNode[];
 }
 
 class Flattener {
@@ -135,14 +140,16 @@ class Flattener {
     return { nodes, inputs, outputs };
   }
 
+  /** A call is sorted as one node, before what is in it takes its place. */
   #flattenNodes(nodes: readonly OnnxNode[], names: Names, around: Surroundings): FlatNode[] {
-    for (const node of nodes)
+    for (const node of nodes) {
       for (const output of node.outputs) if (output !== "") this.#define(output, names);
-    const flat = nodes.flatMap((node) => this.#flattenNode(node, names, around));
-    return sortNodes(flat, (node) => inputsOf(node, this.#subgraphs));
+    }
+    const pieces = nodes.map((node) => this.#flattenNode(node, names, around));
+    return sortNodes(pieces).flatMap(({ flat }) => flat);
   }
 
-  #flattenNode(node: OnnxNode, names: Names, around: Surroundings): FlatNode[] {
+  #flattenNode(node: OnnxNode, names: Names, around: Surroundings): Piece {
     if (++this.#count > MAX_NODES) {
       throw new OnnxError("ERR_ONNX_GRAPH", `The model's functions grow to more than ${MAX_NODES} nodes.`);
     }
@@ -156,12 +163,13 @@ class Flattener {
       if (own !== undefined) attributes.set(name, own);
     }
     const called = this.#functions.get(functionKey({ ...node, name: node.operator }));
-    if (called !== undefined) return this.#call(called, inputs, outputs, attributes, around.depth + 1);
+    const piece = (flat: FlatNode[], needs = inputs): Piece => ({ node, needs, gives: outputs, flat });
+    if (called !== undefined) return piece(this.#call(called, inputs, outputs, attributes, around.depth + 1));
     if (node.operator === "Constant" && node.domain === "") {
       const tensor = literalOf(attributes, outputs[0] ?? "");
       if (tensor !== undefined) {
         this.#constants.set(outputs[0]!, { tensor, origin: "literal" });
-        return [];
+        return piece([]);
       }
     }
     for (const [name, attribute] of attributes) {
@@ -172,7 +180,8 @@ class Flattener {
       this.#subgraphs.set(graph, this.#flattenGraph(graph, names, around));
     }
     const opset = around.opsets.get(node.domain) ?? 1;
-    return [{ ...node, inputs, outputs, attributes, opset }];
+    const own = { ...node, inputs, outputs, attributes, opset };
+    return piece([own], inputsOf(own, this.#subgraphs));
   }
 
   #call(

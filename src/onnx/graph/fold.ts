@@ -2,6 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { isNumeric } from "../format/numbers.js";
 import { OperatorContext, operatorKey, EVALUATION } from "../operators/context.js";
+import { operators } from "../operators/registry.js";
 import { computeNode } from "../operators/compute_node.js";
 import { HostValue, isHost, type OnnxValue } from "../values.js";
 import type { FlatGraph, FlatModel, FlatNode } from "./flatten.js";
@@ -73,6 +74,7 @@ function branchOf(
 function isFoldable(node: FlatNode, { subgraphs }: FlatModel): boolean {
   return (
     node.inputs.some((name) => name !== "") &&
+    operators.has(operatorKey(node)) &&
     !RANDOM.has(operatorKey(node)) &&
     subgraphsOf(node, subgraphs).length === 0
   );

@@ -3,21 +3,24 @@ import { OnnxError } from "../../errors.js";
 import { describeNode } from "../operators/context.js";
 import type { OnnxNode } from "../format/model.js";
 
+/** A node with the names of the values that it needs and gives. */
+export interface SortedNode {
+  readonly node: OnnxNode;
+  readonly needs: readonly string[];
+  readonly gives: readonly string[];
+}
+
 /**
- * The nodes, each after those that give its inputs, and else in the order given. Most files are sorted already.
+ * The nodes, each after those that give what it needs, and else in the order given. Most files are sorted already.
  *
- * @param inputsOf the names of the values that a node uses
  * @throws OnnxError `ERR_ONNX_GRAPH` for a cycle
  */
-export function sortNodes<N extends OnnxNode>(
-  nodes: readonly N[],
-  inputsOf: (node: N) => readonly string[],
-): N[] {
-  const giver = new Map(nodes.flatMap((node, i) => node.outputs.map((output) => [output, i] as const)));
+export function sortNodes<N extends SortedNode>(nodes: readonly N[]): N[] {
+  const giver = new Map(nodes.flatMap(({ gives }, i) => gives.map((output) => [output, i] as const)));
   giver.delete("");
   const users: number[][] = nodes.map(() => []);
-  const missing = nodes.map((node, i) => {
-    const before = new Set(inputsOf(node).flatMap((name) => giver.get(name) ?? []));
+  const missing = nodes.map(({ needs }, i) => {
+    const before = new Set(needs.flatMap((name) => giver.get(name) ?? []));
     for (const index of before) users[index]!.push(i);
     return before.size;
   });
@@ -29,10 +32,10 @@ export function sortNodes<N extends OnnxNode>(
     for (const user of users[i]!) if (--missing[user]! === 0) ready.push(user);
   }
   if (sorted.length === nodes.length) return sorted;
-  const stuck = nodes[missing.findIndex((count) => count > 0)]!;
+  const { node } = nodes[missing.findIndex((count) => count > 0)]!;
   throw new OnnxError(
     "ERR_ONNX_GRAPH",
-    `${describeNode(stuck)} is in or behind a cycle: its inputs follow from its outputs. Export the model again.`,
+    `${describeNode(node)} is in or behind a cycle: its inputs follow from its outputs. Export the model again.`,
   );
 }
 

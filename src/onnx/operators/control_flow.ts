@@ -42,7 +42,7 @@ export const controlFlow: OperatorTable = {
     const backwards = context.ints("scan_input_directions", new Array<number>(scanCount).fill(0));
     const slices = inputs.slice(stateCount).map((input, i) => {
       const parts = unstack(input!, axes[i]!);
-      return backwards[i] === 1 ? parts.reverse() : parts;
+      return backwards[i] === 1 ? parts.toReversed() : parts;
     });
     const rounds = slices[0]?.length ?? 0;
     if (slices.some(({ length }) => length !== rounds)) {

@@ -11,6 +11,7 @@ import {
   axisOf,
   channelsFirst,
   channelsLast,
+  detached,
   floatAt,
   optionalTensor,
   product,
@@ -93,7 +94,8 @@ export const normalization: OperatorTable = {
       const x = floatAt(inputs, 0);
       const axis = axisOf(context.int("axis", -1), x.rank);
       const norm = context.int("p", 2) === 1 ? tf.sum(tf.abs(x), axis, true) : euclideanNorm(x, [axis], true);
-      return [tf.divNoNan(x, norm)];
+      const isZero = tf.equal(detached(norm), 0);
+      return [tf.div(x, tf.where(isZero, tf.onesLike(norm), norm))];
     },
   },
   LRN: {

@@ -8,6 +8,7 @@ import {
   asInt,
   channelsFirst,
   channelsLast,
+  detached,
   floatAt,
   floats,
   integers,
@@ -201,7 +202,7 @@ function maximaWithIndices(
   context: OperatorContext,
 ): OnnxValue[] {
   const slices = windowSlices(padSpace(tf.cast(x, "float32"), windows, -Infinity), windows, counts);
-  const best = asInt(tf.argMax(tf.stack(slices), 0));
+  const best = asInt(tf.argMax(detached(tf.stack(slices)), 0));
   const int = (value: number): tf.Scalar => tf.scalar(value, "int32");
   const space = x.shape.slice(2);
   const size = product(space);

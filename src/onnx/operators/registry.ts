@@ -18,7 +18,7 @@
  * differently from some version on looks at `context.opset`. What cannot be done is `throw context.unsupported("why")`.
  *
  * Which float inputs are weights to be trained is in `weight_positions.ts`: an operator with weights has a row there.
- * `docs/onnx-operators.md` is made of the definitions: `npx vitest run tests/onnx/operators/documentation -u` writes it.
+ * `docs/onnx-operators.md` is made of the definitions: `npx vitest run tests/docs/onnx_operators -u` writes it.
  */
 import { isHost, type OnnxValue } from "../values.js";
 import { activation } from "./activation.js";

@@ -79,7 +79,7 @@ function gridSample(x: tf.Tensor, grid: tf.Tensor, context: OperatorContext): tf
     channels,
   ]);
   const strides = stridesOf(space);
-  const coordinates = tf.unstack(tf.reshape(grid, [batch, product(output), space.length]), -1).reverse();
+  const coordinates = tf.unstack(tf.reshape(grid, [batch, product(output), space.length]), -1).toReversed();
   const taps = space.map((length, i) => {
     const axis: Axis = { length, padding, isAligned };
     const given = coordinates[i]!;

@@ -25,7 +25,7 @@ export interface ExportedClassifier {
   multiLabel: boolean;
   input: ImageInput;
   /** Normalised pictures [batch, height, width, 3] to logits. */
-  forward(pixels: tf.Tensor): tf.Tensor;
+  forward: (pixels: tf.Tensor) => tf.Tensor;
 }
 
 /** What `exportOnnx` is to be told of a classifier. */

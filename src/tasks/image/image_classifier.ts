@@ -3,7 +3,6 @@ import * as tf from "@tensorflow/tfjs-core";
 import {
   availableBackbones,
   createImageBackbone,
-  inputSize,
   type FrozenBackbone,
   type ImageBackbone,
   type ImageBackboneName,
@@ -22,6 +21,7 @@ import { DataLoader, ImageDataset, RandomHorizontalFlip, type ImageSource } from
 import { fromHost } from "../../engine/index.js";
 import { ConfigurationError } from "../../errors.js";
 import { HostTensor } from "../../host_tensor.js";
+import { inEvalMode } from "../../nn/eval_mode.js";
 import {
   Accuracy,
   binaryCrossEntropyWithLogits,
@@ -47,8 +47,9 @@ import { classifierExport, type ImageClassifierExportOptions } from "./export_im
 import { FeatureDataset, type FeatureExtractor } from "./feature_dataset.js";
 import { ImageClassificationData, type ImageBatch } from "./image_classification_data.js";
 import { checkImageClassifierOptions, type ImageClassifierOptions } from "./image_classifier_options.js";
-import { resolveInputs } from "./image_inputs.js";
-import { pictureLoader } from "./picture_loader.js";
+import { ImageEmbedder, type EmbedderOptions } from "./image_embedder.js";
+import { predictImages, type ManyImages } from "./predict_images.js";
+import { resizedInput } from "./resized_input.js";
 import {
   restoreBackbone,
   savedModule,
@@ -68,8 +69,6 @@ const PRETRAINED_RATE_RATIO = 0.1;
 const GRADIENT_CLIP_NORM = 1;
 const TASK_NAME = "ImageClassifier";
 
-/** A folder or a pattern stands for many pictures. */
-type ManyImages = `${string}/` | `${string}*${string}` | readonly ImageSource[];
 /**
  * A backbone, a linear layer on its features, and a recipe that learns by default: AdamW with warm-up and a cosine,
  * gradients clipped to norm 1, the weights of the best validation accuracy kept.
@@ -252,13 +251,22 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
   ): Promise<PredictionOf<Options>>;
   async predict(input: ImageSource | readonly ImageSource[], options: OutputOptions = {}): Promise<unknown> {
     checkOutputOptions(options);
-    const { sources, single } = await resolveInputs(input);
-    const outputs: ClassifierOutput[] = [];
-    for await (const pixels of pictureLoader(sources, this.input)) {
-      for (const logits of this.#logits(pixels))
-        outputs.push(formatOutput(logits, this.labels, this.multiLabel, options));
-    }
-    return single ? outputs[0] : outputs;
+    const format = (logits: number[]): ClassifierOutput =>
+      formatOutput(logits, this.labels, this.multiLabel, options);
+    return predictImages(input, {
+      geometry: this.input,
+      answer: (pixels) => this.#logits(pixels).map(format),
+    });
+  }
+
+  /**
+   * What the task has learned, as vectors: its backbone's features, or those of a layer of it. The embedder has the
+   * task's own weights; train the task on, and its embeddings change.
+   *
+   * @throws ConfigurationError as `ImageEmbedder` does
+   */
+  asEmbedder(options: EmbedderOptions = {}): ImageEmbedder {
+    return new ImageEmbedder({ ...options, backbone: { ...this.#source, input: this.input } });
   }
 
   /** Writes the task to one file: weights, labels and preprocessing; data only, no code. @throws CheckpointError */
@@ -355,15 +363,13 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
   }
 
   #logits(pixels: HostTensor): number[][] {
-    const modes = Array.from(this.namedModules(), ([, module]) => [module, module.training] as const);
-    this.eval();
     const input = this.#source.kind === "frozen" ? this.#source.extract(pixels) : pixels;
-    const logits = tf.tidy(() => {
-      const { input: prepared } = this.onAfterBatchTransfer({ input: fromHost(input) });
-      return this.forward(prepared).arraySync() as number[][];
-    });
-    for (const [module, training] of modes) module.training = training;
-    return logits;
+    return inEvalMode(this, () =>
+      tf.tidy(() => {
+        const { input: prepared } = this.onAfterBatchTransfer({ input: fromHost(input) });
+        return this.forward(prepared).arraySync() as number[][];
+      }),
+    );
   }
 
   /** Takes the data's pictures as this task wants them. */
@@ -402,18 +408,4 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
     const { data: _data, backbone: _backbone, pretrained: _pretrained, ...options } = this.#options;
     return { ...options, labels: this.labels, multiLabel: this.multiLabel };
   }
-}
-
-/**
- * The backbone's own way with pictures, at the size that was asked for.
- *
- * @throws ConfigurationError `ERR_INPUT_SIZE` where it leaves each picture its shape
- */
-function resizedInput({ input }: ImageBackbone, imageSize: number | undefined): ImageInput {
-  if (imageSize === undefined) {
-    inputSize(input);
-    return input;
-  }
-  const { centerCrop: _centerCrop, ...rest } = input;
-  return { ...rest, resize: { height: imageSize, width: imageSize } };
 }
