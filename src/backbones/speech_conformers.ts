@@ -82,7 +82,7 @@ export interface SpectrogramInput {
 
 /**
  * The conformer of the paper: spectrograms [batch, frames, bands] to [batch, ⌈frames / 4⌉, hiddenSize], through two
- * convolutions that stride by 2. With the defaults 9.9 million parameters.
+ * convolutions that stride by 2. With the defaults 8.7 million parameters.
  */
 export class Conformer extends Module<SpectrogramInput, SpeechOutput> {
   readonly numFeatures: number;

@@ -15,9 +15,7 @@ export function normalLinear(inFeatures: number, outFeatures: number, std: numbe
 /** A table whose rows are normal with deviation `std`, but for a row of zeros. @param paddingIdx default: none */
 export function normalEmbedding(rows: number, width: number, std: number, paddingIdx?: number): Embedding {
   const embedding = new Embedding(rows, width, paddingIdx === undefined ? {} : { paddingIdx });
-  const values = init.normal([rows, width], { std });
-  if (paddingIdx !== undefined) values.data.fill(0, paddingIdx * width, (paddingIdx + 1) * width);
-  setValue(embedding.weight, values);
+  tf.tidy(() => embedding.weight.assign(tf.mul(embedding.weight, std))); // they are normal with deviation 1 at first
   return embedding;
 }
 

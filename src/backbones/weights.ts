@@ -6,6 +6,8 @@ import { HostTensor } from "../host_tensor.js";
 import type { AnyModule } from "../nn/index.js";
 import { decodeSafetensors, type SafetensorsTensor } from "../safetensors.js";
 
+const COUNT = ".num_batches_tracked";
+
 /** Tensors by name. */
 export type Weights = Readonly<Record<string, HostTensor>>;
 
@@ -39,8 +41,9 @@ export function setWeights(
   weights: Weights,
   source = "The weights",
 ): void {
+  const state = module.fromPublished?.(weights) ?? weights;
   try {
-    module.loadStateDict(module.fromPublished?.(weights) ?? weights);
+    module.loadStateDict({ ...missingCounts(module, state), ...state });
   } catch (error) {
     if (!(error instanceof CheckpointError)) throw error;
     throw new CheckpointError(
@@ -49,6 +52,13 @@ export function setWeights(
       { cause: error },
     );
   }
+}
+
+/** PyTorch counts batches since version 0.4.1; older files, and some publishers, have no count, and no use for it. */
+function missingCounts(module: AnyModule, state: Weights): Weights {
+  const names = Array.from(module.namedBuffers(), ([name]) => name).filter((name) => name.endsWith(COUNT));
+  const missing = names.filter((name) => state[name] === undefined);
+  return Object.fromEntries(missing.map((name) => [name, new HostTensor(new Int32Array(1), [])]));
 }
 
 /** The tensors of a safetensors file, with halves and doubles as float32. @throws CheckpointError as `loadWeights` does */
