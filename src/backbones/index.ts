@@ -42,6 +42,7 @@ export { ImageEncoder, type FeatureInfo } from "./image_encoder.js";
 export { MobileNetV2 } from "./mobilenet_v2.js";
 export { MobileNetV3 } from "./mobilenet_v3.js";
 export { onnxBackbone } from "./onnx_backbone.js";
+export { OnnxImageEncoder } from "./onnx_image_encoder.js";
 export { loadOnnxFolder } from "./onnx_folder.js";
 export {
   createArchitecture,
@@ -61,7 +62,13 @@ export {
   type SpectrogramInput,
   type Wav2Vec2ConformerOptions,
 } from "./speech_conformers.js";
-export { Wav2Vec2, type SpeechInput, type SpeechOutput, type Wav2Vec2Options } from "./wav2vec2.js";
+export {
+  Wav2Vec2,
+  type Frames,
+  type SpeechInput,
+  type SpeechOutput,
+  type Wav2Vec2Options,
+} from "./wav2vec2.js";
 export { SmallCnn } from "./small_cnn.js";
 export { VisionTransformer, vitSizes, type VisionTransformerOptions } from "./vit.js";
 export { loadWeights, type PublishedWeights, type Weights } from "./weights.js";

@@ -43,6 +43,21 @@ export class OnnxImageEncoder extends Module<tf.Tensor, tf.Tensor> {
   }
 
   /**
+   * Another tensor of the model, from normalised pictures: maps as [batch, height, width, channels], everything else as the
+   * model has it. The weights are copies of what they are now.
+   *
+   * @throws OnnxError `ERR_ONNX_TENSOR` for a tensor that the model has not
+   */
+  tap(tensor: string): (pixels: tf.Tensor) => tf.Tensor {
+    const model = new OnnxModule<tf.Tensor>(this.#file, { features: tensor }).eval();
+    model.loadStateDict(this.model.stateDict(), { strict: false });
+    return (pixels) => {
+      const output = model.forward(tf.transpose(pixels, [0, 3, 1, 2]));
+      return output.rank === 4 ? tf.transpose(output, [0, 2, 3, 1]) : output;
+    };
+  }
+
+  /**
    * The ONNX file of the features with the weights as they are now.
    *
    * @returns undefined where the file keeps weights in another form than float32

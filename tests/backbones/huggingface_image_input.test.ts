@@ -1,4 +1,6 @@
 /** Configurations of image processors: read as their classes' documentation says, and compared with transformers.js. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import * as transformers from "@huggingface/transformers";
 import { describe, expect, it } from "vitest";
@@ -6,6 +8,7 @@ import { parseImageInput, parseTimmInput, type ImageInput } from "../../src/back
 import { decodeImage } from "../../src/data/index.js";
 import { normalizePixels } from "../../src/tasks/image/batch_transforms.js";
 import "../support/backend.js";
+import { describeShared } from "../support/shared.js";
 
 const IMAGENET = { image_mean: [0.485, 0.456, 0.406], image_std: [0.229, 0.224, 0.225] };
 const HALF = { image_mean: [0.5, 0.5, 0.5], image_std: [0.5, 0.5, 0.5] };
@@ -155,6 +158,48 @@ describe("every kind of processor prepares a picture as transformers.js does", (
     }
     expect(worst).toBeLessThan(2);
   });
+});
+
+interface Case {
+  config: { image_processor_type: string };
+  photo: string;
+  values: number[];
+}
+
+describeShared("data/caltech12", (root) => {
+  const golden = JSON.parse(
+    readFileSync(new URL("../golden/image_processors.json", import.meta.url), "utf8"),
+  ) as {
+    step: number;
+    cases: Case[];
+  };
+
+  it.each(golden.cases)(
+    "$config.image_processor_type prepares $photo as PIL does",
+    async ({ config, photo, values }) => {
+      const input = parseImageInput(config, "preprocessor_config.json");
+      const image = await decodeImage(join(root, photo), input);
+      const { data, width, height } = image;
+      const pixels = tf.cast(tf.tensor3d(data, [height, width, 3], "int32"), "float32");
+      const ours = normalizePixels(pixels, input).dataSync();
+      let [sum, worst, i] = [0, 0, 0];
+      for (let y = 0; y < height; y += golden.step) {
+        for (let x = 0; x < width; x += golden.step) {
+          for (let c = 0; c < 3; c++, i++) {
+            const step = input.rescaleFactor / input.std[c]!;
+            const difference = Math.abs(ours[(y * width + x) * 3 + c]! - values[i]!) / step;
+            sum += difference;
+            worst = Math.max(worst, difference);
+          }
+        }
+      }
+      expect(i).toBe(values.length);
+      // In steps of a byte. What is enlarged is PIL's to one or two; what is shrunk is sharp's, whose filters move in steps of a
+      // fraction of a pixel, which tells at sharp edges only.
+      expect(sum / i).toBeLessThan(0.5);
+      expect(worst).toBeLessThan(7);
+    },
+  );
 });
 
 describe("parseImageInput", () => {

@@ -29,6 +29,8 @@ export interface Fault {
   headers?: Record<string, string>;
   /** The connection is cut after this many bytes of the body. */
   cutAfter?: number;
+  /** Nothing comes after this many bytes of the body, and the connection stays. */
+  stallAfter?: number;
   /** Never answers. */
   hang?: boolean;
   /** Answers 200 with everything, whatever range is asked for. */
@@ -255,6 +257,7 @@ export class HubServer {
       ...(range !== null && { "Content-Range": `bytes ${start}-${body.length - 1}/${body.length}` }),
     });
     if (request.method === "HEAD") response.end();
+    else if (fault?.stallAfter !== undefined) response.write(part.subarray(0, fault.stallAfter));
     else if (fault?.cutAfter === undefined) response.end(part);
     else response.write(part.subarray(0, fault.cutAfter), () => setTimeout(() => response.destroy(), 20));
   }

@@ -8,7 +8,8 @@ import { decodeImage, imageToTensor, type PixelData } from "../../src/data/index
 import { Conv2d, Linear, Module, Sequential } from "../../src/nn/index.js";
 import { Generator, seedEverything } from "../../src/random.js";
 import { ImageClassifier } from "../../src/tasks/image/image_classifier.js";
-import { ImageEmbedder } from "../../src/tasks/image/image_embedder.js";
+import { readOnnx } from "../../src/onnx/index.js";
+import { ImageEmbedder, type EmbedderOptions } from "../../src/tasks/image/image_embedder.js";
 import { cosineSimilarity, nearestNeighbors } from "../../src/tasks/similarity.js";
 import { splitPhotos, type LabelledFiles } from "../../bench/photos.js";
 import { describeShared } from "../support/shared.js";
@@ -166,6 +167,26 @@ describe("similarity", () => {
 });
 
 describeShared("models/mobilenet_v2", (folder) => {
+  it("gives an inner tensor of an ONNX model by its name", async () => {
+    const { graph } = await readOnnx(join(folder, "onnx", "model.onnx"));
+    const convolutions = graph.nodes.filter(({ operator }) => operator === "Conv");
+    const last = convolutions.at(-1)!.outputs[0]!;
+    const after = graph.nodes.filter(({ inputs }) => inputs.includes(last));
+    expect(after.map(({ operator }) => operator)).toEqual(["Clip"]);
+    const embed = (options: EmbedderOptions): Promise<Float32Array> =>
+      new ImageEmbedder({ backbone: folder, imageSize: 96, ...options }).predict(noise(5));
+    const inner = await embed({ layer: last, pooling: "none" });
+    // The features are the means of this map behind the activation.
+    const means = Array.from({ length: 1280 }, (_, channel) => {
+      const values = Array.from({ length: 9 }, (_, place) => inner[place * 1280 + channel]!);
+      return values.reduce((sum, value) => sum + Math.min(6, Math.max(0, value)), 0) / 9;
+    });
+    expectNear(await embed({}), means);
+    expect(() => new ImageEmbedder({ backbone: folder, layer: "no_such_tensor" })).toThrow(
+      code("ERR_ONNX_TENSOR"),
+    );
+  });
+
   describeShared("data/caltech12", () => {
     const few = ({ files, targets }: LabelledFiles, each: number): LabelledFiles => {
       const seen = new Map<string, number>();

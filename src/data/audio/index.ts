@@ -2,13 +2,7 @@
 export { decodeAudio, type Waveform } from "./decode.js";
 export { streamAudio, type AudioDecodeOptions, type AudioPiece } from "./audio_stream.js";
 export { resample, Resampler } from "./resample.js";
-export {
-  isAudioSamples,
-  nameOfAudio,
-  type AudioChunks,
-  type AudioSamples,
-  type AudioSource,
-} from "./source.js";
+export type { AudioChunks, AudioSamples, AudioSource } from "./source.js";
 export {
   hzToMel,
   melFilterbank,
@@ -17,16 +11,9 @@ export {
   type MelNorm,
   type MelScale,
 } from "./features/mel_scale.js";
-export {
-  countFrames,
-  paddedWindow,
-  resolveMelOptions,
-  type LogScale,
-  type MelSpectrogramOptions,
-  type ResolvedMelOptions,
-} from "./features/mel_options.js";
+export type { LogScale, MelSpectrogramOptions, ResolvedMelOptions } from "./features/mel_options.js";
 export { melSpectrogram, MelSpectrogramStream } from "./features/mel_spectrogram.js";
-export { cosineBasis, mfcc, mfccMelOptions, type MfccOptions } from "./features/mfcc.js";
+export { mfcc, type MfccOptions } from "./features/mfcc.js";
 export { AudioDataset, type AudioDatasetOptions, type AudioSample } from "./audio_dataset.js";
 export { AudioTransform, type AudioTransformDescription } from "./transforms/transform.js";
 export {

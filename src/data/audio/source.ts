@@ -53,7 +53,7 @@ export function resolveAudioSource(source: AudioSource): ResolvedAudioSource {
   );
 }
 
-export function isAudioSamples(value: unknown): value is AudioSamples {
+function isAudioSamples(value: unknown): value is AudioSamples {
   return typeof value === "object" && value !== null && "samples" in value && "sampleRate" in value;
 }
 

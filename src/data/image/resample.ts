@@ -77,7 +77,10 @@ function makeTaps(
   return { count, first, weights };
 }
 
-/** Rows `firstRow` on, with their new width; fractions are kept. */
+/**
+ * Rows `firstRow` on, with their new width, rounded to bytes as PIL does between its passes: a filter that goes beyond black
+ * or white would otherwise carry that on.
+ */
 function resampleColumns(
   image: Image,
   { count, first, weights }: Taps,
@@ -100,9 +103,9 @@ function resampleColumns(
         green += weight * source[from + 1]!;
         blue += weight * source[from + 2]!;
       }
-      result[to] = red;
-      result[to + 1] = green;
-      result[to + 2] = blue;
+      result[to] = toByte(red);
+      result[to + 1] = toByte(green);
+      result[to + 2] = toByte(blue);
     }
   }
   return result;
@@ -167,6 +170,10 @@ function blendRows(source: Float32Array, { first, weights }: Taps, width: number
     }
   }
   return result;
+}
+
+function toByte(value: number): number {
+  return value <= 0 ? 0 : value >= 255 ? 255 : Math.floor(value + 0.5);
 }
 
 /** Keys' cubic convolution with a = -0.5. */

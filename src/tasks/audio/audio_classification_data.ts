@@ -7,13 +7,13 @@ import {
   findBadSamples,
   LengthGroupedSampler,
   MemoryBudget,
-  nameOfAudio,
   summarizeBadSamples,
   type AudioSample,
   type AudioSource,
   type AudioTransform,
   type ClassificationTarget,
 } from "../../data/index.js";
+import { nameOfAudio } from "../../data/audio/source.js";
 import { DataError } from "../../errors.js";
 import type { HostTensor } from "../../host_tensor.js";
 import { getGlobalSeed } from "../../random.js";

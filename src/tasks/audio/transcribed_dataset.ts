@@ -3,12 +3,12 @@ import {
   AudioDataset,
   decodeAudio,
   MemoryBudget,
-  nameOfAudio,
   type AudioDecodeOptions,
   type AudioSample,
   type AudioTransform,
   type Dataset,
 } from "../../data/index.js";
+import { nameOfAudio } from "../../data/audio/source.js";
 import { DataError } from "../../errors.js";
 import { HostTensor } from "../../host_tensor.js";
 import { Generator } from "../../random.js";

@@ -15,9 +15,14 @@ import { DataError } from "../../errors.js";
 import type { HostTensor } from "../../host_tensor.js";
 import { getGlobalSeed } from "../../random.js";
 import { findBadImages } from "./bad_images.js";
-import { scanClassFolders } from "../class_folders.js";
 import { countClasses, describeParts, type PartCounts } from "../describe_parts.js";
-import { badRowsError } from "../label_columns.js";
+import {
+  collectFolders,
+  collectTables,
+  type CollectedImages,
+  type ImagePart,
+  type SkippedImage,
+} from "./collect_images.js";
 import type {
   ImageArraysOptions,
   ImageClassificationDataOptions,
@@ -28,7 +33,6 @@ import type {
   PredictImages,
 } from "./image_data_options.js";
 import { resolveInputs } from "./image_inputs.js";
-import { readImageTable } from "./image_table.js";
 import {
   collectLabels,
   collectParts,
@@ -40,15 +44,13 @@ import {
   type LabeledSamples,
 } from "../labeled_samples.js";
 import { splitParts } from "../split_parts.js";
-import { listImages, nameOfSource, pathOfSource, PICTURE_FILES, PICTURES } from "./image_sources.js";
+import { listImages, nameOfSource, pathOfSource, PICTURES } from "./image_sources.js";
 
 type LabeledImageParts = LabeledParts<ImageSource>;
 
 export { ImageDataset, type ImageSample };
+export type { ImagePart, SkippedImage } from "./collect_images.js";
 export type * from "./image_data_options.js";
-
-/** The parts of a data set. */
-export type ImagePart = "train" | "val" | "test" | "predict";
 
 /** A batch as the loaders give it. */
 export interface ImageBatch {
@@ -62,26 +64,11 @@ export interface ImageBatch {
   path?: string[];
 }
 
-/** A file, row or picture that was left out, and why. */
-export interface SkippedImage {
-  part: ImagePart;
-  path: string;
-  error: DataError;
-}
-
 /** A picture with its class; with several, `target` lists them with commas. */
 export interface ImageRecord {
   image: ImageSource;
   target: string;
   classes: readonly string[];
-}
-
-/** What the constructors gather before the classes are known. */
-interface Collected {
-  parts: LabeledImageParts;
-  predict?: readonly ImageSource[] | undefined;
-  skipped?: SkippedImage[];
-  warnings?: string[];
 }
 
 const DEFAULT_BATCH_SIZE = 32;
@@ -116,7 +103,7 @@ export class ImageClassificationData extends DataModule {
   readonly #checked = new Set<ImagePart>();
 
   private constructor(
-    collected: Collected,
+    collected: CollectedImages,
     options: ImageClassificationDataOptions,
     multiLabel: boolean,
     labels: readonly string[] | undefined = options.labels,
@@ -154,24 +141,7 @@ export class ImageClassificationData extends DataModule {
    * @throws ConfigurationError `ERR_PARTS`, `ERR_SPLIT`
    */
   static async fromFolders(options: ImageFoldersOptions): Promise<ImageClassificationData> {
-    const collected: Required<Collected> = { parts: {}, predict: [], skipped: [], warnings: [] };
-    for (const part of LABELED_PARTS) {
-      const folder = options[part];
-      if (folder === undefined) continue;
-      const scan = await scanClassFolders(folder, PICTURE_FILES);
-      collected.parts[part] = scan;
-      collected.skipped.push(...scan.ignored.map((error) => ({ part, path: error.path!, error })));
-      if (scan.ignored.length > 0) {
-        collected.warnings.push(
-          `${scan.ignored.length} files in ${folder} are no pictures of a class and were ignored.`,
-        );
-      }
-      for (const name of scan.emptyClasses) {
-        collected.warnings.push(
-          `The class folder ${JSON.stringify(name)} in ${folder} holds no picture and is no class.`,
-        );
-      }
-    }
+    const collected = await collectFolders(options);
     const predict = await expandPredict(options.predict);
     return new ImageClassificationData({ ...collected, predict }, options, false);
   }
@@ -213,27 +183,9 @@ export class ImageClassificationData extends DataModule {
    * @throws ConfigurationError `ERR_MULTI_LABEL`, `ERR_PARTS`, `ERR_SPLIT`
    */
   static async fromCsv(options: ImageTablesOptions): Promise<ImageClassificationData> {
-    const { multiLabel = false, labelColumn, labels, onBadSample = "error" } = options;
-    const collected: Required<Collected> = { parts: {}, predict: [], skipped: [], warnings: [] };
-    const read = async (part: ImagePart, file: string) => {
-      const scan = await readImageTable(file, { ...options, multiLabel, withTargets: part !== "predict" });
-      if (onBadSample === "error" && scan.badRows.length > 0) throw badRowsError(file, scan.badRows);
-      collected.skipped.push(...scan.badRows.map((error) => ({ part, path: file, error })));
-      if (scan.badRows.length > 0)
-        collected.warnings.push(`${scan.badRows.length} rows of ${file} were left out.`);
-      if (scan.sources.length === 0) {
-        throw new DataError("ERR_NO_IMAGES", `${file} has no row that can be used.`, { path: file });
-      }
-      return scan;
-    };
-    for (const part of LABELED_PARTS) {
-      const file = options[part];
-      if (file !== undefined) collected.parts[part] = await read(part, file);
-    }
-    const predict =
-      options.predict === undefined ? undefined : (await read("predict", options.predict)).sources;
+    const { multiLabel = false, labelColumn, labels } = options;
     const columns = typeof labelColumn === "string" ? undefined : labelColumn;
-    return new ImageClassificationData({ ...collected, predict }, options, multiLabel, labels ?? columns);
+    return new ImageClassificationData(await collectTables(options), options, multiLabel, labels ?? columns);
   }
 
   get numClasses(): number {

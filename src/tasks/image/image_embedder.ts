@@ -1,6 +1,12 @@
 /** ImageEmbedder: pictures as vectors, such that pictures of alike things are near to each other. */
 import * as tf from "@tensorflow/tfjs-core";
-import { createImageBackbone, type ImageBackbone, type ImageInput } from "../../backbones/index.js";
+import {
+  createImageBackbone,
+  OnnxImageEncoder,
+  type ImageBackbone,
+  type ImageInput,
+  type TrainableBackbone,
+} from "../../backbones/index.js";
 import type { ImageSource } from "../../data/index.js";
 import { fromHost } from "../../engine/index.js";
 import { ConfigurationError, describeChoices } from "../../errors.js";
@@ -18,8 +24,8 @@ export type EmbedderPooling = "mean" | "max" | "first" | "none";
 /** What of a backbone an embedder gives. */
 export interface EmbedderOptions {
   /**
-   * The name of one of the backbone's modules, as in its `namedModules()`: `layer3` or `features.13`. Its output is the
-   * embedding. Default: the features that a head is put on.
+   * What becomes the embedding: the output of one of the backbone's modules, by its name in `namedModules()`, such as `layer3`
+   * or `features.13`; of an ONNX model, a tensor by its name in the file. Default: the features that a head is put on.
    */
   layer?: string;
   /**
@@ -49,12 +55,13 @@ const SMALLEST_LENGTH = 1e-12;
 export class ImageEmbedder {
   /** How a picture becomes the backbone's input. */
   readonly input: ImageInput;
-  readonly #source: ImageBackbone;
-  readonly #options: Required<Omit<EmbedderOptions, "layer">> & Pick<EmbedderOptions, "layer">;
+  readonly #features: (pixels: HostTensor) => tf.Tensor;
+  readonly #options: Required<Omit<EmbedderOptions, "layer">>;
 
   /**
    * @throws ConfigurationError `ERR_EMBEDDER_LAYER` for a layer that the backbone has not, `ERR_EMBEDDER_OPTION`, and as
    *   `ImageClassifier` does for the backbone
+   * @throws OnnxError `ERR_ONNX_TENSOR` for a tensor that an ONNX model has not
    */
   constructor(options: ImageEmbedderOptions) {
     const { backbone, pretrained, imageSize, layer, pooling = "mean", normalize = false } = options;
@@ -64,10 +71,10 @@ export class ImageEmbedder {
         `There is no \`pooling\` ${JSON.stringify(pooling)}. ${describeChoices(pooling, poolings)}`,
       );
     }
-    this.#source = typeof backbone === "string" ? createImageBackbone(backbone, pretrained) : backbone;
-    this.#options = { layer, pooling, normalize };
-    this.input = resizedInput(this.#source, imageSize);
-    if (layer !== undefined) checkLayer(this.#source, layer);
+    const source = typeof backbone === "string" ? createImageBackbone(backbone, pretrained) : backbone;
+    this.#options = { pooling, normalize };
+    this.input = resizedInput(source, imageSize);
+    this.#features = featuresOf(source, layer, this.input);
   }
 
   /**
@@ -94,34 +101,37 @@ export class ImageEmbedder {
     embeddings.dispose();
     return Array.from({ length: count }, (_, i) => numbers.slice(i * length, (i + 1) * length));
   }
-
-  /** The layer's output for a batch: [batch, …]. */
-  #features(pixels: HostTensor): tf.Tensor {
-    if (this.#source.kind === "frozen") return fromHost(this.#source.extract(pixels));
-    const { module } = this.#source;
-    const { layer } = this.#options;
-    return inEvalMode(module, () => {
-      const normalized = normalizePixels(fromHost(pixels), this.input);
-      return layer === undefined ? module.forward(normalized) : outputOf(module, layer, normalized);
-    });
-  }
 }
 
-function checkLayer(source: ImageBackbone, layer: string): void {
-  const refuse = (problem: string): never => {
-    throw new ConfigurationError("ERR_EMBEDDER_LAYER", problem);
-  };
+/** What gives the layer's output for a batch, uint8 [batch, height, width, 3]: [batch, …]. */
+function featuresOf(
+  source: ImageBackbone,
+  layer: string | undefined,
+  input: ImageInput,
+): (pixels: HostTensor) => tf.Tensor {
   if (source.kind === "frozen") {
-    refuse(
+    if (layer === undefined) return (pixels) => fromHost(source.extract(pixels));
+    throw new ConfigurationError(
+      "ERR_EMBEDDER_LAYER",
       `The backbone ${source.name} runs as a session of its own, which gives its features alone; leave \`layer\` out.`,
     );
-  } else {
-    const names = [...source.module.namedModules()].flatMap(([name]) => (name === "" ? [] : [name]));
-    if (!names.includes(layer))
-      refuse(
-        `The backbone ${source.name} has no layer ${JSON.stringify(layer)}. ${describeChoices(layer, names)}`,
-      );
   }
+  const forward = layerOf(source, layer);
+  return (pixels) => inEvalMode(source.module, () => forward(normalizePixels(fromHost(pixels), input)));
+}
+
+function layerOf(
+  { name, module }: TrainableBackbone,
+  layer: string | undefined,
+): (pixels: tf.Tensor) => tf.Tensor {
+  if (layer === undefined) return (pixels) => module.forward(pixels);
+  if (module instanceof OnnxImageEncoder) return module.tap(layer);
+  const names = Array.from(module.namedModules(), ([part]) => part).filter((part) => part !== "");
+  if (names.includes(layer)) return (pixels) => outputOf(module, layer, pixels);
+  throw new ConfigurationError(
+    "ERR_EMBEDDER_LAYER",
+    `The backbone ${name} has no layer ${JSON.stringify(layer)}. ${describeChoices(layer, names)}`,
+  );
 }
 
 /** What a part of a module gives while the whole runs. @throws ConfigurationError `ERR_EMBEDDER_LAYER` */

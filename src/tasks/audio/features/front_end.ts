@@ -5,7 +5,7 @@ import {
   resolveMelOptions,
   type MelSpectrogramOptions,
   type ResolvedMelOptions,
-} from "../../../data/audio/index.js";
+} from "../../../data/audio/features/mel_options.js";
 import { ConfigurationError, describeChoices } from "../../../errors.js";
 import { Module } from "../../../nn/index.js";
 import { sequenceMask, type PaddedSequences } from "../encoders/speech_encoder.js";

@@ -1,16 +1,14 @@
 /** Mel spectrograms and MFCCs as layers: features of a batch of waveforms, computed in the graph. */
 import * as tf from "@tensorflow/tfjs-core";
+import { cosineBasis, mfccMelOptions, type MfccOptions } from "../../../data/audio/features/mfcc.js";
 import {
-  cosineBasis,
   countFrames,
-  melFilterbank,
-  mfccMelOptions,
   paddedWindow,
   resolveMelOptions,
   type MelSpectrogramOptions,
-  type MfccOptions,
   type ResolvedMelOptions,
-} from "../../../data/audio/index.js";
+} from "../../../data/audio/features/mel_options.js";
+import { melFilterbank } from "../../../data/audio/features/mel_scale.js";
 import { ConfigurationError } from "../../../errors.js";
 import { HostTensor } from "../../../host_tensor.js";
 import { conv2d, Module, ModuleBuffer } from "../../../nn/index.js";
