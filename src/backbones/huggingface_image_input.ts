@@ -1,7 +1,4 @@
-/**
- * Reads how pictures are prepared from the configurations on the hub: `preprocessor_config.json`, which is also written, and
- * timm's `config.json`.
- */
+/** How pictures are prepared, as the hub's configurations say it: `preprocessor_config.json`, and timm's `config.json`. */
 import { ConfigurationError } from "../errors.js";
 import type { ImageInput } from "./image_backbone.js";
 import {
@@ -23,8 +20,7 @@ const CONVNEXT_UNCUT_SIZE = 384;
 type Length = { height: number; width: number } | { shortestEdge: number };
 type SizeOption = number | readonly number[] | { shortest_edge?: number; height?: number; width?: number };
 
-/** The parts of the file that are known here. */
-export interface PreprocessorConfig {
+interface PreprocessorConfig {
   image_processor_type?: string;
   feature_extractor_type?: string;
   do_resize?: boolean;
@@ -261,29 +257,6 @@ export function parseTimmInput(config: unknown, path: string): ImageInput | unde
 function refusal(path: string): Refuse {
   return (problem) => {
     throw new ConfigurationError("ERR_PREPROCESSOR_CONFIG", `${path}: ${problem}`);
-  };
-}
-
-/**
- * The `preprocessor_config.json` of an input.
- *
- * @param normalizes whether what reads it is to rescale and normalise; if not, the model does
- */
-export function formatImageInput(input: ImageInput, normalizes: boolean): PreprocessorConfig {
-  const { resize, centerCrop, interpolation, rescaleFactor, mean, std, channelOrder } = input;
-  const code = Object.keys(INTERPOLATIONS).find((key) => INTERPOLATIONS[Number(key)] === interpolation);
-  return {
-    do_resize: resize !== undefined,
-    ...(resize && {
-      size: "shortestEdge" in resize ? { shortest_edge: resize.shortestEdge } : { ...resize },
-    }),
-    resample: Number(code),
-    do_center_crop: centerCrop !== undefined,
-    ...(centerCrop && { crop_size: { ...centerCrop } }),
-    do_rescale: normalizes,
-    do_normalize: normalizes,
-    ...(normalizes && { rescale_factor: rescaleFactor, image_mean: [...mean], image_std: [...std] }),
-    ...(channelOrder === "bgr" && { do_flip_channel_order: normalizes }),
   };
 }
 

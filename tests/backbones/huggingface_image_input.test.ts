@@ -4,7 +4,12 @@ import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import * as transformers from "@huggingface/transformers";
 import { describe, expect, it } from "vitest";
-import { parseImageInput, parseTimmInput, type ImageInput } from "../../src/backbones/index.js";
+import {
+  formatImageInput,
+  parseImageInput,
+  parseTimmInput,
+  type ImageInput,
+} from "../../src/backbones/index.js";
 import { decodeImage } from "../../src/data/index.js";
 import { normalizePixels } from "../../src/tasks/image/batch_transforms.js";
 import "../support/backend.js";
@@ -291,6 +296,19 @@ describe("parseImageInput", () => {
     [[], /object/],
   ])("refuses %j", (config, message) => {
     expect(() => parse(config)).toThrow(message);
+  });
+});
+
+describe("formatImageInput", () => {
+  it.each([
+    { ...HALF, size: { shortest_edge: 256 }, do_center_crop: true, crop_size: 224, resample: 3 },
+    { ...HALF, size: [64, 96], resample: 0, do_flip_channel_order: true },
+    { ...HALF, do_resize: false, do_center_crop: true, crop_size: 32 },
+  ])("writes what is read again as the same: %j", (config) => {
+    const input = parseImageInput(config, "p.json");
+    expect(parseImageInput(JSON.parse(JSON.stringify(formatImageInput(input, true))), "p.json")).toEqual(
+      input,
+    );
   });
 });
 
