@@ -8,6 +8,7 @@ import { finetunePhotos } from "./finetune_photos.js";
 import { forward } from "./forward.js";
 import { MODEL_NAMES } from "./models.js";
 import { onnxFuzz } from "./onnx_fuzz.js";
+import { onnxMemory } from "./onnx_memory.js";
 import { NETWORKS, onnxParity } from "./onnx_parity.js";
 import type { BenchOptions } from "./options.js";
 import { resume } from "./resume.js";
@@ -21,6 +22,7 @@ const benchmarks: Record<string, (options: BenchOptions) => Promise<Record<strin
   "finetune-photos": finetunePhotos,
   forward,
   "onnx-fuzz": ({ mutations }) => onnxFuzz(mutations),
+  "onnx-memory": onnxMemory,
   "onnx-parity": onnxParity,
   resume: (options) =>
     resume(options, (whileWriting) => console.log(whileWriting ? "killed while saving" : "killed")),

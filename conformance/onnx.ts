@@ -6,8 +6,8 @@ import type { OnnxTensor, OnnxValueInfo, OnnxValueType } from "../src/onnx/forma
 import { numbersOf } from "../src/onnx/format/numbers.js";
 import { importGraph } from "../src/onnx/import_graph.js";
 import { readOnnx } from "../src/onnx/read.js";
-import { deviceType, HostValue, isHost, type OnnxValue } from "../src/onnx/values.js";
-import { findCases, GROUPS, readArrays, type Case, type Group } from "./onnx_cases.js";
+import { deviceType, HostValue, isHost, OnnxSequence, type OnnxValue } from "../src/onnx/values.js";
+import { findCases, GROUPS, readValues, type Case, type Group, type TestValue } from "./onnx_cases.js";
 import { exceptions } from "./onnx_exceptions.js";
 
 /** Those of ONNX's own runner. */
@@ -64,15 +64,17 @@ async function problemOf({ model, dataSets }: Case): Promise<string | undefined>
     const graph = importGraph(read, {});
     for (const [, layer] of graph.layers) layer.eval();
     for (const dataSet of dataSets) {
-      const inputs = await readArrays(dataSet, "input");
-      const expected = await readArrays(dataSet, "output");
+      const inputs = await readValues(dataSet, "input", typesOf(read.graph.inputs));
+      const expected = await readValues(dataSet, "output", typesOf(read.graph.outputs));
       const problem = tf.tidy(() => {
-        const given = new Map(graph.inputs.map((info, i) => [info.name, asInput(inputs[i]!, info)]));
+        const given = new Map<string, OnnxValue>();
+        graph.inputs.forEach((info, i) => {
+          const value = asInput(inputs[i], info);
+          if (value !== undefined) given.set(info.name, value);
+        });
         const values = graph.run(given);
         return read.graph.outputs
-          .map(({ name, type }, i) => {
-            return difference(values[i]!, withType(expected[i]!, type), name);
-          })
+          .map((info, i) => difference(values[i]!, expected[i], info))
           .find((text) => text !== undefined);
       });
       if (problem !== undefined) return problem;
@@ -90,8 +92,13 @@ const SETTINGS = ["scales", "roi"];
  * Floats are on the device, as what is trained. The rest is known while tracing, as the shapes among it must be; so are
  * single numbers, which models have as constants too, and float64, which no device has.
  */
-function asInput(tensor: OnnxTensor, { name, type }: OnnxValueInfo): OnnxValue {
-  const typed = withType(tensor, type);
+function asInput(given: TestValue, { name, type }: OnnxValueInfo): OnnxValue | undefined {
+  if (given === undefined) return undefined;
+  if (Array.isArray(given)) {
+    const values = given.map((each) => asInput(each, { name, type: { kind: "unknown" }, docString: "" })!);
+    return new OnnxSequence(values) as unknown as OnnxValue;
+  }
+  const typed = withType(given, type);
   const value = new HostValue(typed.type, typed.shape, numbersOf(typed));
   const isSetting = SETTINGS.includes(name) || typed.shape.length === 0 || typed.type === "float64";
   return isFloatType(typed.type) && !isSetting ? value.tensor() : value;
@@ -103,7 +110,30 @@ function withType(tensor: OnnxTensor, type: OnnxValueType | undefined): OnnxTens
   return isBits ? { ...tensor, type: "bfloat16" } : tensor;
 }
 
-function difference(value: OnnxValue, expected: OnnxTensor, name: string): string | undefined {
+function typesOf(infos: readonly OnnxValueInfo[]): OnnxValueType[] {
+  return infos.map(({ type }) => type);
+}
+
+function difference(value: OnnxValue, wanted: TestValue, { name, type }: OnnxValueInfo): string | undefined {
+  if (!Array.isArray(wanted)) {
+    return wanted === undefined ? undefined : arrayDifference(value, withType(wanted, type), name);
+  }
+  const values: unknown = value;
+  if (!(values instanceof OnnxSequence) || values.values.length !== wanted.length) {
+    return `${name} is no sequence of ${wanted.length}`;
+  }
+  return wanted
+    .map((each, i) =>
+      difference(values.values[i]!, each, {
+        name: `${name}[${i}]`,
+        type: { kind: "unknown" },
+        docString: "",
+      }),
+    )
+    .find((text) => text !== undefined);
+}
+
+function arrayDifference(value: OnnxValue, expected: OnnxTensor, name: string): string | undefined {
   if (value.shape.join() !== expected.shape.join()) {
     return `${name} has the shape [${value.shape.join()}], not [${expected.shape.join()}]`;
   }

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { decodeTensor } from "../src/onnx/format/decode_tensor.js";
-import type { OnnxTensor } from "../src/onnx/format/model.js";
+import type { OnnxTensor, OnnxValueType } from "../src/onnx/format/model.js";
 import { WireReader } from "../src/onnx/format/wire.js";
 
 /** Where Debian's package libonnx-testdata has them. */
@@ -44,15 +44,37 @@ export async function findCases(group: Group, only = ""): Promise<Case[]> {
   );
 }
 
-/** The arrays in the files `input_0.pb`, `input_1.pb`, … or those of outputs. */
-export async function readArrays(dataSet: string, kind: "input" | "output"): Promise<OnnxTensor[]> {
+/** An array, a list of them, or undefined for an optional one that is not there. */
+export type TestValue = OnnxTensor | TestValue[] | undefined;
+
+/** What the files `input_0.pb`, `input_1.pb`, … hold, or those of outputs, which have these types. */
+export async function readValues(
+  dataSet: string,
+  kind: "input" | "output",
+  types: readonly OnnxValueType[],
+): Promise<TestValue[]> {
   const files = (await readdir(dataSet)).filter((file) => file.startsWith(`${kind}_`));
   const numberOf = (file: string): number => Number(/\d+/.exec(file)![0]);
   files.sort((a, b) => numberOf(a) - numberOf(b));
-  return Promise.all(files.map((file) => readArray(join(dataSet, file))));
+  return Promise.all(
+    files.map(async (file, i) => {
+      const path = join(dataSet, file);
+      const reader = new WireReader(new Uint8Array(await readFile(path)), path);
+      return decodeValue(reader, types[i], path);
+    }),
+  );
 }
 
-async function readArray(path: string): Promise<OnnxTensor> {
-  const bytes = new Uint8Array(await readFile(path));
-  return decodeTensor(new WireReader(bytes, path), { source: path, ownsBytes: true, external: [] });
+/** Reads `TensorProto`, `SequenceProto` or `OptionalProto`, by their field numbers in onnx-data.proto. */
+function decodeValue(reader: WireReader, type: OnnxValueType | undefined, path: string): TestValue {
+  if (type?.kind !== "sequence" && type?.kind !== "optional") {
+    return decodeTensor(reader, { source: path, ownsBytes: true, external: [] });
+  }
+  const isOptional = type.kind === "optional";
+  const values: TestValue[] = [];
+  reader.fields((field) => {
+    if (field === 3) values.push(reader.message(() => decodeValue(reader, undefined, path)));
+    else if (field === 5) values.push(reader.message(() => decodeValue(reader, type.element, path)));
+  });
+  return isOptional ? values[0] : values;
 }

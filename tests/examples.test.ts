@@ -1,6 +1,6 @@
 /** Runs every example in a process of its own, as a user would. */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -35,17 +35,35 @@ describe("the examples", () => {
     }
   });
 
-  it("three_lines.ts trains and saves, predict.ts classifies", { timeout: 3 * MINUTES }, () => {
-    const file = join(folder, "objects.kindling");
-    const metrics = run("three_lines.ts", [join(folder, "photos"), file], folder);
-    expect(metrics).toMatch(/val_accuracy: [01]/);
-    expect(statSync(file).size).toBeGreaterThan(1e6);
-    const answers = run("predict.ts", [file, join(folder, "photos", "fish", "*.png")])
-      .trim()
-      .split("\n");
-    expect(answers).toHaveLength(6);
-    for (const answer of answers) expect(answer).toMatch(/^(\w+ [\d.]+ %, ){2}\w+ [\d.]+ %$/);
-  });
+  it(
+    "three_lines.ts trains and saves, predict.ts classifies, export_onnx.ts exports and run_onnx.ts does without Kindling",
+    { timeout: 3 * MINUTES },
+    () => {
+      const file = join(folder, "objects.kindling");
+      const metrics = run("three_lines.ts", [join(folder, "photos"), file], folder);
+      expect(metrics).toMatch(/val_accuracy: [01]/);
+      expect(statSync(file).size).toBeGreaterThan(1e6);
+      const answers = run("predict.ts", [file, join(folder, "photos", "fish", "*.png")])
+        .trim()
+        .split("\n");
+      expect(answers).toHaveLength(6);
+      for (const answer of answers) expect(answer).toMatch(/^(\w+ [\d.]+ %, ){2}\w+ [\d.]+ %$/);
+
+      const model = join(folder, "objects.onnx");
+      expect(run("export_onnx.ts", [file, model])).toMatch(
+        /objects\.onnx: 1\.56 MB, opset 17, results within [\d.]+e-/,
+      );
+      const pictures = readdirSync(join(folder, "photos", "fish")).map((name) =>
+        join(folder, "photos", "fish", name),
+      );
+      const plain = run("run_onnx.ts", [model, ...pictures.sort()])
+        .trim()
+        .split("\n");
+      const labelOf = (text: string) => text.split(" ")[0];
+      const found = plain.map((line) => labelOf(line.slice(line.lastIndexOf(": ") + 2)));
+      expect(found.sort()).toEqual(answers.map(labelOf).sort());
+    },
+  );
 
   it("image_search.ts finds pictures of the same object", { timeout: 4 * MINUTES }, () => {
     const share = Number(/same object: ([\d.]+) %/.exec(run("image_search.ts", []))?.[1]);

@@ -19,17 +19,17 @@
  * });
  * ```
  */
-import { writeFileAtomically } from "../atomic_write.js";
 import { ConfigurationError, describeChoices } from "../errors.js";
 import type { AnyModule } from "../nn/index.js";
 import { checkModel, expectations, type OnnxDifference } from "./export/check.js";
 import { compressWeights, type WeightType } from "./export/compress_weights.js";
-import { encodeGraph } from "./export/encode_graph.js";
 import { inlineModels } from "./export/inline_models.js";
 import type { DynamicAxes } from "./export/merge_recordings.js";
 import { lowerOpset } from "./export/opset.js";
+import { modelOfGraph } from "./export/model_of_graph.js";
 import { recordDynamic } from "./export/record.js";
 import { simplify } from "./export/simplify.js";
+import { stageModel, type StagedModel } from "./export/staged_model.js";
 import { Subject } from "./export/subject.js";
 
 export { taskMetadata, type TaskDescription } from "./export/metadata.js";
@@ -49,6 +49,11 @@ export interface OnnxExportOptions {
    * quarter: symmetric, with a scale for each output channel. Default: `float32`.
    */
   weights?: WeightType;
+  /**
+   * Whether the weights lie in a second file beside the model, named as the model with `_data` appended: always, never, or
+   * where they do not fit into one file of less than 2 GiB. Default: `auto`.
+   */
+  externalData?: boolean | "auto";
   /** Text by name, for the file's `metadata_props`. Default: none. */
   metadata?: Readonly<Record<string, string>>;
   /** The int32 inputs that the file takes as int64, as most published models do. Default: none. */
@@ -72,7 +77,7 @@ export interface OnnxModuleExportOptions<Input = never> extends OnnxExportOption
 /** What has been written. */
 export interface OnnxExport {
   path: string;
-  /** The size of the file. */
+  /** The size of the file, with that of the weights' own where there is one. */
   bytes: number;
   /** The version of ONNX's operators that it is written in: 17, or later where an operator is younger. */
   opset: number;
@@ -98,6 +103,7 @@ export async function exportOnnx<Input = never>(
     forward,
     dynamicAxes,
     weights = "float32",
+    externalData = "auto",
     metadata,
     int64Inputs,
   }: OnnxModuleExportOptions<Input>,
@@ -114,12 +120,19 @@ export async function exportOnnx<Input = never>(
   lowerOpset(graph, subject.importedOpset);
   inlineModels(graph, subject.importedModels());
   const expected = expectations(subject, checks);
-  let bytes = encodeGraph(graph, metadata);
-  let difference = checkModel(bytes, expected);
-  if (weights !== "float32") {
-    bytes = encodeGraph(compressWeights(graph, weights), metadata);
-    difference = checkModel(bytes, expected, true);
+  const smaller = weights === "float32" ? [] : [compressWeights(graph, weights)];
+  let staged: StagedModel | undefined;
+  let difference: OnnxDifference = { absolute: 0, relative: 0 };
+  try {
+    // The graph itself must be right; only then it is a matter of how much smaller weights lose.
+    for (const [i, version] of [graph, ...smaller].entries()) {
+      await staged?.discard();
+      staged = await stageModel(path, modelOfGraph(version, metadata), externalData);
+      difference = checkModel(staged.source, expected, i > 0);
+    }
+    await staged!.commit();
+  } finally {
+    await staged?.discard();
   }
-  await writeFileAtomically(path, bytes);
-  return { path, bytes: bytes.byteLength, opset: graph.opset, difference };
+  return { path, bytes: staged!.bytes, opset: graph.opset, difference };
 }

@@ -12,8 +12,9 @@ import { foldConstants } from "./graph/fold.js";
 import { allNodes } from "./graph/nodes.js";
 import { usesOfConstants } from "./graph/weights.js";
 import { Interpreter } from "./interpreter.js";
-import { OnnxBatchNorm, OnnxLayer, type LayerOptions, type NamedTensors } from "./onnx_layer.js";
-import { describeNode, EVALUATION, operatorKey, type LayerMode } from "./operators/context.js";
+import { LayerList } from "./layer_list.js";
+import type { LayerOptions, NamedTensor, OnnxLayer } from "./onnx_layer.js";
+import { describeNode, operatorKey } from "./operators/context.js";
 import { operators } from "./operators/registry.js";
 import { checkProbability } from "../nn/functional/dropout.js";
 import { HostValue, type OnnxValue } from "./values.js";
@@ -52,11 +53,13 @@ export interface ImportedGraph {
 /**
  * @throws OnnxError `ERR_ONNX_OPERATOR` for operators that are not supported, `ERR_ONNX_GRAPH` for graphs that cannot run,
  *   `ERR_ONNX_TENSOR` for names that no tensor has
+ * @throws OnnxError `ERR_ONNX_VERSION` for a version of the operators that is not known
  * @throws ConfigurationError `ERR_ONNX_OPTION` for options without such a value, `ERR_DROPOUT`
  */
 export function importGraph(model: OnnxModel, options: OnnxOptions): ImportedGraph {
   const { features, outputs, inputs, batchNorm = "train", dropout } = options;
   checkOptions(options);
+  checkVersion(model);
   const whole = flattenModel(model);
   const wanted = features === undefined ? (outputs ?? whole.graph.outputs) : [features];
   let flat = cut(whole, inputs ?? whole.graph.inputs, wanted);
@@ -77,6 +80,19 @@ function checkOptions({ features, outputs, batchNorm = "train", dropout = 0 }: O
   throw new ConfigurationError(
     "ERR_ONNX_OPTION",
     "features and outputs both say what an ONNX model gives. Choose one of them: features for one tensor.",
+  );
+}
+
+/** The newest version of the standard's operators that is known: a later one may compute something else. */
+const LATEST_OPSET = 23;
+
+function checkVersion({ opsetImports }: OnnxModel): void {
+  const opset = opsetImports.get("") ?? 1;
+  if (opset <= LATEST_OPSET) return;
+  throw new OnnxError(
+    "ERR_ONNX_VERSION",
+    `The model is written in version ${opset} of ONNX's operators, and versions up to ${LATEST_OPSET} are known. ` +
+      "Export it in an older version, such as 17, or convert it with onnx.version_converter.",
   );
 }
 
@@ -116,7 +132,7 @@ function assemble(flat: FlatModel, model: OnnxModel, options: LayerOptions): Imp
 /** Parameters and buffers by the names of their values, and all that is known before a run. */
 function makeTensors(flat: FlatModel) {
   const values = new Map<string, OnnxValue>(flat.computed);
-  const tensors = new Map<string, [string, Parameter | ModuleBuffer]>();
+  const tensors = new Map<string, NamedTensor>();
   const names = new Set<string>();
   for (const [name, use] of usesOfConstants(flat)) {
     const { tensor } = flat.constants.get(name)!;
@@ -136,51 +152,4 @@ function makeTensors(flat: FlatModel) {
 function floats(tensor: OnnxTensor): HostTensor {
   const numbers = numbersOf(tensor);
   return new HostTensor(numbers instanceof Float32Array ? numbers : Float32Array.from(numbers), tensor.shape);
-}
-
-/** Operators that compute something else in training, so that freezing a part must reach them. */
-const MODAL = new Set(["BatchNormalization", "Dropout"]);
-
-/** Makes a layer of each node that owns tensors or has modes. A tensor belongs to the first node that uses it. */
-class LayerList {
-  readonly layers: [string, OnnxLayer][] = [];
-  readonly #names = new Set<string>();
-  readonly #tensors: Map<string, [string, Parameter | ModuleBuffer]>;
-  readonly #all: ReadonlyMap<string, [string, Parameter | ModuleBuffer]>;
-  readonly #options: LayerOptions;
-
-  constructor(tensors: ReadonlyMap<string, [string, Parameter | ModuleBuffer]>, options: LayerOptions) {
-    this.#tensors = new Map(tensors);
-    this.#all = tensors;
-    this.#options = options;
-  }
-
-  modeOf(node: FlatNode): LayerMode {
-    const own: NamedTensors = [...new Set(node.inputs)].flatMap((name) => {
-      const tensor = this.#tensors.get(name);
-      this.#tensors.delete(name);
-      return tensor === undefined ? [] : [tensor];
-    });
-    if (own.length === 0 && !MODAL.has(operatorKey(node))) return EVALUATION;
-    const layer = this.#batchNorm(node, own) ?? new OnnxLayer(own, this.#options);
-    this.layers.push([this.#nameOf(node), layer]);
-    return layer;
-  }
-
-  #batchNorm(node: FlatNode, own: NamedTensors): OnnxBatchNorm | undefined {
-    if (operatorKey(node) !== "BatchNormalization") return undefined;
-    const [mean, variance] = [3, 4].map((position) => this.#all.get(node.inputs[position] ?? "")?.[1]);
-    if (!(mean instanceof ModuleBuffer && variance instanceof ModuleBuffer)) return undefined;
-    const momentum = node.attributes.get("momentum");
-    const kept = momentum?.kind === "float" ? momentum.value : 0.9;
-    return new OnnxBatchNorm(own, { mean, variance, momentum: 1 - kept }, this.#options);
-  }
-
-  #nameOf({ name, operator }: FlatNode): string {
-    const base = name || `${operator}_${this.layers.length}`;
-    let unique = base;
-    for (let i = 2; this.#names.has(unique); i++) unique = `${base}#${i}`;
-    this.#names.add(unique);
-    return unique;
-  }
 }

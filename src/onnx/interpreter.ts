@@ -13,11 +13,16 @@ interface Plan {
   readonly steps: readonly OperatorContext[];
 }
 
+/** Nodes in the rounds of loops within loops: no graph of so many would be compiled in any time. */
+const MAX_STEPS = 200_000;
+
 /** A graph that is ready to run, with those in attributes of its nodes. */
 export class Interpreter {
   readonly #plans = new Map<FlatGraph | OnnxGraph, Plan>();
   /** The values of the run that is under way: tracing is synchronous. */
   #values: Values = new Map();
+  /** How many nodes have run since it began. */
+  #steps = 0;
 
   /** @param modeOf called once for each node, in the order in which they run */
   constructor(
@@ -42,6 +47,7 @@ export class Interpreter {
   run(graph: FlatGraph, values: Values): OnnxValue[] {
     const outer = this.#values;
     this.#values = values;
+    this.#steps = 0;
     try {
       return this.#run(this.#plans.get(graph)!);
     } finally {
@@ -53,6 +59,9 @@ export class Interpreter {
     const values = this.#values;
     for (const context of steps) {
       const { inputs, outputs } = context.node;
+      if (++this.#steps > MAX_STEPS) {
+        throw context.unsupported(`loops around it take more than ${MAX_STEPS} operators`);
+      }
       const results = computeNode(
         inputs.map((name) => (name === "" ? undefined : values.get(name))),
         context,

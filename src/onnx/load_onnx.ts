@@ -12,13 +12,15 @@ import { readOnnx } from "./read.js";
  * weights are those too, as floats. All else stays as it is. To keep a weight as it is, set its `requiresGrad` to false.
  *
  * ```ts
+ * import { loadOnnx, tf } from "kindling";
+ *
  * const backbone = await loadOnnx("models/mobilenet_v2/onnx/model.onnx", { features: "pooler_output" });
  * const features = backbone.forward(tf.zeros([8, 3, 224, 224])); // [8, 1280], in ONNX's order of axes
  * ```
  *
  * @param source the path of an `.onnx` file, its bytes, or a model that has been read
  * @throws OnnxError `ERR_ONNX_DAMAGED` for a file that is not whole, `ERR_ONNX_OPERATOR` where an operator is not supported,
- *   `ERR_ONNX_TENSOR` for a name that no tensor of the model has, `ERR_ONNX_GRAPH` for a graph that cannot run; and what
+ *   `ERR_ONNX_TENSOR` for a name that no tensor of the model has, `ERR_ONNX_GRAPH` for a graph that cannot run, `ERR_ONNX_VERSION` for newer operators than are known; and what
  *   `readOnnx` throws
  * @throws ConfigurationError `ERR_ONNX_OPTION`, `ERR_DROPOUT` for options without such a value
  */

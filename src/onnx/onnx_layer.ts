@@ -2,8 +2,8 @@
 import { Module, ModuleBuffer, Parameter, type RunningStatistics } from "../nn/index.js";
 import type { LayerMode } from "./operators/context.js";
 
-/** The tensors of a node by their names in the file. */
-export type NamedTensors = readonly (readonly [name: string, tensor: Parameter | ModuleBuffer])[];
+/** A tensor of a layer with its name in the file. */
+export type NamedTensor = readonly [name: string, tensor: Parameter | ModuleBuffer];
 
 /** What every layer of a model is imported with. */
 export interface LayerOptions {
@@ -15,17 +15,23 @@ export interface LayerOptions {
 
 /** Layers hold parameters, and whether they train; the module of the model computes. Tensors keep the names of the file. */
 export class OnnxLayer extends Module<never, never> implements LayerMode {
-  readonly #tensors: NamedTensors;
+  readonly #tensors: NamedTensor[];
   readonly dropout: number | undefined;
 
-  constructor(tensors: NamedTensors, { dropout }: LayerOptions) {
+  constructor(tensors: readonly NamedTensor[], { dropout }: LayerOptions) {
     super();
-    this.#tensors = tensors;
+    this.#tensors = [...tensors];
     this.dropout = dropout;
   }
 
   override forward(): never {
     throw new TypeError("A layer of an ONNX model cannot be called alone: call the model.");
+  }
+
+  /** Tensors of another node of this layer. */
+  add(tensors: readonly NamedTensor[]): this {
+    this.#tensors.push(...tensors);
+    return this;
   }
 
   protected override parts(): Iterable<[string, unknown]> {
@@ -46,7 +52,7 @@ export class OnnxBatchNorm extends OnnxLayer implements RunningStatistics {
 
   /** @param momentum share of the batch's statistics, as PyTorch has it; ONNX's attribute is what is left of 1 */
   constructor(
-    tensors: NamedTensors,
+    tensors: readonly NamedTensor[],
     statistics: { mean: ModuleBuffer; variance: ModuleBuffer; momentum: number },
     options: LayerOptions,
   ) {

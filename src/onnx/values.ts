@@ -65,6 +65,17 @@ export class HostValue {
   }
 }
 
+/** A list of values, which the operators of sequences make and take apart. */
+export class OnnxSequence {
+  readonly values: readonly OnnxValue[];
+  /** As a value it is one thing. */
+  readonly shape: readonly number[] = [];
+
+  constructor(values: readonly OnnxValue[]) {
+    this.values = values;
+  }
+}
+
 /** A tensor, or an array that is known while tracing. */
 export type OnnxValue = HostValue | tf.Tensor;
 

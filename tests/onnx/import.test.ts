@@ -260,8 +260,7 @@ describe("training", () => {
       "features/1",
       "features/3",
       "dropout",
-      "classifier/MatMul",
-      "classifier/Add",
+      "classifier/MatMul", // with its bias
     ]);
     BaseFinetuning.freeze(module, { trainBatchNorm: true });
     const trains = Array.from(module.namedParameters()).filter(([, { requiresGrad }]) => requiresGrad);
@@ -333,6 +332,14 @@ describe("what cannot be imported or run", () => {
     expect(() => module.forward(tf.zeros([1, 4, 8, 8]))).toThrow(
       expect.objectContaining({ code: expect.stringMatching(/^ERR_/) as string }),
     );
+  });
+
+  it("versions of the operators that are not known", () => {
+    const relu = { inputs: ["x"], outputs: ["y"], nodes: [node("Relu x -> y")] };
+    expect(() => new OnnxModule(model(relu, 24))).toThrow(
+      expect.objectContaining({ code: "ERR_ONNX_VERSION" }),
+    );
+    for (const opset of [7, 22]) expect(() => new OnnxModule(model(relu, opset))).not.toThrow();
   });
 
   it("options without such a value", () => {

@@ -27,8 +27,8 @@ export function dynamicArray(
   if (rest.length === 0) {
     if (!bases.every(({ data }) => sameNumbers(data, bases[0]!.data))) return undefined;
     base = addInitializer(graph, "array", type, bases[0]!.shape, bases[0]!.data);
-  } else if (rest.length === 1 && (type === "float32" || type === "int32" || type === "int64")) {
-    base = rangeAlong(graph, dimensions, bases, rest[0]!, type);
+  } else if (rest.length === 1) {
+    base = rangeAlong(graph, dimensions, bases, rest[0]!) ?? windowAlong(graph, dimensions, bases, rest[0]!);
   }
   if (base === undefined || repeated.length === 0) return base;
   const target = dimensions.vectorOf(lengths);
@@ -53,9 +53,9 @@ function rangeAlong(
   dimensions: Dimensions,
   versions: readonly RecordedArray[],
   axis: number,
-  type: "float32" | "int32" | "int64",
 ): string | undefined {
-  const { data, shape } = versions[0]!;
+  const { data, shape, type } = versions[0]!;
+  if (type !== "float32" && type !== "int32" && type !== "int64") return undefined;
   if (shape.some((length, i) => i !== axis && length !== 1)) return undefined;
   const [first, step] = [Number(data[0]), Number(data[1]) - Number(data[0])];
   const isRange = versions.every((version) =>
@@ -82,6 +82,50 @@ function rangeAlong(
     type,
     shape.map((_, i) => (i === axis ? undefined : 1)),
   );
+}
+
+/**
+ * A part of the longest array, from its beginning or from wherever a length says, as tables of positions are. There is
+ * nothing beyond that array: the model takes no longer inputs.
+ */
+function windowAlong(
+  graph: ExportGraph,
+  dimensions: Dimensions,
+  versions: readonly RecordedArray[],
+  axis: number,
+): string | undefined {
+  const lengths = versions.map(({ shape }) => shape[axis]!);
+  const longest = versions[lengths.indexOf(Math.max(...lengths))]!;
+  const starts = versions.map((version) => placeWithin(version, longest, axis));
+  if (starts.includes(undefined)) return undefined;
+  const ends = lengths.map((length, i) => starts[i]! + length);
+  const bounds = [starts as number[], ends].map((bound) => dimensions.vectorOf([bound]));
+  if (bounds.includes(undefined)) return undefined;
+  const { type, shape, data } = longest;
+  const table = addInitializer(graph, "table", type, shape, data);
+  const inputs = [table, ...(bounds as string[]), dimensions.constant([axis])];
+  return emit(
+    graph,
+    "Slice",
+    inputs,
+    type,
+    shape.map((length, i) => (i === axis ? undefined : length)),
+  );
+}
+
+/** Where along an axis an array lies in a longer one; undefined where it does not. */
+function placeWithin(array: RecordedArray, longest: RecordedArray, axis: number): number | undefined {
+  const [inner, outer] = [steps(array, axis), steps(longest, axis)];
+  const isAt = (start: number) =>
+    array.data.every((item: number | bigint, i: number) => {
+      const [block, rest] = [
+        Math.floor(i / (inner.stride * inner.length)),
+        i % (inner.stride * inner.length),
+      ];
+      return Object.is(item, longest.data[block * outer.stride * outer.length + start * outer.stride + rest]);
+    });
+  for (let start = 0; start <= outer.length - inner.length; start++) if (isAt(start)) return start;
+  return undefined;
 }
 
 function emit(

@@ -104,6 +104,7 @@ function inlineOne(
     isUsed: (name) => used.has(name),
   };
   const from = own.opsets.get("") ?? 1;
+  const nodeNames = new Set([...callers, ...graph.nodes].map(({ name }) => name));
   for (const node of own.nodes) {
     const upgraded = upgradeNode(node, from, graph.opset, context);
     if (upgraded === undefined) {
@@ -113,8 +114,11 @@ function inlineOne(
           `${graph.opset}, which other operators of the module need.`,
       );
     }
-    for (const { inputs, outputs, ...rest } of upgraded) {
-      graph.nodes.push({ ...rest, inputs: inputs.map(nameOf), outputs: outputs.map(nameOf) });
+    for (const { name, inputs, outputs, ...rest } of upgraded) {
+      let unique = name;
+      for (let i = 1; name !== "" && nodeNames.has(unique); i++) unique = `${name}_${i}`;
+      nodeNames.add(unique);
+      graph.nodes.push({ ...rest, name: unique, inputs: inputs.map(nameOf), outputs: outputs.map(nameOf) });
     }
   }
   graph.nodes.push(...casts);

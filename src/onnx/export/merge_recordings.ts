@@ -55,8 +55,32 @@ class Merge {
     }
     for (const name of first.inputs) this.#describe(name);
     for (const [name, array] of first.arrays) this.#addArray(name, array);
-    for (const [i, node] of first.nodes.entries()) this.#addNode(node, i);
+    this.#addNodes(first.nodes);
     return this.#graph;
+  }
+
+  /** A length may follow from the shape of what comes later in the recording: a node waits until all it reads is there. */
+  #addNodes(nodes: readonly RecordedNode[]): void {
+    let waiting = [...nodes.entries()];
+    while (waiting.length > 0) {
+      const missing = new Set<string>();
+      let failure: unknown;
+      const still = waiting.filter(([index, node]) => {
+        let isAdded = false;
+        if (!node.inputs.some((input) => missing.has(input))) {
+          try {
+            this.#addNode(node, index);
+            isAdded = true;
+          } catch (error) {
+            failure ??= error;
+          }
+        }
+        if (!isAdded) for (const output of node.outputs) missing.add(output);
+        return !isAdded;
+      });
+      if (still.length === waiting.length) throw failure;
+      waiting = still;
+    }
   }
 
   #addArray(name: string, array: RecordedArray): void {
@@ -167,9 +191,9 @@ class Merge {
         (isSameShape
           ? "whose numbers differ from one recording to the next: they depend on a length in a way that cannot be told, " +
             "or they are random. "
-          : `that is [${other.shape.join(", ")}] at other lengths, and holds neither one repeated number nor a range. ` +
-            "Compute it with TF.js operators from what forward is given, or keep one for the largest length as a buffer " +
-            "and slice it. ") +
+          : `that is [${other.shape.join(", ")}] at other lengths, and neither repeats one number nor is a range or a part ` +
+            "of one table. Compute it with TF.js operators from what forward is given, or keep one for the largest length " +
+            "as a buffer and slice it. ") +
         ADVICE,
     );
   }

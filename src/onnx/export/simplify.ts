@@ -1,8 +1,9 @@
 /** Takes out of a graph what recording has put in and inference does not need. Results stay the same. */
 import { OrtArray, Session, type ElementArray, type ElementType } from "../../engine/runtime/index.js";
+import { encodeOnnx } from "../format/encode.js";
 import type { OnnxNumbers } from "../format/element_types.js";
 import type { OnnxNode, OnnxTensor } from "../format/model.js";
-import { encodeGraph } from "./encode_graph.js";
+import { modelOfGraph } from "./model_of_graph.js";
 import { makeTensor, producersOf, readersOf, replaceValue, type ExportGraph } from "./export_graph.js";
 import { foldAffine } from "./fold_affine.js";
 
@@ -120,7 +121,7 @@ function computeArrays(graph: ExportGraph): OnnxTensor[] {
   const used = new Set(graph.nodes.flatMap(({ inputs }) => inputs));
   const arrays = [...graph.initializers.values()].filter(({ name }) => used.has(name));
   const inputs = arrays.map(({ name }) => name);
-  const session = new Session(encodeGraph({ ...graph, inputs, initializers: new Map() }));
+  const session = new Session(encodeOnnx(modelOfGraph({ ...graph, inputs, initializers: new Map() })));
   try {
     const results = session.run(
       arrays.map(({ type, shape, data }) => OrtArray.wrap(type as ElementType, data as ElementArray, shape)),

@@ -4,6 +4,9 @@ import type { OnnxValue } from "../values.js";
 import { operatorKey, type OperatorContext } from "./context.js";
 import { operators } from "./registry.js";
 
+/** Axes of a tensor: as many as ONNX Runtime's own kernels take. */
+const MAX_RANK = 8;
+
 /**
  * The outputs of a node.
  *
@@ -27,10 +30,13 @@ export function computeNode(
     );
   }
   const missing = node.outputs.findIndex((name, i) => name !== "" && outputs[i] === undefined);
-  if (missing < 0) return outputs;
-  throw context.unsupported(
-    `its output ${missing}, ${JSON.stringify(node.outputs[missing])}, is not computed`,
-  );
+  if (missing >= 0)
+    throw context.unsupported(
+      `its output ${missing}, ${JSON.stringify(node.outputs[missing])}, is not computed`,
+    );
+  const rank = Math.max(...node.outputs.map((name, i) => (name === "" ? 0 : outputs[i]!.shape.length)));
+  if (rank > MAX_RANK) throw context.unsupported(`its result has ${rank} axes, and ${MAX_RANK} are the most`);
+  return outputs;
 }
 
 function describe(inputs: readonly (OnnxValue | undefined)[]): string {

@@ -5,7 +5,7 @@ import type { OperatorContext } from "./context.js";
 import type { OperatorDefinition, OperatorTable } from "./operator.js";
 
 /** Rounds of a loop: a graph of more operators than this makes would not be compiled in any time. */
-const MAX_ROUNDS = 100_000;
+const MAX_ROUNDS = 10_000;
 
 export const controlFlow: OperatorTable = {
   If: known(([condition], context) =>

@@ -15,6 +15,15 @@ import {
 import type { OperatorContext } from "./context.js";
 
 export const padding: OperatorTable = {
+  CenterCropPad: {
+    since: 18,
+    gradient: true,
+    run: (inputs, context) => {
+      const x = tensorAt(inputs, 0);
+      const axes = (optionalInts(context, "axes") ?? range(x.rank)).map((axis) => axisOf(axis, x.rank));
+      return [centred(x, axes, numbersAt(inputs, 1, "the shape of CenterCropPad")!)];
+    },
+  },
   Pad: {
     since: 1,
     gradient: true,
@@ -44,6 +53,17 @@ export const padding: OperatorTable = {
     },
   },
 };
+
+/** Cuts off as much on both sides as it takes to have these lengths, or pads with zeros; of an odd number more behind. */
+function centred(x: tf.Tensor, axes: readonly number[], lengths: readonly number[]): tf.Tensor {
+  const amounts: Amounts = range(x.rank).map(() => [0, 0]);
+  axes.forEach((axis, i) => {
+    const missing = lengths[i]! - x.shape[axis]!;
+    const before = missing < 0 ? -Math.floor(-missing / 2) : Math.floor(missing / 2);
+    amounts[axis] = [before, missing - before];
+  });
+  return padWith(x, amounts, 0);
+}
 
 /** Where an element at a place outside of an axis comes from. */
 const SOURCES: Record<string, (place: number, length: number) => number> = {

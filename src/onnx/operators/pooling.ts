@@ -3,7 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { OnnxValue } from "../values.js";
 import type { OperatorContext } from "./context.js";
 import { gather } from "./gathering.js";
-import { stridesOf } from "./host.js";
+import { placesOf, stridesOf } from "./host.js";
 import {
   asInt,
   channelsFirst,
@@ -77,6 +77,7 @@ export const pooling: OperatorTable = {
       return overSpace(inputs, (x, axes) => tf.pow(tf.sum(tf.pow(tf.abs(x), p), axes, true), 1 / p));
     },
   },
+  Col2Im: { since: 18, gradient: true, run: (inputs, context) => [foldBlocks(inputs, context)] },
   MaxUnpool: {
     since: 9,
     gradient: true,
@@ -249,4 +250,38 @@ function placesIn(places: tf.Tensor, from: readonly number[], to: readonly numbe
     return tf.mul(position, int(next[axis]!));
   });
   return parts.reduce((sum, part) => tf.add(sum, part));
+}
+
+/** Adds up blocks [batch, channels · block, blocks] where they lie in the picture that they were taken from. */
+function foldBlocks(inputs: Inputs, context: OperatorContext): tf.Tensor {
+  const x = floatAt(inputs, 0);
+  const lengths = numbersAt(inputs, 1, "the image shape of Col2Im")!;
+  const kernel = numbersAt(inputs, 2, "the block shape of Col2Im")!;
+  const windows = windowsOf(context, lengths, kernel);
+  const counts = countsOf(windows, lengths, false);
+  const [batch, width] = x.shape as [number, number];
+  const channels = width / product(kernel);
+  const padded = lengths.map((length, i) => length + windows.before[i]! + windows.after[i]!);
+  const strides = stridesOf(padded);
+  const starts = placesOf(
+    counts,
+    strides.map((stride, i) => stride * windows.strides[i]!),
+  );
+  const offsets = placesOf(
+    kernel,
+    strides.map((stride, i) => stride * windows.dilations[i]!),
+  );
+  const places = offsets.flatMap((offset) => starts.map((start) => start + offset));
+  const size = product(padded);
+  const rows = tf.reshape(tf.transpose(tf.reshape(x, [batch * channels, places.length]), [1, 0]), [
+    places.length,
+    -1,
+  ]);
+  const sums = tf.unsortedSegmentSum(rows, integers(places) as tf.Tensor1D, size);
+  const picture = tf.reshape(tf.transpose(sums, [1, 0]), [batch, channels, ...padded]);
+  const cut = {
+    before: windows.before.map((amount) => -amount),
+    after: windows.after.map((amount) => -amount),
+  };
+  return padSpace(picture, { ...windows, ...cut }, 0);
 }

@@ -20,7 +20,8 @@
  * Which float inputs are weights to be trained is in `weight_positions.ts`: an operator with weights has a row there.
  * `docs/onnx-operators.md` is made of the definitions: `npx vitest run tests/docs/onnx_operators -u` writes it.
  */
-import { isHost, type OnnxValue } from "../values.js";
+import * as tf from "@tensorflow/tfjs-core";
+import type { OnnxValue } from "../values.js";
 import { activation } from "./activation.js";
 import { arithmetic } from "./arithmetic.js";
 import { attention } from "./attention.js";
@@ -28,6 +29,7 @@ import { casting } from "./casting.js";
 import type { OperatorContext } from "./context.js";
 import { controlFlow } from "./control_flow.js";
 import { convolution } from "./convolution.js";
+import { counting } from "./counting.js";
 import { creation } from "./creation.js";
 import { detection } from "./detection.js";
 import { elementwise } from "./elementwise.js";
@@ -49,6 +51,7 @@ import { resizing } from "./resizing.js";
 import { sampling } from "./sampling.js";
 import { scattering } from "./scattering.js";
 import { searching } from "./searching.js";
+import { sequences } from "./sequences.js";
 import { shape } from "./shape.js";
 import { signal } from "./signal.js";
 
@@ -64,6 +67,7 @@ export const definitions: ReadonlyMap<string, OperatorDefinition> = new Map(
     casting,
     controlFlow,
     convolution,
+    counting,
     creation,
     detection,
     elementwise,
@@ -84,6 +88,7 @@ export const definitions: ReadonlyMap<string, OperatorDefinition> = new Map(
     sampling,
     scattering,
     searching,
+    sequences,
     shape,
     signal,
   ].flatMap((table) => Object.entries(table)),
@@ -98,7 +103,7 @@ export const operators: ReadonlyMap<string, Operator> = new Map(
 function withoutGradient(run: Operator): Operator {
   return (inputs, context) =>
     run(
-      inputs.map((value) => (value === undefined || isHost(value) ? value : detached(value))),
+      inputs.map((value) => (value instanceof tf.Tensor ? detached(value) : value)),
       context,
     );
 }

@@ -7,7 +7,7 @@ import { Generator } from "../../random.js";
 import { normalizePixels } from "./batch_transforms.js";
 
 /** Options of `ImageClassifier.exportOnnx`. */
-export interface ImageClassifierExportOptions extends Pick<OnnxExportOptions, "weights"> {
+export interface ImageClassifierExportOptions extends Pick<OnnxExportOptions, "weights" | "externalData"> {
   /**
    * Whether the file normalises pictures itself. Then it takes `pixels`, uint8 [batch, height, width, 3], as decoders give
    * them; else `pixel_values`, float32 [batch, 3, height, width] that is normalised already, as Hugging Face's models do.
@@ -31,14 +31,14 @@ export interface ExportedClassifier {
 /** What `exportOnnx` is to be told of a classifier. */
 export function classifierExport(
   { task, labels, multiLabel, input, forward }: ExportedClassifier,
-  { weights, preprocessing = false, probabilities = false }: ImageClassifierExportOptions,
+  { preprocessing = false, probabilities = false, ...files }: ImageClassifierExportOptions,
 ): OnnxModuleExportOptions<Record<string, tf.Tensor>> {
   const { height, width } = inputSize(input);
   const name = preprocessing ? "pixels" : "pixel_values";
   const shape = preprocessing ? [2, height, width, 3] : [2, 3, height, width];
   const outputs = ["logits", ...(probabilities ? ["probabilities"] : [])];
   return {
-    ...(weights && { weights }),
+    ...files,
     inputs: { [name]: randomPictures(shape, preprocessing) },
     forward: (given) => {
       const tensor = given[name]!;

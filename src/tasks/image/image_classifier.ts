@@ -296,9 +296,18 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
    * `names`) and say how pictures are prepared (`preprocessor_config`, in Hugging Face's form; `kindling.task` has all).
    *
    * @throws as the function `exportOnnx`
+   * @throws ConfigurationError `ERR_EXPORT_BACKBONE` where the backbone is an ONNX model that could not be imported
    */
   async exportOnnx(path: string, options: ImageClassifierExportOptions = {}): Promise<OnnxExport> {
     const { labels, multiLabel, input } = this;
+    if (this.#source.kind === "frozen") {
+      const { name, untrainable } = this.#source;
+      throw new ConfigurationError(
+        "ERR_EXPORT_BACKBONE",
+        `The backbone ${name} runs as it is and was not imported, so it cannot become one graph with its head: ` +
+          `${untrainable?.message ?? "it was given as frozen."} Choose a backbone that can be imported.`,
+      );
+    }
     const forward = (pixels: tf.Tensor): tf.Tensor => this.forward(pixels);
     const described = { task: TASK_NAME, labels, multiLabel, input, forward };
     return exportOnnx(this, path, classifierExport(described, options));

@@ -99,12 +99,14 @@ describe("a length", () => {
     ["of which the largest is wanted", (x) => tf.max(x, 1)],
     ["of which the place of the largest is wanted", (x) => tf.argMax(x, 1)],
     ["of a causal attention", (x) => scaledDotProductAttention(x, x, x, { isCausal: true })],
+    ["with a table of positions", (x) => tf.add(x, tf.tensor(Float32Array.from({ length: x.shape[1]! * 4 }, (_, i) => Math.sin(i)), [1, x.shape[1]!, 4]))],
+    ["with a table of distances", (x) => tf.add(x, tf.slice(tf.tensor(Float32Array.from({ length: 2 * x.shape[1]! - 1 }, (_, i) => Math.cos(i - x.shape[1]! + 1)), [1, 2 * x.shape[1]! - 1, 1]), [0, 1, 0], [1, x.shape[1]!, 1]))],
     ["summed up along", (x) => tf.cumsum(x, 1)],
   ]; // prettier-ignore
 
   it.each(cases)("%s", async (_, forward) => {
     const dynamicAxes = { input: { 0: "batch", 1: "length" } };
-    await exportOnnx(new FunctionModule(forward), folder.file, { inputs: normals(2, 6, 4), dynamicAxes });
+    await exportOnnx(new FunctionModule(forward), folder.file, { inputs: normals(2, 31, 4), dynamicAxes });
     const runs = [[1, 9], [3, 2], [2, 31]].map(([batch, length]) => ({ input: normals(batch!, length!, 4) })); // prettier-ignore
     expectSameResults(folder.file, runs, ({ input }) => ({ output: forward(input!) }));
   });
@@ -129,9 +131,7 @@ describe("a length", () => {
       new Relu(),
       new MaxPool2d(2),
     );
-    const module = new FunctionModule((x: tf.Tensor) =>
-      tf.mean(network.eval().forward(x), [1, 2]),
-    );
+    const module = new FunctionModule((x: tf.Tensor) => tf.mean(network.eval().forward(x), [1, 2]));
     const dynamicAxes = { input: { 0: "batch", 1: "height", 2: "width" } };
     await exportOnnx(module, folder.file, { inputs: normals(2, 16, 24, 3), dynamicAxes });
     const runs = [[8, 8], [33, 20]].map(([height, width]) => ({ input: normals(2, height!, width!, 3) })); // prettier-ignore
@@ -212,14 +212,14 @@ describe("what cannot be exported", () => {
     ],
     [
       "an attribute that a length changes",
-      (x) => tf.avgPool(tf.expandDims(x, -1) as tf.Tensor4D, [x.shape[1]!, 1], 1, "valid"),
+      (x) => tf.avgPool(tf.expandDims<tf.Tensor4D>(x, -1), [x.shape[1]!, 1], 1, "valid"),
       lengths,
       "ERR_EXPORT_DYNAMIC",
       "AvgPool",
     ],
     [
-      "a table made for the length",
-      (x) => tf.add(x, tf.tensor(Float32Array.from({ length: x.shape[1]! * 4 }, (_, i) => Math.sin(i)), [1, x.shape[1]!, 4])),
+      "a table whose numbers are others at each length",
+      (x) => tf.add(x, tf.tensor(Float32Array.from({ length: x.shape[1]! * 4 }, (_, i) => Math.sin(i / x.shape[1]!)), [1, x.shape[1]!, 4])),
       lengths,
       "ERR_EXPORT_DYNAMIC",
       "keep one for the largest length as a buffer",

@@ -173,6 +173,20 @@ describe("pools", () => {
       { gradient: false },
     ],
     [
+      "adds up blocks",
+      {
+        operator: "Col2Im",
+        attributes: { pads: ints(1, 0, 0, 1), strides: ints(1, 2), dilations: ints(2, 1) },
+        inputs: [data([2, 12, 10]), whole([2], [6, 4]), whole([2], [2, 3])],
+      },
+      linear,
+    ],
+    [
+      "cuts and pads around the middle",
+      { operator: "CenterCropPad", inputs: [data([3, 4, 5]), whole([3], [2, 7, 5])] },
+      linear,
+    ],
+    [
       "puts maxima back",
       {
         operator: "MaxUnpool",

@@ -1,6 +1,5 @@
-/** The bytes of an ONNX file of a graph. */
-import { encodeOnnx } from "../format/encode.js";
-import type { OnnxValueInfo } from "../format/model.js";
+/** A graph as what an ONNX file holds. */
+import type { OnnxModel, OnnxValueInfo } from "../format/model.js";
 import { VERSION } from "../../version.js";
 import type { ExportGraph } from "./export_graph.js";
 
@@ -13,13 +12,13 @@ const IR_VERSIONS: readonly (readonly [opset: number, ir: number])[] = [
 ];
 
 /** @param metadata free text by name: `metadata_props` of the file */
-export function encodeGraph(graph: ExportGraph, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
+export function modelOfGraph(graph: ExportGraph, metadata: Readonly<Record<string, string>> = {}): OnnxModel {
   const describe = (name: string): OnnxValueInfo => ({
     name,
     type: { kind: "tensor", ...graph.values.get(name)! },
     docString: "",
   });
-  return encodeOnnx({
+  return {
     irVersion: IR_VERSIONS.find(([opset]) => graph.opset >= opset)![1],
     opsetImports: new Map([["", graph.opset], ...graph.domains]),
     producerName: "kindling",
@@ -40,5 +39,5 @@ export function encodeGraph(graph: ExportGraph, metadata: Readonly<Record<string
       sparseInitializers: new Map(),
       metadata: {},
     },
-  });
+  };
 }
