@@ -10,6 +10,7 @@ import {
   seedEverything,
   Trainer,
   type FinetuningStrategy,
+  type WeightType,
 } from "kindling";
 import type { OnnxStepMeasurement } from "./finetune_onnx_step_process.js";
 import type { BenchOptions } from "./options.js";
@@ -25,7 +26,8 @@ const LIMITS = ["4", "20", "60"];
 /**
  * `freezeUnfreezeAccuracy` is that of a backbone that trains from the third of five epochs on, `freezeAccuracy` that of one
  * which never does. `stepMs` is a step of the unfrozen model, 16 pictures of 224 x 224, and `torchStepMs` PyTorch's best
- * with the same weights. `export` compares the task with its ONNX file in plain ONNX Runtime on the held-out photos.
+ * with the same weights. `export` compares the task with its ONNX file in plain ONNX Runtime on the held-out photos;
+ * `exportFloat16` and `exportInt8` likewise, with smaller weights.
  */
 export async function finetuneOnnx({ peers }: BenchOptions): Promise<Record<string, unknown>> {
   const step = runFresh<OnnxStepMeasurement>("finetune_onnx_step_process.ts", LIMITS);
@@ -42,7 +44,9 @@ export async function finetuneOnnx({ peers }: BenchOptions): Promise<Record<stri
     stepFallbackKernels: step.fallbackKernels,
     torchStepMs: torch?.ms ?? null,
     stepRatio: torch === null ? null : step.ms / torch.ms,
-    export: await compareExport(whole.task),
+    export: await compareExport(whole.task, "float32"),
+    exportFloat16: await compareExport(whole.task, "float16"),
+    exportInt8: await compareExport(whole.task, "int8"),
   };
 }
 
@@ -60,13 +64,13 @@ async function train(strategy: FinetuningStrategy) {
 }
 
 /** The task's logits for the held-out photos beside those of its exported file in plain ONNX Runtime. */
-async function compareExport(task: ImageClassifier) {
+async function compareExport(task: ImageClassifier, weights: WeightType) {
   const { files } = splitPhotos().heldOut;
   const expected = await task.predict(files, { output: "logits" });
   const folder = mkdtempSync(join(tmpdir(), "kindling-bench-"));
   try {
     const path = join(folder, "photos.onnx");
-    const { bytes } = await task.exportOnnx(path, { preprocessing: true });
+    const { bytes } = await task.exportOnnx(path, { preprocessing: true, weights });
     const session = await InferenceSession.create(path, { logSeverityLevel: 3 });
     let samePredictions = 0;
     let worst = 0;

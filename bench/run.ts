@@ -13,6 +13,7 @@ import { NETWORKS, onnxParity } from "./onnx_parity.js";
 import type { BenchOptions } from "./options.js";
 import { resume } from "./resume.js";
 import { soak } from "./soak.js";
+import { speech } from "./speech.js";
 import { trainCnn } from "./train_cnn.js";
 import { trainStep } from "./train_step.js";
 import { trainerOverhead } from "./trainer_overhead.js";
@@ -27,6 +28,7 @@ const benchmarks: Record<string, (options: BenchOptions) => Promise<Record<strin
   resume: (options) =>
     resume(options, (whileWriting) => console.log(whileWriting ? "killed while saving" : "killed")),
   soak,
+  speech,
   "train-cnn": trainCnn,
   "train-step": trainStep,
   "trainer-overhead": trainerOverhead,

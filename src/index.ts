@@ -82,5 +82,6 @@ export {
   type ContactSheetItem,
   type ContactSheetOptions,
 } from "./tasks/image/contact_sheet.js";
+export * from "./tasks/audio/index.js";
 /** The TensorFlow.js that Kindling records with: use this one, so that there is only one. */
 export * as tf from "@tensorflow/tfjs-core";

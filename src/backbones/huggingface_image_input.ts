@@ -1,4 +1,7 @@
-/** How pictures are prepared, as the hub's configurations say it: `preprocessor_config.json`, read and written, and timm's `config.json`. */
+/**
+ * Reads how pictures are prepared from the configurations on the hub: `preprocessor_config.json`, which is also written, and
+ * timm's `config.json`.
+ */
 import { ConfigurationError } from "../errors.js";
 import type { ImageInput } from "./image_backbone.js";
 import {
@@ -201,29 +204,6 @@ function channels(
   return list as unknown as [number, number, number];
 }
 
-/**
- * The `preprocessor_config.json` of an input.
- *
- * @param normalizes whether what reads it is to rescale and normalise; if not, the model does
- */
-export function formatImageInput(input: ImageInput, normalizes: boolean): PreprocessorConfig {
-  const { resize, centerCrop, interpolation, rescaleFactor, mean, std, channelOrder } = input;
-  const code = Object.keys(INTERPOLATIONS).find((key) => INTERPOLATIONS[Number(key)] === interpolation);
-  return {
-    do_resize: resize !== undefined,
-    ...(resize && {
-      size: "shortestEdge" in resize ? { shortest_edge: resize.shortestEdge } : { ...resize },
-      resample: Number(code),
-    }),
-    do_center_crop: centerCrop !== undefined,
-    ...(centerCrop && { crop_size: { ...centerCrop } }),
-    do_rescale: normalizes,
-    do_normalize: normalizes,
-    ...(normalizes && { rescale_factor: rescaleFactor, image_mean: [...mean], image_std: [...std] }),
-    ...(channelOrder === "bgr" && { do_flip_channel_order: true }),
-  };
-}
-
 /** The part of timm's `config.json` that says how a model is evaluated. */
 interface TimmConfig {
   input_size?: readonly number[];
@@ -281,6 +261,29 @@ export function parseTimmInput(config: unknown, path: string): ImageInput | unde
 function refusal(path: string): Refuse {
   return (problem) => {
     throw new ConfigurationError("ERR_PREPROCESSOR_CONFIG", `${path}: ${problem}`);
+  };
+}
+
+/**
+ * The `preprocessor_config.json` of an input.
+ *
+ * @param normalizes whether what reads it is to rescale and normalise; if not, the model does
+ */
+export function formatImageInput(input: ImageInput, normalizes: boolean): PreprocessorConfig {
+  const { resize, centerCrop, interpolation, rescaleFactor, mean, std, channelOrder } = input;
+  const code = Object.keys(INTERPOLATIONS).find((key) => INTERPOLATIONS[Number(key)] === interpolation);
+  return {
+    do_resize: resize !== undefined,
+    ...(resize && {
+      size: "shortestEdge" in resize ? { shortest_edge: resize.shortestEdge } : { ...resize },
+    }),
+    resample: Number(code),
+    do_center_crop: centerCrop !== undefined,
+    ...(centerCrop && { crop_size: { ...centerCrop } }),
+    do_rescale: normalizes,
+    do_normalize: normalizes,
+    ...(normalizes && { rescale_factor: rescaleFactor, image_mean: [...mean], image_std: [...std] }),
+    ...(channelOrder === "bgr" && { do_flip_channel_order: normalizes }),
   };
 }
 

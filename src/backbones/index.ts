@@ -27,8 +27,7 @@ export {
   type HubOptions,
   type SnapshotDownloadOptions,
 } from "./hub/index.js";
-export { formatImageInput } from "./format_image_input.js";
-export { parseImageInput, parseTimmInput } from "./huggingface_image_input.js";
+export { formatImageInput, parseImageInput, parseTimmInput } from "./huggingface_image_input.js";
 export { ConformerEncoder, type ConformerOptions } from "./conformer.js";
 export { ConvNeXt, type ConvNeXtOptions } from "./convnext.js";
 export {

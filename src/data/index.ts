@@ -3,7 +3,9 @@ export { findBadSamples, summarizeBadSamples, type BadSample, type BadSamplePoli
 export { defaultCollate, type Collated } from "./collate.js";
 export { DataLoader, type DataLoaderOptions, type DataLoaderState } from "./data_loader.js";
 export { ArrayDataset, ConcatDataset, MapDataset, Subset, type Dataset } from "./dataset.js";
+export * from "./audio/index.js";
 export * from "./image/index.js";
+export { LengthBucketSampler, type LengthBucketSamplerOptions } from "./length_bucket_sampler.js";
 export { compareNaturally } from "./natural_order.js";
 export { RandomSampler, SequentialSampler, WeightedRandomSampler, type Sampler } from "./samplers.js";
 export { randomSplit, stratifiedSplit, type Split, type StratifiedSplit } from "./splits.js";

@@ -15,6 +15,7 @@ export { BatchNorm1d } from "./layers/batch_norm1d.js";
 export { BatchNorm2d } from "./layers/batch_norm2d.js";
 export { LayerNorm, type LayerNormOptions } from "./layers/layer_norm.js";
 export { GroupNorm, type GroupNormOptions } from "./layers/group_norm.js";
+export { GRU, type GRUOptions, type GRUState } from "./layers/gru.js";
 export { Embedding, type EmbeddingOptions } from "./layers/embedding.js";
 export {
   MultiheadAttention,

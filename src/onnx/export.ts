@@ -8,7 +8,7 @@
  *
  * A task calls `exportOnnx` on itself, with `forward` as the file is to compute it and `taskMetadata` as its metadata:
  *
- * ```ts
+ * ```
  * return exportOnnx(this, path, {
  *   inputs: { input_ids: ids, attention_mask: mask }, // int32 HostTensors [2, 16], with numbers as they may come
  *   int64Inputs: ["input_ids", "attention_mask"], // what Hugging Face's models take
@@ -42,6 +42,9 @@ export interface OnnxExportOptions {
   /**
    * Names of axes that may have any length when the model runs, for each input by the number of the axis. Axes of one name
    * have one length. Default: the first axis of every input is the `batch`; `{}` fixes all lengths.
+   *
+   * Other axes must be longer than 1 in the inputs given. Where `forward` makes a table for each length, of positions say,
+   * the file holds the one for these inputs: give them as long as inputs may become.
    */
   dynamicAxes?: DynamicAxes;
   /**

@@ -3,7 +3,7 @@
  * needs, with their field numbers.
  */
 import { PbfWriter } from "pbf";
-import type { Attributes, AttributeValue, Value, ValueType } from "./value.js";
+import { Value, type Attributes, type AttributeValue, type Subgraph, type ValueType } from "./value.js";
 
 const IR_VERSION = 9;
 const OPSET_VERSION = 20;
@@ -69,17 +69,65 @@ function writeGraph(graph: Graph, writer: PbfWriter): void {
 
 function writeNode(node: ModelNode, writer: PbfWriter): void {
   const [domain, operator] = node.operator.includes(":") ? node.operator.split(":") : ["", node.operator];
-  for (const input of node.inputs) writer.writeStringField(1, input);
+  const subgraph = subgraphOf(node.attributes);
+  const explicit = node.inputs.length - (subgraph?.captured ?? 0);
+  for (const input of node.inputs.slice(0, explicit)) writer.writeStringField(1, input);
   for (const output of node.outputs) writer.writeStringField(2, output);
   if (node.name !== undefined) writer.writeStringField(3, node.name);
   writer.writeStringField(4, operator!);
   for (const name in node.attributes) {
-    writer.writeMessage(5, writeAttribute, { name, value: node.attributes[name]! });
+    const value = node.attributes[name]!;
+    if (isSubgraph(value)) {
+      const graph = graphOfSubgraph(value.graph, node.outputs[0]!, node.inputs.slice(explicit));
+      writer.writeMessage(5, writeGraphAttribute, { name, graph });
+    } else writer.writeMessage(5, writeAttribute, { name, value });
   }
   if (domain !== "") writer.writeStringField(7, domain!);
 }
 
-function writeAttribute({ name, value }: { name: string; value: AttributeValue }, writer: PbfWriter): void {
+type SubgraphAttribute = Extract<AttributeValue, { graph: Subgraph }>;
+
+function isSubgraph(value: AttributeValue): value is SubgraphAttribute {
+  return typeof value === "object" && "graph" in value;
+}
+
+function subgraphOf(attributes: Attributes): Subgraph | undefined {
+  return Object.values(attributes).find(isSubgraph)?.graph;
+}
+
+/** Names within a model are unique, so those of the subgraph get the name of its operator's output before them. */
+function graphOfSubgraph(subgraph: Subgraph, prefix: string, captured: readonly string[]): Graph {
+  const outer = new Map(captured.map((name, i) => [`captured${i}`, name]));
+  const rename = (name: string): string => outer.get(name) ?? `${prefix}/${name}`;
+  const named = ({ name, shape, type }: Subgraph["inputs"][number]): NamedValue => ({
+    name: rename(name),
+    value: new Value(shape, type),
+  });
+  const nodes = subgraph.nodes.map(({ operator, inputs, outputs, attributes = {} }): ModelNode => ({
+    operator,
+    inputs: inputs.map(rename),
+    outputs: outputs.map(rename),
+    outputValues: [],
+    attributes,
+  }));
+  return {
+    nodes,
+    inputs: subgraph.inputs.map(named),
+    outputs: subgraph.outputs.map(named),
+    constants: [],
+  };
+}
+
+function writeGraphAttribute({ name, graph }: { name: string; graph: Graph }, writer: PbfWriter): void {
+  const GRAPH = 5;
+  writer.writeStringField(1, name);
+  writer.writeMessage(6, writeGraph, graph);
+  writer.writeVarintField(20, GRAPH);
+}
+
+type PlainValue = Exclude<AttributeValue, SubgraphAttribute>;
+
+function writeAttribute({ name, value }: { name: string; value: PlainValue }, writer: PbfWriter): void {
   const [FLOAT, INT, STRING, FLOATS, INTS] = [1, 2, 3, 6, 7];
   writer.writeStringField(1, name);
   if (typeof value === "number") {

@@ -6,7 +6,38 @@ import { currentCall, type KernelCall } from "./kernel_call.js";
 export type ValueType = "float32" | "float16" | "int32" | "int64" | "bool" | "uint8";
 
 export type AttributeValue =
-  number | string | readonly number[] | { readonly float: number } | { readonly floats: readonly number[] };
+  | number
+  | string
+  | readonly number[]
+  | { readonly float: number }
+  | { readonly floats: readonly number[] }
+  | { readonly graph: Subgraph };
+
+/**
+ * A graph within an operator, such as the body of a `Scan`. It sees the last `captured` inputs of its operator under the
+ * names `captured0`, `captured1`, …; to ONNX they are no inputs of the operator, but values of the graph around it.
+ */
+export interface Subgraph {
+  readonly nodes: readonly SubgraphNode[];
+  readonly inputs: readonly SubgraphValue[];
+  readonly outputs: readonly SubgraphValue[];
+  readonly captured: number;
+}
+
+/** An operator of a subgraph. */
+export interface SubgraphNode {
+  readonly operator: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attributes?: Attributes;
+}
+
+/** What a subgraph is given, or gives. */
+export interface SubgraphValue {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly type: ValueType;
+}
 
 export type Attributes = Readonly<Record<string, AttributeValue>>;
 

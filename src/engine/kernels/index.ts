@@ -15,6 +15,7 @@ import { fusedCrossEntropy } from "./fused_cross_entropy.js";
 import { fusedDropout } from "./fused_dropout.js";
 import { fusedEmbedding } from "./fused_embedding.js";
 import { fusedGroupNorm } from "./fused_group_norm.js";
+import { fusedGru } from "./fused_gru.js";
 import { fusedLayerNorm } from "./fused_layer_norm.js";
 import { fusedLinear } from "./fused_linear.js";
 import { registerGradients } from "./gradients.js";
@@ -61,6 +62,7 @@ export const lowerings: Lowerings = {
   ...fusedDropout,
   ...fusedEmbedding,
   ...fusedGroupNorm,
+  ...fusedGru,
   ...fusedLayerNorm,
   ...fusedLinear,
 };

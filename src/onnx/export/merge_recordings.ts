@@ -92,6 +92,7 @@ class Merge {
 
   #addNode(node: RecordedNode, index: number): void {
     const versions = this.#recordings.map(({ nodes }) => nodes[index]!);
+    const attributes = attributesOf(node.attributes);
     const varying = differingAttribute(versions);
     if (varying !== undefined) {
       const values = versions.map(({ attributes }) => JSON.stringify(attributes[varying])).join(" and ");
@@ -102,7 +103,7 @@ class Merge {
     }
     const inputs = node.inputs.map((input, i) => this.#inputOf(node, input, i));
     const [domain, operator] = node.operator.includes(":") ? node.operator.split(":") : ["", node.operator];
-    const made = makeNode(operator!, inputs, node.outputs, attributesOf(node.attributes), node.name);
+    const made = makeNode(operator!, inputs, node.outputs, attributes, node.name);
     this.#graph.nodes.push({ ...made, domain: domain! });
     for (const output of node.outputs) this.#describe(output);
   }
@@ -240,7 +241,8 @@ function attributesOf(attributes: Attributes): Record<string, ShortAttribute> {
 function shortAttribute(value: Attributes[string]): ShortAttribute {
   if (typeof value !== "object" || isList(value)) return value;
   if ("float" in value) return { kind: "float", value: value.float };
-  return { kind: "floats", value: [...value.floats] };
+  if ("floats" in value) return { kind: "floats", value: [...value.floats] };
+  return refuse("ERR_ONNX_EXPORT", "The function records a loop, which an exported model cannot hold yet.");
 }
 
 /** As `Array.isArray`, with the type that it lacks for lists that are not to be changed. */

@@ -15,6 +15,7 @@ import { DataError } from "../../errors.js";
 import type { HostTensor } from "../../host_tensor.js";
 import { getGlobalSeed } from "../../random.js";
 import { findBadImages } from "./bad_images.js";
+import { scanClassFolders } from "../class_folders.js";
 import { countClasses, describeParts, type PartCounts } from "../describe_parts.js";
 import { badRowsError } from "../label_columns.js";
 import type {
@@ -26,8 +27,8 @@ import type {
   MultiLabelOptions,
   PredictImages,
 } from "./image_data_options.js";
-import { scanClassFolders } from "./image_folders.js";
-import { resolveInputs } from "./image_inputs.js";
+
+import { IMAGE_FILES, resolveInputs } from "./image_inputs.js";
 import { readImageTable } from "./image_table.js";
 import {
   collectLabels,
@@ -158,7 +159,7 @@ export class ImageClassificationData extends DataModule {
     for (const part of LABELED_PARTS) {
       const folder = options[part];
       if (folder === undefined) continue;
-      const scan = await scanClassFolders(folder);
+      const scan = await scanClassFolders(folder, IMAGE_FILES);
       collected.parts[part] = scan;
       collected.skipped.push(...scan.ignored.map((error) => ({ part, path: error.path!, error })));
       if (scan.ignored.length > 0) {

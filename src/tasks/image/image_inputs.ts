@@ -3,9 +3,18 @@ import { statSync } from "node:fs";
 import { glob } from "tinyglobby";
 import { compareNaturally, type ImageSource } from "../../data/index.js";
 import { DataError } from "../../errors.js";
+import type { FileKind } from "../class_folders.js";
+import { PICTURES } from "./image_sources.js";
 
 /** Endings that are taken for pictures when a folder is read. */
 export const IMAGE_EXTENSIONS = ["jpg", "jpeg", "png", "webp", "avif", "tif", "tiff", "gif"] as const;
+
+/** The pictures of class folders. */
+export const IMAGE_FILES: FileKind = {
+  noun: PICTURES,
+  extensions: IMAGE_EXTENSIONS,
+  codes: { none: "ERR_NO_IMAGES", outside: "ERR_IMAGE_OUTSIDE_CLASS", extension: "ERR_IMAGE_EXTENSION" },
+};
 
 export interface ResolvedInputs {
   sources: ImageSource[];

@@ -4,6 +4,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import fc from "fast-check";
 import { afterEach, describe, it } from "vitest";
 import "../../../src/engine/index.js";
+import { fusedGru } from "../../../src/engine/fused/gru.js";
 import { batchNormInference, runningStatistics } from "../../../src/nn/functional/batch_norm.js";
 import { projections } from "../../../src/nn/functional/linear.js";
 import * as nn from "../../../src/nn/index.js";
@@ -32,6 +33,36 @@ describe("normalisations", () => {
   it.each(Object.keys(norms))("%s", (name) => {
     holds(wide, ({ x, width }) => {
       expectAgreement(norms[name]!(width), [x, { shape: [width] }, { shape: [width] }], close);
+    });
+  });
+});
+
+describe("recurrent units", () => {
+  it("both directions, sequences of any length", () => {
+    const inputs = fc.record({
+      frames: size,
+      lengths: fc.array(size, { minLength: 1, maxLength: 3 }),
+      width: size,
+      hidden: fc.integer({ min: 1, max: 4 }),
+      reverse: fc.boolean(),
+    });
+    holds(inputs, ({ frames, lengths, width, hidden, reverse }) => {
+      const [batch, gates] = [lengths.length, 3 * hidden];
+      const shapes = [
+        [frames, batch, width],
+        [gates, width],
+        [gates, hidden],
+        [gates],
+        [gates],
+        [batch, hidden],
+      ];
+      const ends = lengths.map((length) => Math.min(length, frames));
+      const operation: Operation = (x, weightIh, weightHh, biasIh, biasHh, h0) => {
+        const given = { x, weightIh: weightIh!, weightHh: weightHh!, biasIh: biasIh!, biasHh: biasHh! };
+        return fusedGru({ ...given, h0: h0!, lengths: tf.tensor1d(ends, "int32") }, reverse);
+      };
+      const args = shapes.map((shape): Argument => ({ shape }));
+      expectAgreement(operation, args, close);
     });
   });
 });

@@ -1,0 +1,167 @@
+/** SpeechRecognizer as a user meets it: training, transcribing, long sounds, streams, saving, and what it refuses. */
+import "../../support/backend.js";
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as tf from "@tensorflow/tfjs-core";
+import { beforeAll, describe, expect, it } from "vitest";
+import { Trainer, type TrainerOptions } from "../../../src/core/index.js";
+import { fromHost } from "../../../src/engine/index.js";
+import { engine } from "../../../src/engine/index.js";
+import { HostTensor } from "../../../src/host_tensor.js";
+import { Generator, seedEverything } from "../../../src/random.js";
+import {
+  NGramLanguageModel,
+  SpeechRecognitionData,
+  SpeechRecognizer,
+  Vocabulary,
+} from "../../../src/tasks/audio/index.js";
+import { randomWords, RATE, say, spoken } from "./tones.js";
+
+const quiet: TrainerOptions = { logger: false, enableProgressBar: false, enableCheckpointing: false };
+const code = (value: string) => expect.objectContaining({ code: value }) as Error;
+const frontEnd = { sampleRate: RATE, nMels: 20 };
+
+let task: SpeechRecognizer;
+let data: SpeechRecognitionData;
+let wer: number;
+
+beforeAll(async () => {
+  seedEverything(1);
+  engine.resetStats();
+  data = await SpeechRecognitionData.fromFiles({
+    train: spoken(64, 1),
+    val: spoken(16, 2),
+    tokens: "words",
+    batchSize: 16,
+  });
+  const encoderOptions = { channels: 8, hiddenSize: 24, numLayers: 1, dropout: 0 };
+  task = new SpeechRecognizer({ data, frontEnd, encoderOptions, learningRate: 8e-3, specAugment: false });
+  const trainer = new Trainer({ ...quiet, maxEpochs: 40, checkValEveryNEpoch: 40 });
+  await trainer.fit(task, data);
+  wer = trainer.callbackMetrics.val_wer!;
+}, 120_000);
+
+describe("a recogniser trained from nothing", () => {
+  it("learns, without a kernel on the slow path", () => {
+    expect(wer).toBeLessThan(0.05);
+    expect(engine.stats().fallbackKernels).toEqual({});
+  });
+
+  it("writes down one sound or many, with the seconds of words", async () => {
+    const random = new Generator(7);
+    const one = await task.predict(say(["low", "high"], random));
+    expect(one.text).toBe("low high");
+    const [low, high] = one.words;
+    expect(low).toMatchObject({ word: "low" });
+    expect(low!.start).toBeGreaterThanOrEqual(0);
+    expect(low!.end).toBeGreaterThan(low!.start);
+    expect(high!.start).toBeGreaterThan(low!.end);
+    expect(high!.score).toBeGreaterThan(0.5);
+    expect(high!.score).toBeLessThanOrEqual(1);
+    const many = await task.predict([say(["mid"], random), say(["high", "high", "low", "mid"], random)]);
+    expect(many.map(({ text }) => text)).toEqual(["mid", "high high low mid"]);
+  });
+
+  it("hears a sound alone as it does in a batch", async () => {
+    const random = new Generator(8);
+    const sounds = [say(["low"], random), say(["mid", "low", "high", "mid"], random)];
+    const logits = (samples: Float32Array[], width: number): number[] =>
+      tf.tidy(() => {
+        const input = new Float32Array(samples.length * width);
+        samples.forEach((sound, i) => input.set(sound, i * width));
+        const lengths = Int32Array.from(samples, ({ length }) => length);
+        task.eval();
+        const { values } = task.forward({
+          input: fromHost(new HostTensor(input, [samples.length, width])),
+          length: fromHost(new HostTensor(lengths, [samples.length])),
+        });
+        return [...values.dataSync()];
+      });
+    const short = sounds[0]!.samples;
+    const alone = logits([short], short.length);
+    const padded = logits(
+      sounds.map(({ samples }) => samples),
+      sounds[1]!.samples.length + 1000,
+    );
+    alone.forEach((value, i) => expect(padded[i]).toBeCloseTo(value, 3));
+  });
+
+  it("joins long sounds without repeats or gaps, and streams", async () => {
+    const random = new Generator(9);
+    const words = randomWords(40, random);
+    const sound = say(words, random);
+    const long = await task.predict(sound, { chunkSeconds: 2, overlapSeconds: 1 });
+    expect(long.text).toBe(words.join(" "));
+    const starts = long.words.map(({ start }) => start);
+    expect(starts).toEqual([...starts].sort((a, b) => a - b));
+    const stream = task.stream();
+    const heard: string[] = [];
+    let sawPartial = false;
+    for (let at = 0; at < sound.samples.length; at += 1000) {
+      const { words: certain, partial } = stream.push(sound.samples.subarray(at, at + 1000));
+      heard.push(...certain.map(({ word }) => word));
+      sawPartial ||= partial !== "";
+    }
+    heard.push(...stream.finish().map(({ word }) => word));
+    expect(heard).toEqual(words);
+    expect(sawPartial).toBe(true);
+  });
+
+  it("searches with a language model and hot words", async () => {
+    const sound = say(["low", "mid"], new Generator(10));
+    const languageModel = NGramLanguageModel.fromTexts(["low mid", "low mid", "high"]);
+    expect((await task.predict(sound, { languageModel })).text).toBe("low mid");
+    expect((await task.predict(sound, { hotWords: ["mid"], beamWidth: 8 })).text).toBe("low mid");
+    await expect(task.predict(sound, { decoder: "greedy", beamWidth: 3 })).rejects.toThrow(
+      code("ERR_DECODING_OPTION"),
+    );
+  });
+
+  it("is the same after it was saved and loaded, and predicts without leaving tensors behind", async () => {
+    const path = join(mkdtempSync(join(tmpdir(), "kindling-speech-")), "tones.kindling");
+    await task.save(path);
+    const loaded = await SpeechRecognizer.load(path);
+    const sound = say(["high", "low"], new Generator(11));
+    expect(await loaded.predict(sound)).toEqual(await task.predict(sound));
+    const before = tf.memory().numTensors;
+    await loaded.predict(sound);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it("hears nothing in silence, in noise bursts shorter than a frame, and in 0.05 s", async () => {
+    const silence = { samples: new Float32Array(8000), sampleRate: RATE };
+    const short = { samples: new Float32Array(400).fill(0.01), sampleRate: RATE };
+    const results = await task.predict([silence, short]);
+    for (const { words, text } of results) expect(text).toBe(words.map(({ word }) => word).join(" "));
+    await expect(task.predict({ samples: Float32Array.of(NaN), sampleRate: RATE })).rejects.toThrow(
+      code("ERR_AUDIO_NOT_FINITE"),
+    );
+  });
+});
+
+describe("the conformer", () => {
+  it("takes a step, and its states do not depend on the padding", async () => {
+    seedEverything(2);
+    const encoderOptions = { channels: 4, dModel: 16, numHeads: 2, numLayers: 1, dropout: 0 };
+    const conformer = new SpeechRecognizer({ data, frontEnd, encoder: "conformer", encoderOptions });
+    await new Trainer({ ...quiet, maxSteps: 2 }).fit(conformer, data);
+    const sound = say(["low"], new Generator(3));
+    const longer = { samples: new Float32Array(12000), sampleRate: RATE };
+    const [alone] = await conformer.predict([sound]);
+    const [together] = await conformer.predict([sound, longer]);
+    expect(together!.text).toBe(alone!.text);
+  });
+});
+
+describe("a recogniser refuses", () => {
+  it("to be made without a vocabulary, with an encoder that there is not, or for other data", async () => {
+    expect(() => new SpeechRecognizer({})).toThrow(code("ERR_RECOGNIZER_OPTION"));
+    expect(() => new SpeechRecognizer({ data, encoder: "gru" as "conv_gru" })).toThrow(
+      code("ERR_UNKNOWN_ENCODER"),
+    );
+    const vocabulary = new Vocabulary("words", ["low", "mid"]);
+    expect(() => new SpeechRecognizer({ data, vocabulary })).toThrow(code("ERR_VOCABULARY"));
+    await expect(task.predict("/nowhere/*.wav")).rejects.toThrow(code("ERR_NO_AUDIO"));
+  });
+});
