@@ -24,6 +24,12 @@ export class Dimensions {
   /** The observed lengths with a source, in the order in which they were found. */
   readonly #lengths: Observed[] = [];
 
+  /**
+   * Whether a number may be computed from lengths by a rule that fits, rather than be a length itself. Small numbers fit many
+   * rules: a length that is still to come is the better answer.
+   */
+  allowsRules = false;
+
   /** @param graph gets the nodes that compute lengths, at its end */
   constructor(graph: ExportGraph) {
     this.#graph = graph;
@@ -56,7 +62,7 @@ export class Dimensions {
   scalarOf(observed: Observed, type: "float32" | "int32", shape: readonly number[]): string | undefined {
     const whole = observed.every(Number.isInteger) ? this.valueOf(observed) : undefined;
     if (whole !== undefined) return this.#shaped(this.cast(whole, type), shape);
-    if (type === "int32") return undefined;
+    if (type === "int32" || !this.allowsRules) return undefined;
     for (const length of this.#products()) {
       const factor = sameRatio(observed, length);
       const share = sameProduct(observed, length);
@@ -131,6 +137,7 @@ export class Dimensions {
       const output = freeName(this.#graph, name === undefined ? `${value}_length` : `${name}_length`);
       return this.#emit("Shape", [value], "int64", { start: axis, end: axis + 1 }, [1], output);
     }
+    if (!this.allowsRules) return undefined;
     return this.#affine(observed) ?? this.#product(observed) ?? this.#quotient(observed);
   }
 

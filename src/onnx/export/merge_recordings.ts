@@ -59,28 +59,43 @@ class Merge {
     return this.#graph;
   }
 
-  /** A length may follow from the shape of what comes later in the recording: a node waits until all it reads is there. */
+  /**
+   * A length may be that of what comes later in the recording: a node waits until all it reads is there, and only where
+   * nothing else can go on, one of them gets what lengths say by a rule.
+   */
   #addNodes(nodes: readonly RecordedNode[]): void {
     let waiting = [...nodes.entries()];
     while (waiting.length > 0) {
-      const missing = new Set<string>();
-      let failure: unknown;
-      const still = waiting.filter(([index, node]) => {
-        let isAdded = false;
-        if (!node.inputs.some((input) => missing.has(input))) {
-          try {
-            this.#addNode(node, index);
-            isAdded = true;
-          } catch (error) {
-            failure ??= error;
-          }
-        }
-        if (!isAdded) for (const output of node.outputs) missing.add(output);
-        return !isAdded;
-      });
-      if (still.length === waiting.length) throw failure;
+      let still = this.#addReady(waiting, false).still;
+      if (still.length === waiting.length) {
+        const { still: left, failure } = this.#addReady(waiting, true);
+        if (left.length === waiting.length) throw failure;
+        still = left;
+      }
       waiting = still;
     }
+  }
+
+  /** @param byRules whether lengths may be computed, for the first node that needs one and no more */
+  #addReady(waiting: readonly [number, RecordedNode][], byRules: boolean) {
+    const missing = new Set<string>();
+    let failure: unknown;
+    let isOver = false;
+    this.#dimensions.allowsRules = byRules;
+    const still = waiting.filter(([index, node]) => {
+      if (!isOver && !node.inputs.some((input) => missing.has(input))) {
+        try {
+          this.#addNode(node, index);
+          isOver = byRules;
+          return false;
+        } catch (error) {
+          failure ??= error;
+        }
+      }
+      for (const output of node.outputs) missing.add(output);
+      return true;
+    });
+    return { still, failure };
   }
 
   #addArray(name: string, array: RecordedArray): void {
