@@ -72,8 +72,7 @@ function planLengths(subject: Subject, base: Lengths, name: string): Plan {
         "others. Give an input that is longer there.",
     );
   }
-  const candidates = [given, given - 1, given + 1, given - 2, Math.floor(given / 2), 2 * given, 3 * given];
-  const lengths = [...new Set(candidates)].filter((length) => length > 1);
+  const lengths = lengthsNear(given);
   let failure: unknown;
   const attempt = <T>(body: () => T): T | undefined => {
     try {
@@ -98,10 +97,23 @@ function planLengths(subject: Subject, base: Lengths, name: string): Plan {
     if (pair !== undefined && taken.length > 3) break;
   }
   if (pair === undefined) throw failure;
-  const [third = pair[1], fourth = third] = taken
+  const others = taken
     .map(({ length }) => length)
     .filter((length) => !pair.includes(length) && length !== given);
-  return { recorded: [...pair, third], checked: [fourth, given] };
+  const [third = pair[1]] = others;
+  // Tables end with the longest recording.
+  const longest = Math.max(...pair, third);
+  const unseen = others.find((length) => length !== third && length <= longest) ?? third;
+  return { recorded: [...pair, third], checked: [unseen, given] };
+}
+
+/**
+ * Lengths to try, the given one first. Those far from it come before its neighbours, which strided windows may make the same
+ * of: what is the same at all recorded lengths counts as fixed.
+ */
+function lengthsNear(given: number): number[] {
+  const shares = [1, 0.7, 0.55, 0.85, 2, 0.5, 3].map((share) => Math.floor(share * given));
+  return [...new Set([...shares, given - 1, given + 1])].filter((length) => length > 1);
 }
 
 /** The dynamic axes of one name. */
