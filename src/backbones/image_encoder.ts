@@ -25,7 +25,10 @@ export abstract class ImageEncoder extends Module<tf.Tensor, tf.Tensor> {
    */
   abstract featureMaps(pixels: tf.Tensor): tf.Tensor[];
 
-  /** The features before they are pooled: of nets of convolutions [batch, height / 32, width / 32, numFeatures]. */
+  /**
+   * The features before they are pooled: of nets of convolutions [batch, height / 32, width / 32, channels]. The channels are
+   * `numFeatures`, but for MobileNetV3, which has one layer more behind the pooling.
+   */
   abstract forwardFeatures(pixels: tf.Tensor): tf.Tensor;
 
   override forward(pixels: tf.Tensor): tf.Tensor {
