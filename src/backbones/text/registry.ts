@@ -15,6 +15,7 @@ import {
 import type { TextPooling } from "./pooling.js";
 import { TextCnn, type TextCnnOptions } from "./text_cnn.js";
 import { TokenPreprocessor } from "./token_preprocessor.js";
+import { restoreWordVectors } from "./word_vectors_backbone.js";
 import type { SavedTextBackbone, TextBackbone } from "./text_backbone.js";
 
 /** Options of backbones that read tokens. */
@@ -98,6 +99,8 @@ export function restoreTextBackbone(
 ): TextBackbone {
   if (saved.kind === "onnx-encoder")
     return restoreTextEncoder(name, saved.options as SavedTextEncoder, files);
+  if (saved.kind === "word-vectors")
+    return restoreWordVectors((saved.options as { width: number }).width, files);
   return architectureOf(saved.kind).restore(name, saved, files);
 }
 
