@@ -81,6 +81,8 @@ export function availableTextBackbones(): string[] {
 }
 
 /**
+ * A backbone of its name, or from a folder.
+ *
  * @param name one of `availableTextBackbones()`, or a local folder as `loadTextEncoder` takes it
  * @throws ConfigurationError `ERR_UNKNOWN_BACKBONE`, `ERR_NO_TRAINING_TEXTS`
  */
