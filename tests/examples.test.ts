@@ -1,6 +1,6 @@
 /** Runs every example in a process of its own, as a user would. */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -69,6 +69,18 @@ describe("the examples", () => {
     const share = Number(/same object: ([\d.]+) %/.exec(run("image_search.ts", []))?.[1]);
     // One of eight by chance.
     expect(share).toBeGreaterThan(35);
+  });
+
+  it("text_classifier.ts trains on a table, text_search.ts searches", { timeout: 2 * MINUTES }, () => {
+    const table = join(folder, "texts.csv");
+    const rows = Array.from({ length: 60 }, (_, i) =>
+      i % 2 === 0 ? `rain and wind ${i},weather` : `bread and soup ${i},food`,
+    );
+    writeFileSync(table, `text,label\n${rows.join("\n")}\n`);
+    const file = join(folder, "topics.kindling");
+    expect(run("text_classifier.ts", [table, file], folder)).toMatch(/accuracy 1.000, macro F1 1.000/);
+    const found = run("text_search.ts", [file, "soup", "windy rain", "warm bread"]).trim().split("\n");
+    expect(found[0]).toMatch(/^[\d.]+ warm bread$/);
   });
 
   it("custom_module.ts trains an autoencoder", { timeout: 2 * MINUTES }, () => {

@@ -15,6 +15,7 @@ import {
 import type { TextPooling } from "./pooling.js";
 import { TextCnn, type TextCnnOptions } from "./text_cnn.js";
 import { TokenPreprocessor } from "./token_preprocessor.js";
+import { restoreWordVectors } from "./word_vectors_backbone.js";
 import type { SavedTextBackbone, TextBackbone } from "./text_backbone.js";
 
 /** Options of backbones that read tokens. */
@@ -80,6 +81,8 @@ export function availableTextBackbones(): string[] {
 }
 
 /**
+ * A backbone of its name, or from a folder.
+ *
  * @param name one of `availableTextBackbones()`, or a local folder as `loadTextEncoder` takes it
  * @throws ConfigurationError `ERR_UNKNOWN_BACKBONE`, `ERR_NO_TRAINING_TEXTS`
  */
@@ -98,6 +101,8 @@ export function restoreTextBackbone(
 ): TextBackbone {
   if (saved.kind === "onnx-encoder")
     return restoreTextEncoder(name, saved.options as SavedTextEncoder, files);
+  if (saved.kind === "word-vectors")
+    return restoreWordVectors((saved.options as { width: number }).width, files);
   return architectureOf(saved.kind).restore(name, saved, files);
 }
 

@@ -14,6 +14,7 @@ export interface EncodedText {
 /** A batch for a backbone: arrays by name. */
 export type TextArrays = Record<string, HostTensor>;
 
+/** Turns texts into the arrays of a batch. */
 export interface TextPreprocessor {
   encode(text: string): EncodedText;
   /**

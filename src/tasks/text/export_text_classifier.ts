@@ -32,6 +32,7 @@ const TOKEN_INPUTS = {
   token_type_ids: "tokenTypeIds",
 };
 const NGRAM_INPUTS = { ngram_ids: "ngramIds", ngram_weights: "ngramWeights" };
+const WORD_INPUTS = { word_ids: "wordIds", word_weights: "wordWeights" };
 const SAMPLE = ["one", "a few more words than one"];
 
 /**
@@ -72,9 +73,10 @@ export async function exportTextClassifier(
   return result;
 }
 
-function inputNames({ module }: TextBackbone): Record<string, string> {
+function inputNames({ module, preprocessor }: TextBackbone): Record<string, string> {
   if (module instanceof BagOfNgrams) return NGRAM_INPUTS;
   if (module instanceof BertEncoder) return TOKEN_INPUTS;
+  if (!(preprocessor instanceof TokenPreprocessor)) return WORD_INPUTS;
   if (!(module instanceof OnnxTextEncoder)) {
     return { input_ids: TOKEN_INPUTS.input_ids, attention_mask: TOKEN_INPUTS.attention_mask };
   }
@@ -102,7 +104,7 @@ function configOf(
     kindling: { backbone: name, options: saved?.options },
   };
   if (!(preprocessor instanceof TokenPreprocessor)) {
-    return { ...common, architectures: ["BagOfNgrams"], model_type: "bag-of-ngrams" };
+    return { ...common, architectures: [module.constructor.name], model_type: name };
   }
   const { tokenizer, maxLength } = preprocessor;
   return {

@@ -5,7 +5,7 @@ import { DataLoader, LengthGroupedSampler } from "../../data/index.js";
 import { decodeFile } from "../../data/text/decode_file.js";
 import { textOf, type TableFormat, type TextSource } from "../../data/text/index.js";
 import { ConfigurationError, DataError } from "../../errors.js";
-import { Generator, getGlobalSeed } from "../../random.js";
+import { Generator as RandomGenerator, getGlobalSeed } from "../../random.js";
 import { scanClassFolders, type SampleFiles } from "../class_folders.js";
 import { countClasses, describeParts, type PartCounts } from "../describe_parts.js";
 import { badRowsError } from "../label_columns.js";
@@ -20,6 +20,7 @@ import {
 } from "../labeled_samples.js";
 import { splitParts } from "../split_parts.js";
 import type {
+  LabeledTexts,
   TextClassificationDataOptions,
   TextColumnOptions,
   TextFoldersOptions,
@@ -132,14 +133,11 @@ export class TextClassificationData extends DataModule {
    */
   static async fromLists(options: TextListsOptions): Promise<TextClassificationData> {
     const { multiLabel = false, labels } = options;
-    const parts = collectParts<{ texts: readonly string[]; targets: unknown }, TextSource>(
-      options,
-      (part, { texts, targets }) => {
-        checkTexts(part, texts);
-        const rules = { multiLabel, labels, noun: TEXTS };
-        return labelSamples<TextSource>(part, texts, targets as Parameters<typeof labelSamples>[2], rules);
-      },
-    );
+    const parts = collectParts<LabeledTexts, TextSource>(options, (part, { texts, targets }) => {
+      checkTexts(part, texts);
+      const rules = { multiLabel, labels, noun: TEXTS };
+      return labelSamples<TextSource>(part, texts, targets, rules);
+    });
     if (options.predict !== undefined) checkTexts("predict", options.predict);
     return new TextClassificationData({ parts, predict: options.predict }, options, multiLabel);
   }
@@ -267,13 +265,13 @@ export class TextClassificationData extends DataModule {
   }
 
   /** A part's texts one by one; of more than `most` a random choice, in their order. */
-  *texts(part: TextPart, most = Infinity): Generator_<string> {
+  *texts(part: TextPart, most = Infinity): Generator<string, void> {
     const sources = (part === "predict" ? this.#predictTexts : this.#texts[part]?.sources) ?? [];
     if (sources.length <= most) {
       for (const source of sources) yield textOf(source);
       return;
     }
-    const chosen = new Generator(this.#options.seed ?? getGlobalSeed()).permutation(sources.length);
+    const chosen = new RandomGenerator(this.#options.seed ?? getGlobalSeed()).permutation(sources.length);
     for (const index of chosen.slice(0, most).sort((a, b) => a - b)) yield textOf(sources[index]!);
   }
 
@@ -352,8 +350,6 @@ export class TextClassificationData extends DataModule {
     this.#options.onWarning?.(warning);
   }
 }
-
-type Generator_<T> = globalThis.Generator<T, void>;
 
 function checkTexts(part: string, texts: readonly unknown[]): void {
   if (texts.length === 0) throw new DataError("ERR_NO_TEXTS", `\`${part}\` holds no text.`);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { describe, expect, it } from "vitest";
 import { openTable, type TableFormat, type TableOptions } from "../../../src/data/text/index.js";
+import { describeShared } from "../../support/shared.js";
 import { TextClassificationData } from "../../../src/tasks/text/text_classification_data.js";
 
 const folder = mkdtempSync(join(tmpdir(), "kindling-"));
@@ -151,5 +152,23 @@ describe("TextClassificationData", () => {
     const data = await TextClassificationData.fromLists({ train: { texts, targets }, valSplit: 2 });
     expect(data.warnings[0]).toMatch(/"once" has a single text/);
     expect(data.counts.val).toEqual({ once: 0, x: 2 });
+  });
+});
+
+describeShared("data/sms-spam", (shared) => {
+  it("is read whole, with the quotes that are no quotes", async () => {
+    const train = join(shared, "sms.tsv");
+    const data = await TextClassificationData.fromTsv({ train, columns: ["label", "text"] });
+    expect(data.counts.train).toEqual({ ham: 4827, spam: 747 });
+  });
+});
+
+describeShared("data/banking77", (shared) => {
+  it("is read whole, with texts that go over several lines", async () => {
+    const files = { train: join(shared, "train.csv"), test: join(shared, "test.csv") };
+    const data = await TextClassificationData.fromCsv({ ...files, labelColumn: "category" });
+    expect(data.samples("train")).toHaveLength(10_003);
+    expect(data.samples("test")).toHaveLength(3080);
+    expect(data.numClasses).toBe(77);
   });
 });

@@ -9,6 +9,9 @@ import { Tokenizer } from "../../../src/data/text/tokenizer.js";
 import { Trainer } from "../../../src/core/index.js";
 import { engine } from "../../../src/engine/index.js";
 import { Generator, seedEverything } from "../../../src/random.js";
+import { loadWordVectors } from "../../../src/backbones/text/word_vectors_backbone.js";
+import { sharp } from "../../../src/data/image/sharp.js";
+import { plotConfusionMatrix } from "../../../src/tasks/confusion_matrix_plot.js";
 import { classificationReport } from "../../../src/tasks/classification_report.js";
 import { entitiesOf, EntityF1 } from "../../../src/tasks/text/entities.js";
 import { semanticSearch } from "../../../src/tasks/text/semantic_search.js";
@@ -236,4 +239,49 @@ it("reports what scikit-learn would: worked out by hand", () => {
   expect(report.calibrationError).toBeCloseTo(Math.abs(1 / (1 + Math.exp(-2)) - 0.75), 6);
   expect(report.hardest[0]).toMatchObject({ sample: 4, target: "b", prediction: "a" });
   expect(report.hardest[0]!.loss).toBeCloseTo(2 + Math.log1p(Math.exp(-2)), 6);
+});
+
+describe("word vectors", () => {
+  it("are read from GloVe's and fastText's files, and stay as they are while the head learns", async () => {
+    const file = join(folder, "vectors.txt");
+    writeFileSync(file, "3 2\nrain 1 0\nsoup 0 1\nnew york 0.5 0.5\n");
+    const backbone = await loadWordVectors(file);
+    const texts = ["rain", "soup", "Rain rain", "the soup"];
+    const targets = ["w", "f", "w", "f"];
+    const data = await TextClassificationData.fromLists({ train: { texts, targets } });
+    const task = new TextClassifier({ data, backbone });
+    await new Trainer({ ...quiet, maxEpochs: 60 }).fit(task, data);
+    expect((await task.predict(texts)).map(({ label }) => label)).toEqual(targets);
+    const vector = await task.asEmbedder({ normalize: false }).predict("rain and soup");
+    expect([...vector]).toEqual([0.5, 0.5]);
+    const path = join(folder, "vectors.kindling");
+    await task.save(path);
+    const loaded = await TextClassifier.load(path);
+    expect(await loaded.predict("rain", { output: "logits" })).toEqual(
+      await task.predict("rain", { output: "logits" }),
+    );
+    writeFileSync(file, "rain 1 0\nsoup x 1\n");
+    await expect(loadWordVectors(file)).rejects.toThrow(
+      expect.objectContaining({ code: "ERR_WORD_VECTORS", row: 2 }) as Error,
+    );
+  });
+});
+
+it("draws a confusion matrix with a cell for each pair of classes", async () => {
+  const png = await plotConfusionMatrix({
+    matrix: [
+      [9, 1],
+      [0, 5],
+    ],
+    labels: ["cat", "a rather long name"],
+  });
+  const { data, info } = await sharp(png).raw().toBuffer({ resolveWithObject: true });
+  const at = (x: number, y: number) => data[(y * info.width + x) * info.channels]!;
+  const [right, down] = [info.width - 14, info.height - 14];
+  // The last row is all right: its last cell is dark, the one beside it white.
+  expect(at(right, down)).toBeLessThan(60);
+  expect(at(right - 48, down)).toBeGreaterThan(250);
+  await expect(plotConfusionMatrix({ matrix: [[1]], labels: [] })).rejects.toThrow(
+    code("ERR_CONFUSION_MATRIX"),
+  );
 });
