@@ -24,7 +24,7 @@ import {
 
 const UNSEEN_SPEAKER = "theo";
 const TEST_UTTERANCES = 300;
-const ISOLATED_EPOCHS = 25;
+const ISOLATED_EPOCHS = 12;
 const CONNECTED_STEPS = 1600;
 const UNSEEN_STEPS = 1200;
 const BATCH_SIZE = 16;
