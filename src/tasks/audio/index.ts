@@ -14,6 +14,12 @@ export type {
   FrozenAudioBackbone,
   TrainableAudioBackbone,
 } from "./backbones/audio_backbone.js";
+export {
+  PretrainedSpeechRecognizer,
+  type PretrainedPredictOptions,
+  type PretrainedSpeechOptions,
+  type PretrainedTranscription,
+} from "./pretrained_speech_recognizer.js";
 export { SpeechRecognizer, type SpeechInput } from "./speech_recognizer.js";
 export type {
   SpeechRecognizerOptions,
