@@ -60,6 +60,7 @@ export {
   type FrozenBackbone,
   type ImageBackbone,
   type ImageInput,
+  type OnnxFace,
   type TrainableBackbone,
   VisionTransformer,
   type VisionTransformerOptions,

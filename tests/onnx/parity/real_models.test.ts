@@ -83,8 +83,8 @@ for (const { path, input, mean = 0, deviation = 1, shapes } of models) {
       const parameters = module.parameters();
       const loss = () =>
         tf.tidy(() => {
-          const outputs = Object.values(module.forward(tf.tensor(data, shapes[0]!)));
-          return tf.mean(tf.square(outputs.at(-1)!)) as tf.Scalar;
+          const outputs = Object.values(module.forward(tf.tensor(data, shapes[0])));
+          return tf.mean<tf.Scalar>(tf.square(outputs.at(-1)!));
         });
       engine.resetStats();
       const before = computeGradients(loss, parameters).dataSync()[0]!;
