@@ -1,8 +1,7 @@
 /** One network's parity: `onnx_parity_process.ts NETWORK FOLDER` reads what PyTorch wrote and prints one JSON object. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { engine, seedEverything } from "kindling";
-import { loadOnnx } from "../src/onnx/index.js";
+import { engine, loadOnnx, seedEverything } from "kindling";
 import { computeStep, parityErrors, TorchReference, type ParityErrors } from "./onnx_reference.js";
 import { peakRssMb } from "./process.js";
 

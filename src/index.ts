@@ -92,6 +92,7 @@ export {
   type SnapshotDownloadOptions,
   type TextBackboneEntry,
   type TextBackboneName,
+  type OnnxFace,
   type TrainableBackbone,
   type Tried,
   VisionTransformer,
