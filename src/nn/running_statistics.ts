@@ -14,6 +14,7 @@ export interface RunningStatistics {
   readonly numBatchesTracked?: ModuleBuffer;
 }
 
+/** Whether a module is a batch norm: it has statistics that every training batch moves. */
 export function hasRunningStatistics(module: AnyModule): module is AnyModule & RunningStatistics {
   const { momentum, runningMean, runningVar } = module as Partial<RunningStatistics>;
   return (

@@ -12,6 +12,8 @@ import { readOnnx } from "./read.js";
  * weights are those too, as floats. All else stays as it is. To keep a weight as it is, set its `requiresGrad` to false.
  *
  * ```ts
+ * import { loadOnnx, tf } from "kindling";
+ *
  * const backbone = await loadOnnx("models/mobilenet_v2/onnx/model.onnx", { features: "pooler_output" });
  * const features = backbone.forward(tf.zeros([8, 3, 224, 224])); // [8, 1280], in ONNX's order of axes
  * ```

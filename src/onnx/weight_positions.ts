@@ -16,6 +16,7 @@ export const WEIGHT_POSITIONS: Readonly<Record<string, readonly number[]>> = {
   LayerNormalization: [1, 2],
   GroupNormalization: [1, 2],
   RMSNormalization: [1],
+  SimplifiedLayerNormalization: [1],
   LSTM: [1, 2, 3, 7],
   GRU: [1, 2, 3],
   RNN: [1, 2, 3],

@@ -1,6 +1,6 @@
 /** ImageClassifier as a user meets it: training, predicting, saving, finetuning, and what it refuses. */
 import { readFileSync, writeFileSync } from "node:fs";
-import { mkdtemp } from "node:fs/promises";
+import { mkdtemp, readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
@@ -285,6 +285,20 @@ describeShared("models/mobilenet_v2", (folder) => {
     const { files } = fewPhotos().val;
     const answers = await task.predict(files, { output: "logits" });
     expect(await loaded.predict(files, { output: "logits" })).toEqual(answers);
+  });
+
+  it("keeps features on disk if asked", async () => {
+    const cacheFeatures = await mkdtemp(join(tmpdir(), "kindling-"));
+    const weights: number[][] = [];
+    for (let run = 0; run < 2; run++) {
+      seedEverything(0);
+      const data = await ImageClassificationData.fromFiles({ ...fewPhotos(), batchSize: 8 });
+      const task = new ImageClassifier({ data, backbone: folder, imageSize: 64, cacheFeatures });
+      await new Trainer({ ...quiet, maxEpochs: 1 }).finetune(task, data, { strategy: "freeze" });
+      weights.push(Array.from(await task.head.weight.data()));
+      expect(await readdir(cacheFeatures)).toHaveLength(1);
+    }
+    expect(weights[1]).toEqual(weights[0]);
   });
 
   it("refuses to mix pictures in front of features that are kept", async () => {

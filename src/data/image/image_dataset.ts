@@ -99,6 +99,11 @@ export class ImageDataset implements Dataset<ImageSample> {
     return this.#random.length === 0;
   }
 
+  /** How each picture is brought to its size; undefined where transforms change it besides. */
+  get onlyGeometry(): ImageGeometry | undefined {
+    return this.#options.pipeline?.transforms.length === 0 ? this.#geometry : undefined;
+  }
+
   /** Whether there is room to keep all pictures, as far as their size is known beforehand. */
   get fitsInMemory(): boolean {
     const size = outputSize(this.#geometry);
@@ -135,13 +140,17 @@ export class ImageDataset implements Dataset<ImageSample> {
     return image;
   }
 
-  #sample(image: Image, index: number): ImageSample {
+  /** A sample without its picture. */
+  describe(index: number): Omit<ImageSample, "input"> {
     const target = this.targets?.[index];
     return {
-      input: imageToTensor(image),
       ...(target !== undefined && { target }),
       index,
       ...(this.#withPaths && { path: this.sources[index] as string }),
     };
+  }
+
+  #sample(image: Image, index: number): ImageSample {
+    return { input: imageToTensor(image), ...this.describe(index) };
   }
 }

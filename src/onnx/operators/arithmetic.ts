@@ -45,13 +45,13 @@ export const arithmetic: OperatorTable = {
     since: 1,
     gradient: true,
     run: (inputs) => {
-      const sum = range(inputs).reduce((total, term) => tf.add(total, term));
+      const sum = floatsOf(inputs).reduce((total, term) => tf.add(total, term));
       return [tf.div(sum, inputs.length)];
     },
   },
 };
 
-function range(inputs: Inputs): tf.Tensor[] {
+function floatsOf(inputs: Inputs): tf.Tensor[] {
   return inputs.map((_, i) => asFloat(tensorAt(inputs, i)));
 }
 

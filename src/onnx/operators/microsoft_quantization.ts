@@ -15,7 +15,7 @@ import {
   type OperatorTable,
 } from "./operator.js";
 import { pooling } from "./pooling.js";
-import { dequantize, quantization, requantized } from "./quantization.js";
+import { dequantize, quantization, quantizeByRange, requantized } from "./quantization.js";
 
 /** Where scale and zero point of an operand are, which may be left out. */
 interface Operand {
@@ -65,7 +65,7 @@ export const microsoftQuantization: OperatorTable = Object.fromEntries(
     }),
     DynamicQuantizeMatMul: trained((inputs) => {
       const b = dequantize(floatAt(inputs, 1), floatAt(inputs, 2), optionalFloat(inputs, 3));
-      const y = matMul(roundTrip(inputs[0]!), b);
+      const y = matMul(roundTrip(floatAt(inputs, 0)), b);
       return [inputs[4] === undefined ? y : tf.add(y, floatAt(inputs, 4))];
     }),
     MatMulIntegerToFloat: trained((inputs) => {
@@ -109,12 +109,9 @@ function optionalFloat(inputs: Inputs, position: number): tf.Tensor | undefined 
 }
 
 /** What is left of a float after it has been quantised by its own range. */
-function roundTrip(x: OnnxValue): tf.Tensor {
-  const [y, scale, zeroPoint] = quantization.DynamicQuantizeLinear!.run(
-    [x],
-    undefined as never,
-  ) as tf.Tensor[];
-  return dequantize(asFloat(y!), scale!, asFloat(zeroPoint!));
+function roundTrip(x: tf.Tensor): tf.Tensor {
+  const [y, scale, zeroPoint] = quantizeByRange(x);
+  return dequantize(asFloat(y), scale, zeroPoint);
 }
 
 /** Weights [out, in] in blocks along the rows, each with a scale and a zero point; several numbers lie in a byte. */

@@ -52,12 +52,8 @@ export const quantization: OperatorTable = {
     gradient: true,
     notes: "Scale and zero point get no gradient.",
     run: (inputs) => {
-      const x = floatAt(inputs, 0);
-      const still = detached(x);
-      const [low, high] = [tf.minimum(tf.min(still), 0), tf.maximum(tf.max(still), 0)];
-      const scale = tf.div(tf.sub(high, low), 255);
-      const zeroPoint = tf.clipByValue(tf.round(tf.neg(tf.divNoNan(low, scale))), 0, 255);
-      return [quantize(x, scale, zeroPoint, "uint8"), scale, tf.cast(zeroPoint, "int32")];
+      const [y, scale, zeroPoint] = quantizeByRange(floatAt(inputs, 0));
+      return [y, scale, tf.cast(zeroPoint, "int32")];
     },
   },
   QLinearMatMul: {
@@ -132,6 +128,15 @@ export function quantize(
   const rounded = roundStraight(tf.div(x, scale));
   const moved = zeroPoint === undefined ? rounded : tf.add(rounded, zeroPoint);
   return tf.cast(tf.clipByValue(moved, low, high), "int32");
+}
+
+/** As uint8, with the scale and the zero point that make the most of it. */
+export function quantizeByRange(x: tf.Tensor): [y: tf.Tensor, scale: tf.Tensor, zeroPoint: tf.Tensor] {
+  const still = detached(x);
+  const [low, high] = [tf.minimum(tf.min(still), 0), tf.maximum(tf.max(still), 0)];
+  const scale = tf.div(tf.sub(high, low), 255);
+  const zeroPoint = tf.clipByValue(tf.round(tf.neg(tf.divNoNan(low, scale))), 0, 255);
+  return [quantize(x, scale, zeroPoint, "uint8"), scale, zeroPoint];
 }
 
 function roundStraight(x: tf.Tensor): tf.Tensor {

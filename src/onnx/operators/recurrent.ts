@@ -1,7 +1,7 @@
 /** Recurrent layers, step by step: each step is recorded with its own operators, and gradients flow back through all. */
 import * as tf from "@tensorflow/tfjs-core";
 import { linear } from "../../nn/functional/linear.js";
-import type { OnnxValue } from "../values.js";
+import { isHost, toTensor, type OnnxValue } from "../values.js";
 import { elu, thresholdedRelu } from "./activation.js";
 import type { OperatorContext } from "./context.js";
 import {
@@ -14,6 +14,7 @@ import {
   type OperatorDefinition,
   type OperatorTable,
 } from "./operator.js";
+import { gruPass, lstmPass, type Pass, type PassResult } from "./recurrent_passes.js";
 import { reverseSequences } from "./searching.js";
 
 type Activation = (x: tf.Tensor) => tf.Tensor;
@@ -33,11 +34,15 @@ interface Direction {
 type Step = (x: tf.Tensor, states: readonly tf.Tensor[], direction: Direction) => tf.Tensor[];
 
 export const recurrent: OperatorTable = {
-  RNN: layer(1, 1, ["Tanh"], () => (x, [hidden], { recurrence, recurrenceBias, activations, limit }) => {
-    const sum = tf.add(x, linear(hidden!, recurrence, recurrenceBias ?? null));
-    return [activations[0]!(clipped(sum, limit))];
-  }),
-  GRU: layer(3, 1, ["Sigmoid", "Tanh"], (context) => {
+  RNN: layer(
+    { gates: 1, states: 1, activations: ["Tanh"] },
+    () =>
+      (x, [hidden], { recurrence, recurrenceBias, activations, limit }) => {
+        const sum = tf.add(x, linear(hidden!, recurrence, recurrenceBias ?? null));
+        return [activations[0]!(clipped(sum, limit))];
+      },
+  ),
+  GRU: layer({ gates: 3, states: 1, activations: ["Sigmoid", "Tanh"], pass: gruPass }, (context) => {
     const resetsProduct = context.int("linear_before_reset", 0) !== 0;
     return (x, [hidden], { recurrence, recurrenceBias, activations, limit }) => {
       const [gate, candidate] = activations as [Activation, Activation];
@@ -63,79 +68,84 @@ export const recurrent: OperatorTable = {
       return [tf.add(next, tf.mul(update, tf.sub(hidden!, next)))];
     };
   }),
-  LSTM: layer(4, 2, ["Sigmoid", "Tanh", "Tanh"], (context) => {
-    const forgetsInput = context.int("input_forget", 0) !== 0;
-    return (x, [hidden, cell], { recurrence, recurrenceBias, peepholes, activations, limit }) => {
-      const [gate, candidate, output] = activations as [Activation, Activation, Activation];
-      const size = hidden!.shape[1]!;
-      const sums = tf.add(x, linear(hidden!, recurrence, recurrenceBias ?? null));
-      const next = (kept: tf.Tensor, share: tf.Tensor, fresh: tf.Tensor): tf.Tensor =>
-        tf.add(tf.mul(kept, cell!), tf.mul(share, candidate(clipped(fresh, limit))));
-      if (peepholes.length === 0 && !forgetsInput) {
-        const [gates, fresh] = tf.split(sums, [3 * size, size], 1) as [tf.Tensor, tf.Tensor];
-        const [i, o, f] = tf.split(gate(clipped(gates, limit)), 3, 1) as [tf.Tensor, tf.Tensor, tf.Tensor];
-        const after = next(f, i, fresh);
-        return [tf.mul(o, output(after)), after];
-      }
-      const [toInput, toOutput, toForget, fresh] = tf.split(sums, 4, 1) as [
-        tf.Tensor,
-        tf.Tensor,
-        tf.Tensor,
-        tf.Tensor,
-      ];
-      const open = (sum: tf.Tensor, state: tf.Tensor, which: number): tf.Tensor => {
-        const peephole = peepholes[which];
-        return gate(clipped(peephole === undefined ? sum : tf.add(sum, tf.mul(peephole, state)), limit));
+  LSTM: layer(
+    { gates: 4, states: 2, activations: ["Sigmoid", "Tanh", "Tanh"], pass: lstmPass },
+    (context) => {
+      const forgetsInput = context.int("input_forget", 0) !== 0;
+      return (x, [hidden, cell], { recurrence, recurrenceBias, peepholes, activations, limit }) => {
+        const [gate, candidate, output] = activations as [Activation, Activation, Activation];
+        const sums = tf.add(x, linear(hidden!, recurrence, recurrenceBias ?? null));
+        const next = (kept: tf.Tensor, share: tf.Tensor, fresh: tf.Tensor): tf.Tensor =>
+          tf.add(tf.mul(kept, cell!), tf.mul(share, candidate(clipped(fresh, limit))));
+        const [toInput, toOutput, toForget, fresh] = tf.split(sums, 4, 1) as [
+          tf.Tensor,
+          tf.Tensor,
+          tf.Tensor,
+          tf.Tensor,
+        ];
+        const open = (sum: tf.Tensor, state: tf.Tensor, which: number): tf.Tensor => {
+          const peephole = peepholes[which];
+          return gate(clipped(peephole === undefined ? sum : tf.add(sum, tf.mul(peephole, state)), limit));
+        };
+        const i = open(toInput, cell!, 0);
+        const after = next(forgetsInput ? tf.sub(1, i) : open(toForget, cell!, 2), i, fresh);
+        return [tf.mul(open(toOutput, after, 1), output(after)), after];
       };
-      const i = open(toInput, cell!, 0);
-      const after = next(forgetsInput ? tf.sub(1, i) : open(toForget, cell!, 2), i, fresh);
-      return [tf.mul(open(toOutput, after, 1), output(after)), after];
-    };
-  }),
+    },
+  ),
 };
 
 const clipped = (x: tf.Tensor, limit: number | undefined): tf.Tensor =>
   limit === undefined ? x : tf.clipByValue(x, -limit, limit);
 
-/**
- * @param gates how many the weights hold
- * @param stateCount how many states a step hands to the next; the first is also the output
- */
-function layer(
-  gates: number,
-  stateCount: number,
-  defaults: readonly string[],
-  stepOf: (context: OperatorContext) => Step,
-): OperatorDefinition {
+/** A kind of layer. */
+interface Kind {
+  /** How many gates the weights hold. */
+  gates: number;
+  /** How many states a step hands to the next; the first is also the output. */
+  states: number;
+  /** Defaults. */
+  activations: readonly string[];
+  /** All steps at once, of a layer without anything unusual. */
+  pass?: (pass: Pass) => PassResult;
+}
+
+function layer(kind: Kind, stepOf: (context: OperatorContext) => Step): OperatorDefinition {
   return {
     since: 7,
     gradient: true,
     notes:
       "Records every time step: a graph grows with the sequence, and each length is compiled on its own.",
-    run: (inputs, context) => runLayer(inputs, context, gates, stateCount, defaults, stepOf(context)),
+    run: (inputs, context) => runLayer(inputs, context, kind, stepOf(context)),
   };
 }
 
-function runLayer(
-  inputs: Inputs,
-  context: OperatorContext,
-  gates: number,
-  stateCount: number,
-  defaults: readonly string[],
-  step: Step,
-): OnnxValue[] {
+/** Whether a node computes what its kind's `pass` does. */
+function isUsual(context: OperatorContext): boolean {
+  const { operator } = context.node;
+  const names = ["activations", "clip"];
+  if (operator === "GRU")
+    return !names.some((name) => context.has(name)) && context.int("linear_before_reset", 0) !== 0;
+  return !names.some((name) => context.has(name)) && context.int("input_forget", 0) === 0;
+}
+
+function runLayer(inputs: Inputs, context: OperatorContext, kind: Kind, step: Step): OnnxValue[] {
   const isBatchFirst = context.int("layout", 0) !== 0;
   const given = floatAt(inputs, 0);
   const x = isBatchFirst ? tf.transpose(given, [1, 0, 2]) : given;
   const [weights, recurrences] = [floatAt(inputs, 1), floatAt(inputs, 2)];
   const [directions, , size] = recurrences.shape as [number, number, number];
-  const [biases, lengths] = [optionalTensor(inputs, 3), optionalTensor(inputs, 4)];
-  const initial = range(stateCount).map((i) => optionalTensor(inputs, 5 + i));
-  const peepholes = optionalTensor(inputs, 5 + stateCount);
-  const batch = x.shape[1]!;
-  const kind = context.string("direction", "forward");
+  const [steps, batch] = x.shape as [number, number, number];
+  const [biases, lengths] = [optionalTensor(inputs, 3), lengthsOf(inputs[4], steps)];
+  const initial = range(kind.states).map((i) => optionalTensor(inputs, 5 + i));
+  const peepholes = optionalTensor(inputs, 5 + kind.states);
+  if (kind.gates * size !== recurrences.shape[1]) {
+    throw context.invalid(`its weights are not of ${kind.gates} gates`);
+  }
+  const sides = context.string("direction", "forward");
+  const pass = isUsual(context) && lengths === undefined && peepholes === undefined ? kind.pass : undefined;
   const limit = context.has("clip") ? context.float("clip") : undefined;
-  const activations = activationsOf(context, defaults, directions);
+  const activations = activationsOf(context, kind.activations, directions);
   const results = range(directions).map((d) => {
     const pick = (tensor: tf.Tensor): tf.Tensor => tf.squeeze(tf.slice(tensor, d, 1), [0]);
     const bias = biases === undefined ? undefined : tf.split(pick(biases), 2, 0);
@@ -143,27 +153,41 @@ function runLayer(
       recurrence: pick(recurrences),
       recurrenceBias: bias?.[1],
       peepholes: peepholes === undefined ? [] : tf.split(pick(peepholes), 3, 0),
-      activations: activations.slice(d * defaults.length, (d + 1) * defaults.length),
+      activations: activations.slice(d * kind.activations.length, (d + 1) * kind.activations.length),
       limit,
     };
     const states = initial.map((state) => {
       if (state === undefined) return tf.zeros([batch, size]);
       return isBatchFirst ? tf.squeeze(tf.slice(state, [0, d, 0], [batch, 1, size]), [1]) : pick(state);
     });
-    const isBackwards = kind === "reverse" || d === 1;
+    const isBackwards = sides === "reverse" || d === 1;
     const turned = isBackwards ? turn(x, lengths) : x;
-    const gatesOf = tf.unstack(linear(turned, pick(weights), bias?.[0] ?? null), 0);
-    const { outputs, last } = walk(gatesOf, states, direction, step, lengths);
+    const gatesOf = linear(turned, pick(weights), bias?.[0] ?? null);
+    const { outputs, last } =
+      pass === undefined
+        ? walk(tf.unstack(gatesOf, 0), states, direction, step, lengths)
+        : pass({
+            gates: gatesOf,
+            recurrence: direction.recurrence,
+            bias: direction.recurrenceBias ?? tf.zeros([kind.gates * size]),
+            initial: states,
+          });
     return { outputs: isBackwards ? turn(outputs, lengths) : outputs, last };
   });
-  if (gates * size !== recurrences.shape[1]) throw context.invalid(`its weights are not of ${gates} gates`);
   const outputs = tf.stack(
     results.map((result) => result.outputs),
     1,
   );
-  const last = range(stateCount).map((i) => tf.stack(results.map((result) => result.last[i]!)));
+  const last = range(kind.states).map((i) => tf.stack(results.map((result) => result.last[i]!)));
   if (!isBatchFirst) return [outputs, ...last];
   return [tf.transpose(outputs, [2, 0, 1, 3]), ...last.map((state) => tf.transpose(state, [1, 0, 2]))];
+}
+
+/** How long each sequence is; undefined where all have every step. */
+function lengthsOf(given: OnnxValue | undefined, steps: number): tf.Tensor | undefined {
+  if (given === undefined) return undefined;
+  const areWhole = isHost(given) && Array.from(given.data).every((length) => length === steps);
+  return areWhole ? undefined : toTensor(given);
 }
 
 /** Sequences [time, batch, …] from their last step to their first. */

@@ -1,6 +1,7 @@
-/** A frozen backbone's features of a data set, computed once and kept in memory: 4 bytes a feature. */
-import { DataLoader, type Dataset } from "../../data/index.js";
+/** A frozen backbone's features of a data set, computed once and kept in memory: 4 bytes a feature; on disk if asked. */
+import { DataLoader, type Dataset, type ImageDataset } from "../../data/index.js";
 import { HostTensor } from "../../host_tensor.js";
+import type { FeatureCache } from "./feature_cache.js";
 import type { ImageSample } from "./image_classification_data.js";
 
 /** Pictures that go through the backbone at once. */
@@ -28,18 +29,41 @@ export class FeatureDataset implements Dataset<ImageSample> {
     this.#numFeatures = numFeatures;
   }
 
-  /** Runs every picture through the backbone, decoding the next ones meanwhile. The pictures must not be random. */
-  static async extract(dataset: Dataset<ImageSample>, extractor: FeatureExtractor): Promise<FeatureDataset> {
+  /**
+   * Runs every picture through the backbone, decoding the next ones meanwhile. The pictures must not be random.
+   *
+   * @param cache what is in it is neither decoded nor computed; what is not is added
+   * @throws CheckpointError `ERR_FILE_WRITE` where the cache cannot be written
+   */
+  static async extract(
+    dataset: ImageDataset,
+    extractor: FeatureExtractor,
+    cache?: FeatureCache,
+  ): Promise<FeatureDataset> {
     const { numFeatures } = extractor;
+    const keys = cache === undefined ? [] : await Promise.all(dataset.sources.map((s) => cache.keyOf(s)));
     const features = new Float32Array(dataset.length * numFeatures);
-    const samples: Omit<ImageSample, "input">[] = [];
-    const collate = (batch: ImageSample[]): ImageSample[] => batch;
-    const loader = new DataLoader<ImageSample, ImageSample[]>(dataset, { batchSize: BATCH_SIZE, collate });
-    for await (const batch of loader) {
-      const extracted = extractor.extract(stack(batch.map(({ input }) => input)));
-      features.set(extracted.data, samples.length * numFeatures);
-      for (const { input: _input, ...sample } of batch) samples.push(sample);
+    const missing: number[] = [];
+    for (let i = 0; i < dataset.length; i++) {
+      const kept = cache?.get(keys[i]);
+      if (kept === undefined) missing.push(i);
+      else features.set(kept, i * numFeatures);
     }
+    const wanted = missing.length === dataset.length ? dataset : dataset.select(missing);
+    const collate = (batch: ImageSample[]): ImageSample[] => batch;
+    const loader = new DataLoader<ImageSample, ImageSample[]>(wanted, { batchSize: BATCH_SIZE, collate });
+    let done = 0;
+    for await (const batch of loader) {
+      const { data } = extractor.extract(stack(batch.map(({ input }) => input)));
+      for (let i = 0; i < batch.length; i++, done++) {
+        const index = missing[done]!;
+        const own = data.slice(i * numFeatures, (i + 1) * numFeatures) as Float32Array;
+        features.set(own, index * numFeatures);
+        cache?.set(keys[index], own);
+      }
+    }
+    if (missing.length > 0) await cache?.save();
+    const samples = Array.from({ length: dataset.length }, (_, i) => dataset.describe(i));
     return new FeatureDataset(samples, features, numFeatures);
   }
 

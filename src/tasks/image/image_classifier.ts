@@ -42,6 +42,7 @@ import { adamWWithWarmup } from "../recipe.js";
 import { readTaskFile, restoreState, writeTaskFile } from "../task_file.js";
 import { drawMixPlan, mixPixels, mixTargets, normalizePixels, type MixTensors } from "./batch_transforms.js";
 import { classifierExport, type ImageClassifierExportOptions } from "./export_image_classifier.js";
+import { defaultFeatureFolder, FeatureCache, hashOf } from "./feature_cache.js";
 import { FeatureDataset, type FeatureExtractor } from "./feature_dataset.js";
 import { ImageClassificationData, type ImageBatch } from "./image_classification_data.js";
 import { checkImageClassifierOptions, type ImageClassifierOptions } from "./image_classifier_options.js";
@@ -201,8 +202,7 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
     const dataset = loader.dataset as ImageDataset;
     if (!dataset.deterministic) return loader;
     let features = this.#features.get(dataset);
-    if (features === undefined)
-      this.#features.set(dataset, (features = FeatureDataset.extract(dataset, extractor)));
+    if (features === undefined) this.#features.set(dataset, (features = this.#extract(dataset, extractor)));
     return loader.withDataset(await features);
   }
 
@@ -357,6 +357,17 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
     return { numFeatures, extract };
   }
 
+  async #extract(dataset: ImageDataset, extractor: FeatureExtractor): Promise<FeatureDataset> {
+    const { cacheFeatures = false } = this.#options;
+    const geometry = dataset.onlyGeometry;
+    if (cacheFeatures === false || geometry === undefined) return FeatureDataset.extract(dataset, extractor);
+    const folder = cacheFeatures === true ? defaultFeatureFolder() : cacheFeatures;
+    const { kind, name, numFeatures } = this.#source;
+    const model = this.#session?.model ?? (kind === "frozen" ? this.#source.model : hashOf(this.backbone!));
+    const cache = await FeatureCache.open(folder, model, { name, geometry, input: this.input }, numFeatures);
+    return FeatureDataset.extract(dataset, extractor, cache);
+  }
+
   /** What follows from the weights of a frozen backbone, which are about to change. */
   #forgetFeatures(): void {
     this.#session?.dispose();
@@ -407,7 +418,13 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
 
   /** The options as JSON can hold them. */
   #savedOptions(): SavedImageClassifier["options"] {
-    const { data: _data, backbone: _backbone, pretrained: _pretrained, ...options } = this.#options;
+    const {
+      data: _data,
+      backbone: _backbone,
+      pretrained: _pretrained,
+      cacheFeatures: _cacheFeatures,
+      ...options
+    } = this.#options;
     return { ...options, labels: this.labels, multiLabel: this.multiLabel };
   }
 }

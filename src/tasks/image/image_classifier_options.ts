@@ -21,6 +21,12 @@ export interface ImageClassifierOptions extends MixOptions {
   pretrained?: boolean | string;
   /** Edge of the square that pictures are resized to, in pixels. Default: what the backbone was made for. */
   imageSize?: number;
+  /**
+   * Whether the features of a backbone that is frozen for good are kept on disk for the next run, and not only in memory:
+   * `true` for the user's cache folder, or the path of a folder. They are found again for pictures whose files have not
+   * changed, under the same model with the same weights, where nothing but resizing and cutting prepares them. Default: false.
+   */
+  cacheFeatures?: boolean | string;
   /** AdamW's rate after warm-up. Default: 2e-3, or 1e-3 for a pretrained backbone that trains too. */
   learningRate?: number;
   /** Default: 0.01. */

@@ -15,7 +15,7 @@ const MODEL_FILE = "backbone.onnx";
 
 /** What the file says of the task besides its weights. */
 export interface SavedImageClassifier {
-  options: Omit<ImageClassifierOptions, "data" | "backbone" | "pretrained">;
+  options: Omit<ImageClassifierOptions, "data" | "backbone" | "pretrained" | "cacheFeatures">;
   source: { kind: ImageBackbone["kind"]; name: string; numFeatures: number };
   input: ImageInput;
 }

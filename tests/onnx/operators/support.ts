@@ -189,7 +189,12 @@ export function expectGradients(node: NodeCase, differences: Differences = {}): 
     low,
     high,
   }));
-  expectDerivatives((...tensors) => toTensor(computed(node, tensors)[0]!), args, differences);
+  const types = node.outputs ?? ["float32"];
+  const operation = (...tensors: tf.Tensor[]): tf.Tensor => {
+    const outputs = computed(node, tensors).filter((_, i) => i === 0 || types[i] === "float32");
+    return tf.concat(outputs.map((output) => tf.reshape(tf.cast(toTensor(output), "float32"), [-1])));
+  };
+  expectDerivatives(operation, args, differences);
 }
 
 export interface CheckOptions {
