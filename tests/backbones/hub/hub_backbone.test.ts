@@ -232,9 +232,7 @@ describeShared("models/mobilenet_v2", (source) => {
       promisify(execFile)(
         process.execPath,
         [tsx, "--conditions=kindling-source", example, photos, "kindling/mobilenet_v2"],
-        {
-          cwd: root,
-        },
+        { cwd: cacheDir },
       );
     const first = await run();
     expect(first.stderr).toMatch(/Downloading onnx\/model\.onnx of kindling\/mobilenet_v2, \d+\.\d MB\n/);
