@@ -123,7 +123,8 @@ export function expectAsGolden(
     const starts = expected.start.map((value, i) => Math.abs(values[i]! - value) / largest);
     const worst = Math.max(...starts, distance(output, expected.projection));
     output.dispose();
-    const factor = mode === "eval" ? 4 : 10; // batch norms that train take their variance in one pass over the picture
+    // Batch norms that train take their variance in one pass over the picture.
+    const factor = mode === "eval" ? 4 : 12;
     expect(worst).toBeLessThan(factor * Math.max(expected.float32.output, ROUNDING));
     const grads = gradientDistance(module, expected, names);
     expect(grads.worst, grads.name).toBeLessThan(factor * Math.max(expected.float32.grads, ROUNDING));

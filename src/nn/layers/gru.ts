@@ -111,7 +111,8 @@ export class GRU extends Module {
     for (const [layer, directions] of this.#layers.entries()) {
       for (const [i, weights] of directions.entries()) {
         for (const [name, parameter] of Object.entries(weights)) {
-          yield [`${name}L${layer}${i === 1 ? "Reverse" : ""}`, parameter];
+          const snake = name.replace(/[A-Z]/, (letter) => `_${letter.toLowerCase()}`);
+          yield [`${snake}_l${layer}${i === 1 ? "_reverse" : ""}`, parameter];
         }
       }
     }

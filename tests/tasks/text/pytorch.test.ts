@@ -42,7 +42,7 @@ interface Golden {
 }
 
 const golden = JSON.parse(
-  readFileSync(join(import.meta.dirname, "../../golden/text.json"), "utf8"),
+  readFileSync(join(import.meta.dirname, "../../golden/text_tasks.json"), "utf8"),
 ) as Golden;
 const folder = mkdtempSync(join(tmpdir(), "kindling-"));
 const labels = ["a", "b", "c"];
