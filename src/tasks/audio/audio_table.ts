@@ -1,10 +1,9 @@
 /** Reads sounds and their classes from a CSV file. */
-import { readFile } from "node:fs/promises";
 import { dirname, extname, resolve } from "node:path";
-import { parse } from "csv-parse/sync";
 import { DataError } from "../../errors.js";
 import { checkLabelColumns, findColumn, readClasses } from "../label_columns.js";
 import type { LabeledSamples } from "../labeled_samples.js";
+import { readRows } from "../read_rows.js";
 import type { AudioTablesOptions } from "./audio_classification_data_options.js";
 import { SOUNDS } from "./audio_files.js";
 
@@ -44,16 +43,4 @@ export async function readAudioTable(file: string, options: AudioTablesOptions):
     }
   });
   return scan;
-}
-
-async function readRows(file: string, delimiter: string): Promise<string[][]> {
-  try {
-    const text = await readFile(file, "utf8");
-    return parse(text, { bom: true, delimiter, relaxColumnCount: true, skipEmptyLines: true });
-  } catch (cause) {
-    throw new DataError("ERR_TABLE_READ", `The table ${file} cannot be read: ${(cause as Error).message}`, {
-      path: file,
-      cause,
-    });
-  }
 }

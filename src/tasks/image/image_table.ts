@@ -1,9 +1,8 @@
 /** Reads pictures and their classes from a CSV file. */
-import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { parse } from "csv-parse/sync";
 import { DataError } from "../../errors.js";
 import { checkLabelColumns, findColumn, readClasses, type LabelColumnOptions } from "../label_columns.js";
+import { readRows } from "../read_rows.js";
 import { PICTURES, type LabeledImages } from "./image_sources.js";
 
 export interface ImageTableOptions extends LabelColumnOptions {
@@ -59,16 +58,4 @@ export async function readImageTable(
     }
   });
   return { sources: images, classes, badRows };
-}
-
-async function readRows(file: string, delimiter = ","): Promise<string[][]> {
-  try {
-    const text = await readFile(file, "utf8");
-    return parse(text, { bom: true, delimiter, relaxColumnCount: true, skipEmptyLines: true });
-  } catch (cause) {
-    throw new DataError("ERR_TABLE_READ", `The table ${file} cannot be read: ${(cause as Error).message}`, {
-      path: file,
-      cause,
-    });
-  }
 }
