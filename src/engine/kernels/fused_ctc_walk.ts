@@ -1,0 +1,52 @@
+/** CTC's recursion, as a loop within the graph. */
+import { ctcOrigins } from "../fused/ctc_walk.js";
+import { emitAll, int64s, type Subgraph, type Value } from "../graph/value.js";
+import { reshapeValue } from "../layout.js";
+import type { Lowerings } from "./lowering.js";
+
+const FLOAT = "float32";
+
+export const fusedCtcWalk: Lowerings = {
+  CtcWalk: ({ start, costs }, _attributes, backend) => {
+    const [frames, , states, sequences] = costs!.shape as [number, number, number, number];
+    const shape = [frames, states, sequences];
+    const origins = reshapeValue(int64s(ctcOrigins(states)), [3, states]);
+    const [, visits] = emitAll(
+      "Scan",
+      [backend.value(start!), backend.value(costs!), origins, int64s([0])],
+      [
+        { shape: [states, sequences], type: FLOAT },
+        { shape, type: FLOAT },
+      ],
+      { body: { graph: oneFrame(states, sequences) }, num_scan_inputs: 1 },
+    ) as [Value, Value];
+    return backend.output(visits, shape, FLOAT);
+  },
+};
+
+/** `captured0` are the states that each state is reached from, `captured1` is the axis over which they lie. */
+function oneFrame(states: number, sequences: number): Subgraph {
+  const narrow = { shape: [states, sequences], type: FLOAT } as const;
+  return {
+    captured: 2,
+    inputs: [
+      { name: "current", ...narrow },
+      { name: "cost", shape: [3, states, sequences], type: FLOAT },
+    ],
+    outputs: [
+      { name: "next", ...narrow },
+      { name: "visit", ...narrow },
+    ],
+    nodes: [
+      { operator: "Gather", inputs: ["current", "captured0"], outputs: ["from"], attributes: { axis: 0 } },
+      { operator: "Add", inputs: ["from", "cost"], outputs: ["ways"] },
+      {
+        operator: "ReduceLogSumExp",
+        inputs: ["ways", "captured1"],
+        outputs: ["next"],
+        attributes: { keepdims: 0 },
+      },
+      { operator: "Identity", inputs: ["next"], outputs: ["visit"] },
+    ],
+  };
+}
