@@ -21,7 +21,13 @@ import type { Transcription } from "./decoding/words.js";
 import { createSpeechEncoder, type SpeechEncoderName } from "./encoders/create_encoder.js";
 import { sequenceMask, type PaddedSequences, type SpeechEncoder } from "./encoders/speech_encoder.js";
 import { LogMelFrontEnd, resolveFrontEnd, type ResolvedFrontEnd } from "./features/front_end.js";
-import { drawSpecAugment, resolveSpecAugment, type SpecAugmentOptions } from "./features/spec_augment.js";
+import {
+  changeFeatures,
+  drawSpecAugment,
+  resolveSpecAugment,
+  type FeatureChanges,
+  type SpecAugmentOptions,
+} from "./features/spec_augment.js";
 import { TranscriptErrorRate } from "./metrics/transcript_error_rate.js";
 import { padSounds } from "./padded_batch.js";
 import { SpeechRecognitionData, type SpeechBatch } from "./speech_recognition_data.js";
@@ -36,13 +42,11 @@ import { SpeechStream } from "./speech_stream.js";
 import { Vocabulary, type TokenUnit } from "./transcripts/vocabulary.js";
 
 /** A batch on the device, or what `forward` takes. */
-export interface SpeechInput {
+export interface SpeechInput extends FeatureChanges {
   /** float32 [batch, samples]; 0 behind each sound's end. */
   input: tf.Tensor;
   /** int32 [batch]: the samples of each. */
   length: tf.Tensor;
-  /** Factors of the features, [batch, frames, bands]. */
-  mask?: tf.Tensor;
 }
 
 interface DeviceBatch extends SpeechInput {
@@ -114,9 +118,9 @@ export class SpeechRecognizer extends LightningModule<SpeechInput, PaddedSequenc
   }
 
   /** Waveforms to logits [batch, frames, classes], class 0 being CTC's blank, and how many frames each sound has. */
-  override forward({ input, length, mask }: SpeechInput): PaddedSequences {
+  override forward({ input, length, ...changes }: SpeechInput): PaddedSequences {
     const features = this.frontEnd.forward({ waveforms: input, lengths: length });
-    const values = mask === undefined ? features.values : tf.mul(features.values, mask);
+    const values = changeFeatures(features.values, changes);
     const hidden = this.backbone.forward({ values, lengths: features.lengths });
     return { values: this.head.forward(hidden.values), lengths: hidden.lengths };
   }
@@ -167,8 +171,8 @@ export class SpeechRecognizer extends LightningModule<SpeechInput, PaddedSequenc
     if (!this.training || this.#specAugment === undefined) return host;
     const frames = this.frontEnd.frames(host.input.shape[1]!);
     const lengths = Array.from(host.length.data, (samples) => Math.max(1, this.frontEnd.frames(samples)));
-    const shape = [frames, this.frontEnd.numFeatures] as const;
-    return { ...host, mask: drawSpecAugment(getGlobalGenerator(), lengths, shape, this.#specAugment) };
+    const { options } = this.frontEnd;
+    return { ...host, ...drawSpecAugment(getGlobalGenerator(), lengths, frames, options, this.#specAugment) };
   }
 
   /**
