@@ -9,18 +9,21 @@ const FLOAT = "float32";
 export const fusedCtcWalk: Lowerings = {
   CtcWalk: ({ start, costs }, _attributes, backend) => {
     const [frames, , states, sequences] = costs!.shape as [number, number, number, number];
-    const shape = [frames, states, sequences];
     const origins = reshapeValue(int64s(ctcOrigins(states)), [3, states]);
-    const [, visits] = emitAll(
+    const [, visits, shifts] = emitAll(
       "Scan",
       [backend.value(start!), backend.value(costs!), origins, int64s([0])],
       [
         { shape: [states, sequences], type: FLOAT },
-        { shape, type: FLOAT },
+        { shape: [frames, states, sequences], type: FLOAT },
+        { shape: [frames, 1, sequences], type: FLOAT },
       ],
       { body: { graph: oneFrame(states, sequences) }, num_scan_inputs: 1 },
-    ) as [Value, Value];
-    return backend.output(visits, shape, FLOAT);
+    ) as [Value, Value, Value];
+    return [
+      backend.output(visits, visits.shape, FLOAT),
+      backend.output(reshapeValue(shifts, [frames, sequences]), [frames, sequences], FLOAT),
+    ];
   },
 };
 
@@ -36,6 +39,7 @@ function oneFrame(states: number, sequences: number): Subgraph {
     outputs: [
       { name: "next", ...narrow },
       { name: "visit", ...narrow },
+      { name: "shift", shape: [1, sequences], type: FLOAT },
     ],
     nodes: [
       { operator: "Gather", inputs: ["current", "captured0"], outputs: ["from"], attributes: { axis: 0 } },
@@ -43,9 +47,16 @@ function oneFrame(states: number, sequences: number): Subgraph {
       {
         operator: "ReduceLogSumExp",
         inputs: ["ways", "captured1"],
-        outputs: ["next"],
+        outputs: ["reached"],
         attributes: { keepdims: 0 },
       },
+      {
+        operator: "ReduceMax",
+        inputs: ["reached", "captured1"],
+        outputs: ["shift"],
+        attributes: { keepdims: 1 },
+      },
+      { operator: "Sub", inputs: ["reached", "shift"], outputs: ["next"] },
       { operator: "Identity", inputs: ["next"], outputs: ["visit"] },
     ],
   };
