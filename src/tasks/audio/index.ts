@@ -51,6 +51,7 @@ export { NGramLanguageModel, type NGramOptions } from "./decoding/ngram_language
 export type { RecognizedWord, Transcription } from "./decoding/words.js";
 export { ConformerEncoder, type ConformerEncoderOptions } from "./encoders/conformer_encoder.js";
 export { ConvGruEncoder, type ConvGruEncoderOptions } from "./encoders/conv_gru_encoder.js";
+export type { Subsampling } from "./encoders/conv_subsampling.js";
 export { availableSpeechEncoders, type SpeechEncoderName } from "./encoders/create_encoder.js";
 export { SpeechEncoder, type PaddedSequences } from "./encoders/speech_encoder.js";
 export type { FeatureNormalization, FrontEndOptions } from "./features/front_end.js";

@@ -19,6 +19,7 @@ import { checkDecodingOptions, decodeProbabilities, type DecodingOptions } from 
 import { logSoftmax, type LogProbabilities } from "./decoding/log_probabilities.js";
 import type { Transcription } from "./decoding/words.js";
 import { createSpeechEncoder, type SpeechEncoderName } from "./encoders/create_encoder.js";
+import type { Subsampling } from "./encoders/conv_subsampling.js";
 import { sequenceMask, type PaddedSequences, type SpeechEncoder } from "./encoders/speech_encoder.js";
 import { LogMelFrontEnd, resolveFrontEnd, type ResolvedFrontEnd } from "./features/front_end.js";
 import {
@@ -64,6 +65,8 @@ interface SavedSpeechRecognizer {
 }
 
 const GRADIENT_CLIP_NORM = 1;
+/** Words are few enough a second for half the frames. */
+const SUBSAMPLING: Record<TokenUnit, Subsampling> = { characters: 4, words: 8 };
 const TASK_NAME = "SpeechRecognizer";
 const PREDICT_BATCH_SIZE = 8;
 const LONGEST_UTTERANCE_SECONDS = 30;
@@ -84,7 +87,7 @@ export class SpeechRecognizer extends LightningModule<SpeechInput, PaddedSequenc
   readonly #specAugment: Required<SpecAugmentOptions> | undefined;
   readonly #metrics: Record<"val" | "test", { wer: TranscriptErrorRate; cer: TranscriptErrorRate }>;
 
-  /** @throws ConfigurationError `ERR_RECOGNIZER_OPTION`, `ERR_UNKNOWN_ENCODER`, `ERR_MEL_OPTION`, `ERR_SPEC_AUGMENT` */
+  /** @throws ConfigurationError `ERR_RECOGNIZER_OPTION`, `ERR_UNKNOWN_ENCODER`, `ERR_SUBSAMPLING`, `ERR_MEL_OPTION`, `ERR_SPEC_AUGMENT` */
   constructor(options: SpeechRecognizerOptions) {
     super();
     checkRecognizerOptions(options);
@@ -94,7 +97,10 @@ export class SpeechRecognizer extends LightningModule<SpeechInput, PaddedSequenc
     this.frontEnd = new LogMelFrontEnd(resolveFrontEnd(frontEnd));
     this.backbone =
       typeof encoder === "string"
-        ? createSpeechEncoder(encoder, this.frontEnd.numFeatures, encoderOptions)
+        ? createSpeechEncoder(encoder, this.frontEnd.numFeatures, {
+            subsampling: SUBSAMPLING[this.vocabulary.unit],
+            ...encoderOptions,
+          })
         : encoder;
     this.head = new Linear(this.backbone.numFeatures, this.vocabulary.size);
     this.#specAugment = specAugment === false ? undefined : resolveSpecAugment(specAugment);

@@ -16,7 +16,7 @@ export interface SpeechRecognizerOptions {
   vocabulary?: Vocabulary;
   /** A name of `availableSpeechEncoders()`, or an encoder of your own. Default: `conv_gru`. */
   encoder?: SpeechEncoderName | SpeechEncoder;
-  /** Of the named encoder. */
+  /** Of the named encoder. Its `subsampling` is 8 for a vocabulary of words unless it is given. */
   encoderOptions?: SpeechEncoderOptions[SpeechEncoderName];
   /** How waveforms become features; its `sampleRate` is what sounds are converted to. Default: log-mel at 16 kHz. */
   frontEnd?: FrontEndOptions;
