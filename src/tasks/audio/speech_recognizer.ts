@@ -152,7 +152,7 @@ export class SpeechRecognizer extends LightningModule<SpeechInput, PaddedSequenc
   }
 
   override configureOptimizers(): OptimizerConfiguration {
-    const { learningRate = 2e-3, weightDecay = 0.01 } = this.#options;
+    const { learningRate = 3e-3, weightDecay = 0.01 } = this.#options;
     const parameters = [...this.backbone.parameters(), ...this.head.parameters()];
     const totalSteps = this.trainer.estimatedSteppingBatches;
     return adamWWithWarmup([{ parameters, lr: learningRate }], { weightDecay, totalSteps });

@@ -22,7 +22,7 @@ export interface SpeechRecognizerOptions {
   frontEnd?: FrontEndOptions;
   /** What of the features is hidden in training, or false for nothing. Default: see `SpecAugmentOptions`. */
   specAugment?: SpecAugmentOptions | false;
-  /** AdamW's rate after warm-up. Default: 2e-3. */
+  /** AdamW's rate after warm-up. Default: 3e-3. */
   learningRate?: number;
   /** Default: 0.01. */
   weightDecay?: number;
