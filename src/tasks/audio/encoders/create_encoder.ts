@@ -1,7 +1,11 @@
 /** The speech encoders that have a name. */
+import { existsSync } from "node:fs";
+import { looksLikeRepository } from "../../../backbones/hub/index.js";
+import { availableBackbones, findBackbone } from "../../../backbones/registry/index.js";
 import { ConfigurationError, describeChoices } from "../../../errors.js";
 import { ConformerEncoder, type ConformerEncoderOptions } from "./conformer_encoder.js";
 import { ConvGruEncoder, type ConvGruEncoderOptions } from "./conv_gru_encoder.js";
+import { openSpeechEncoder } from "./open_speech_encoder.js";
 import type { SpeechEncoder } from "./speech_encoder.js";
 
 /** By name, with what each can be told. */
@@ -25,17 +29,30 @@ export function availableSpeechEncoders(): SpeechEncoderName[] {
   return Object.keys(encoders) as SpeechEncoderName[];
 }
 
-/** @throws ConfigurationError `ERR_UNKNOWN_ENCODER` */
-export function createSpeechEncoder(
-  name: SpeechEncoderName,
-  bands: number,
-  options: object = {},
-): SpeechEncoder {
-  if (!Object.hasOwn(encoders, name)) {
+/** Whether an encoder of this name learns from nothing. */
+export function isSpeechEncoderName(name: string): name is SpeechEncoderName {
+  return Object.hasOwn(encoders, name);
+}
+
+/**
+ * @param name one of `availableSpeechEncoders()`, or a pretrained encoder as `loadSpeechEncoder` takes it
+ * @throws ConfigurationError `ERR_UNKNOWN_ENCODER`, and as `loadSpeechEncoder`
+ */
+export function createSpeechEncoder(name: string, bands: number, options?: object): SpeechEncoder {
+  if (isSpeechEncoderName(name)) return encoders[name](bands, options ?? {});
+  if (findBackbone("audio", name) === undefined && !existsSync(name) && !looksLikeRepository(name)) {
+    const names = [...availableSpeechEncoders(), ...availableBackbones("audio")];
     throw new ConfigurationError(
       "ERR_UNKNOWN_ENCODER",
-      `There is no speech encoder ${JSON.stringify(name)}. ${describeChoices(name, availableSpeechEncoders())}`,
+      `There is no speech encoder ${JSON.stringify(name)}, no folder of that name, and a repository on the hub is called ` +
+        `"organisation/name". ${describeChoices(name, names)}`,
     );
   }
-  return encoders[name](bands, options);
+  if (options !== undefined) {
+    throw new ConfigurationError(
+      "ERR_RECOGNIZER_OPTION",
+      `\`encoderOptions\` belongs to ${availableSpeechEncoders().join(" and ")}; ${name} is as it was published.`,
+    );
+  }
+  return openSpeechEncoder(name);
 }
