@@ -164,12 +164,12 @@ def whisper():
     ids = {token: i for i, token in enumerate(words + special)}
     end, start, none = ids["<|endoftext|>"], ids["<|startoftranscript|>"], ids["<|notimestamps|>"]
     second = lambda seconds: none + 1 + round(seconds / 0.02)
-    words_at = lambda seconds: [second(seconds), ids["Ġhello"], ids["Ġworld"], second(seconds + 1.5)]
-    # As far apart as windows of 30 s are that overlap by 5 s on either side.
-    timed = [end, end, *words_at(6), *words_at(26)]
-    plain = [end, end, end, ids["Ġhello"], ids["Ġworld"], *[end] * 5]
+    segment = lambda start, stop: [second(start), ids["Ġhello"], ids["Ġworld"], second(stop)]
+    # The same every 20 s, as far apart as windows of 30 s are that overlap by 5 s on either side.
+    timed = [end, end, *segment(0, 6), *segment(6, 16), *segment(16, 26)]
+    plain = [end, end, end, ids["Ġhello"], ids["Ġworld"], *[end] * 9]
     quiet = [ids["Ġthere"] if token == ids["Ġworld"] else token for token in timed]
-    script = [line + [end] * 54 for line in (timed, quiet, plain)]
+    script = [line + [end] * 50 for line in (timed, quiet, plain)]
     size = none + 1 + 1501
     torch.manual_seed(1)
     decoder = Decoder(size, script, 0.7, none, True)

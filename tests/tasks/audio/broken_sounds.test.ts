@@ -15,12 +15,13 @@ import {
   SpeechRecognizer,
   Vocabulary,
 } from "../../../src/tasks/audio/index.js";
-import { NAMES, RATE, say } from "./tones.js";
+import { RATE, say } from "./tones.js";
 
 const root = mkdtempSync(join(tmpdir(), "kindling-broken-"));
 afterAll(() => rmSync(root, { recursive: true }));
 const quiet = { logger: false, enableProgressBar: false, enableCheckpointing: false } as const;
-const vocabulary = new Vocabulary("words", NAMES);
+const labels = ["high", "low", "mid"];
+const vocabulary = new Vocabulary("words", labels);
 const frontEnd = { sampleRate: RATE, nMels: 16 };
 const wav = readFileSync(resolve(import.meta.dirname, "../../data/audio/fixtures/mono.wav"));
 
@@ -68,7 +69,7 @@ beforeAll(() => {
   seedEverything(1);
   const encoderOptions = { channels: 4, hiddenSize: 8, numLayers: 1 };
   recognizer = new SpeechRecognizer({ vocabulary, frontEnd, encoderOptions });
-  classifier = new AudioClassifier({ labels: NAMES, frontEnd });
+  classifier = new AudioClassifier({ labels, frontEnd });
 });
 
 async function failureOf(run: Promise<unknown>): Promise<DataError> {
@@ -94,7 +95,7 @@ describe.each(broken)("%s", (name, _bytes, code, message) => {
   it("is found before training, or left out", async () => {
     const files = [pathOf("good"), pathOf(name), pathOf("good")];
     const speech = { train: { files, transcripts: ["low", "mid", "high"] }, tokens: vocabulary };
-    const classes = { train: { files, targets: ["low", "mid", "high"] }, labels: NAMES };
+    const classes = { train: { files, targets: ["low", "mid", "high"] }, labels };
     const strict = [SpeechRecognitionData.fromFiles(speech), AudioClassificationData.fromFiles(classes)];
     for (const data of await Promise.all(strict)) {
       expect((await failureOf(data.setup("fit"))).message).toContain(pathOf(name));

@@ -2,16 +2,19 @@
 import { existsSync } from "node:fs";
 import { looksLikeRepository } from "../../../backbones/hub/index.js";
 import { availableBackbones, findBackbone } from "../../../backbones/registry/index.js";
+import type { Wav2Vec2Options } from "../../../backbones/wav2vec2.js";
 import { ConfigurationError, describeChoices } from "../../../errors.js";
 import { ConformerEncoder, type ConformerEncoderOptions } from "./conformer_encoder.js";
 import { ConvGruEncoder, type ConvGruEncoderOptions } from "./conv_gru_encoder.js";
 import { openSpeechEncoder } from "./open_speech_encoder.js";
 import type { SpeechEncoder } from "./speech_encoder.js";
+import { Wav2Vec2Encoder } from "./wav2vec2_encoder.js";
 
 /** By name, with what each can be told. */
 export interface SpeechEncoderOptions {
   conv_gru: ConvGruEncoderOptions;
   conformer: ConformerEncoderOptions;
+  wav2vec2: Wav2Vec2Options;
 }
 
 /** The name of a speech encoder. */
@@ -22,6 +25,7 @@ const encoders: {
 } = {
   conv_gru: (bands, options) => new ConvGruEncoder(bands, options),
   conformer: (bands, options) => new ConformerEncoder(bands, options),
+  wav2vec2: (_bands, options) => new Wav2Vec2Encoder(options),
 };
 
 /** The names that a recogniser's `encoder` takes. */
@@ -51,7 +55,7 @@ export function createSpeechEncoder(name: string, bands: number, options?: objec
   if (options !== undefined) {
     throw new ConfigurationError(
       "ERR_RECOGNIZER_OPTION",
-      `\`encoderOptions\` belongs to ${availableSpeechEncoders().join(" and ")}; ${name} is as it was published.`,
+      `\`encoderOptions\` belongs to ${availableSpeechEncoders().join(", ")}; ${name} is as it was published.`,
     );
   }
   return openSpeechEncoder(name);
