@@ -180,7 +180,8 @@ export {
   type TokenBatch,
   type TokenClassificationDataOptions,
 } from "./tasks/text/token_classification_data.js";
-export { loadTextEncoder, type TextEncoderOptions } from "./backbones/text/onnx_text_encoder.js";
+export { loadTextEncoder, type TextEncoderOptions } from "./backbones/text/load_text_encoder.js";
+export type { TextEncoderSettings } from "./backbones/text/encoder_folder.js";
 export { loadWordVectors } from "./backbones/text/word_vectors_backbone.js";
 export { plotConfusionMatrix, type ConfusionMatrixPlotOptions } from "./tasks/confusion_matrix_plot.js";
 export type { TextPooling } from "./backbones/text/pooling.js";

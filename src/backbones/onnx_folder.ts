@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigurationError } from "../errors.js";
 import { encodeOnnx, readOnnx } from "../onnx/index.js";
-import type { BackboneFiles } from "./backbone_files.js";
+import { keepsWeightsApart } from "./backbone_files.js";
 import { openFolder, type BackboneFolder } from "./backbone_folder.js";
 import { readImageInput } from "./folder_config.js";
 import type { ImageBackbone } from "./image_backbone.js";
@@ -48,8 +48,4 @@ export async function readOnnxFolder(found: BackboneFolder): Promise<ImageBackbo
     found,
     keepsWeightsApart(found.files) ? encodeOnnx(await readOnnx(path)) : await readFile(path),
   );
-}
-
-function keepsWeightsApart({ main, all }: BackboneFiles): boolean {
-  return all.some((path) => path !== main && path.startsWith(main));
 }

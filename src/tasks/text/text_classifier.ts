@@ -1,6 +1,6 @@
 /** TextClassifier: which of some classes a text belongs to, or with `multiLabel` which of them at once. */
 import * as tf from "@tensorflow/tfjs-core";
-import { createTextBackbone, restoreTextBackbone } from "../../backbones/text/registry.js";
+import { createTextBackbone } from "../../backbones/text/registry.js";
 import type { TextBackbone, TextInputs, TextModule } from "../../backbones/text/text_backbone.js";
 import type { TextPreprocessor } from "../../backbones/text/text_preprocessor.js";
 import {
@@ -25,8 +25,8 @@ import {
   type PredictionOf,
 } from "../outputs.js";
 import { adamWWithWarmup } from "../recipe.js";
-import { readTaskFile, restoreState, writeTaskFile } from "../task_file.js";
 import { exportTextClassifier, type TextClassifierExportOptions } from "./export_text_classifier.js";
+import { loadTextTask, saveTextTask } from "./saved_text_task.js";
 import { checkTextClassifierOptions, type TextClassifierOptions } from "./text_classifier_options.js";
 import { TextClassificationData, type TextPart } from "./text_classification_data.js";
 import { TextDataset, type TextBatch, type TextSample } from "./text_dataset.js";
@@ -39,11 +39,8 @@ interface DeviceBatch {
   target: tf.Tensor;
 }
 
-/** What the file of a saved task says besides its weights. */
-interface SavedTextClassifier {
-  options: Omit<TextClassifierOptions, "data" | "backbone" | "tokenizer" | "pretrained">;
-  backbone: { name: string; kind: string; options: unknown; pretrained: boolean };
-}
+/** The options as JSON can hold them. */
+type SavedOptions = Omit<TextClassifierOptions, "data" | "backbone" | "tokenizer" | "pretrained">;
 
 /** A backbone that starts from learned weights moves this much slower than the new head. */
 const PRETRAINED_RATE_RATIO = 0.1;
@@ -250,13 +247,7 @@ export class TextClassifier extends LightningModule<TextInputs, tf.Tensor> imple
 
   /** Writes the task to one file: weights, labels and n-grams or tokenizer; data only, no code. @throws CheckpointError */
   async save(path: string): Promise<void> {
-    const { name, saved, preprocessor, pretrained } = this.#source;
-    const { kind, options, files } = saved ?? { kind: name, options: undefined };
-    const config: SavedTextClassifier = {
-      options: this.#savedOptions(),
-      backbone: { name, kind, options, pretrained },
-    };
-    await writeTaskFile(path, TASK_NAME, config, this, { ...preprocessor.files(), ...files });
+    await saveTextTask(path, TASK_NAME, this, this.#source, this.#savedOptions());
   }
 
   /**
@@ -267,12 +258,8 @@ export class TextClassifier extends LightningModule<TextInputs, tf.Tensor> imple
    * @throws ConfigurationError `ERR_UNKNOWN_BACKBONE` where the task needs a backbone that was not given
    */
   static async load(path: string, { backbone }: { backbone?: TextBackbone } = {}): Promise<TextClassifier> {
-    const { config, state, files } = await readTaskFile(path, TASK_NAME);
-    const { options, backbone: saved } = config as SavedTextClassifier;
-    const restored = backbone ?? restoreTextBackbone(saved.name, saved, files);
-    const task = new TextClassifier({ ...options, backbone: { ...restored, pretrained: saved.pretrained } });
-    restoreState(task, state);
-    return task;
+    const create = (options: TextClassifierOptions) => new TextClassifier(options);
+    return loadTextTask(path, TASK_NAME, backbone, create);
   }
 
   async #logits(texts: readonly string[]): Promise<Float32Array[]> {
@@ -323,7 +310,7 @@ export class TextClassifier extends LightningModule<TextInputs, tf.Tensor> imple
   }
 
   /** The options as JSON can hold them. */
-  #savedOptions(): SavedTextClassifier["options"] {
+  #savedOptions(): SavedOptions {
     const {
       data: _data,
       backbone: _backbone,
