@@ -162,7 +162,7 @@ export type {
 export type { EncodedText, TextArrays, TextPreprocessor } from "./backbones/text/text_preprocessor.js";
 export { TextClassifier } from "./tasks/text/text_classifier.js";
 export type { TextClassifierOptions } from "./tasks/text/text_classifier_options.js";
-export type { TextClassifierExportOptions } from "./tasks/text/export_text_classifier.js";
+export type { TextTaskExportOptions } from "./tasks/text/export_text_task.js";
 export { TextEmbedder, type TextEmbedderOptions, type TextSearchHit } from "./tasks/text/text_embedder.js";
 export { semanticSearch, type SearchHit, type SemanticSearchOptions } from "./tasks/text/semantic_search.js";
 export { ZeroShotTextClassifier, type ZeroShotOptions } from "./tasks/text/zero_shot_text_classifier.js";

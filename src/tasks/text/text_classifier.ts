@@ -25,7 +25,7 @@ import {
   type PredictionOf,
 } from "../outputs.js";
 import { adamWWithWarmup } from "../recipe.js";
-import { exportTextClassifier, type TextClassifierExportOptions } from "./export_text_classifier.js";
+import { exportTextTask, type ExportedTextTask, type TextTaskExportOptions } from "./export_text_task.js";
 import { loadTextTask, saveTextTask } from "./saved_text_task.js";
 import { checkTextClassifierOptions, type TextClassifierOptions } from "./text_classifier_options.js";
 import { TextClassificationData, type TextPart } from "./text_classification_data.js";
@@ -228,16 +228,23 @@ export class TextClassifier extends LightningModule<TextInputs, tf.Tensor> imple
 
   /**
    * Writes a folder in the Hugging Face layout: `onnx/model.onnx` with `logits` [batch, classes], `config.json` with the
-   * labels, and `tokenizer.json`. transformers.js and Python's tools load it as a text classification model; a bag of
-   * n-grams, which they do not know, comes with `ngrams.bin` instead of a tokenizer. Batch and length are dynamic.
+   * labels, and `tokenizer.json`. transformers.js and Python's tools load it as a text classification model. A bag of
+   * n-grams and word vectors, which those do not know, come with `ngrams.bin` or `words.json` instead of a tokenizer:
+   * docs/text.md says how such a file is run without Kindling. Batch and length are dynamic.
    *
    * @throws as the function `exportOnnx`
    */
-  async exportOnnx(folder: string, options: TextClassifierExportOptions = {}): Promise<OnnxExport> {
-    const { labels, multiLabel } = this;
-    const forward = (inputs: TextInputs) => this.forward(inputs);
-    const described = { task: TASK_NAME, module: this, backbone: this.#source, labels, multiLabel, forward };
-    return exportTextClassifier(folder, described, options);
+  async exportOnnx(folder: string, options: TextTaskExportOptions = {}): Promise<OnnxExport> {
+    const problemType = this.multiLabel ? "multi_label_classification" : "single_label_classification";
+    const exported: ExportedTextTask = {
+      task: TASK_NAME,
+      module: this,
+      backbone: this.#source,
+      labels: this.labels,
+      head: { architecture: "BertForSequenceClassification", problemType },
+      forward: (inputs) => this.forward(inputs),
+    };
+    return exportTextTask(folder, exported, options);
   }
 
   /** The backbone as it is now, as a maker of vectors; they share their weights. */

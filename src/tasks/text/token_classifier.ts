@@ -10,9 +10,11 @@ import {
   type OptimizerConfiguration,
 } from "../../core/index.js";
 import { ConfigurationError } from "../../errors.js";
+import type { OnnxExport } from "../../onnx/index.js";
 import { Dropout, Linear, softmaxCrossEntropy, type Optimizer } from "../../nn/index.js";
 import { adamWWithWarmup } from "../recipe.js";
 import { entitiesOf, EntityF1 } from "./entities.js";
+import { exportTextTask, type ExportedTextTask, type TextTaskExportOptions } from "./export_text_task.js";
 import { loadTextTask, saveTextTask } from "./saved_text_task.js";
 import { runOnEncoded } from "./text_prediction.js";
 import { TokenClassificationData } from "./token_classification_data.js";
@@ -182,6 +184,25 @@ export class TokenClassifier extends LightningModule<TextInputs, tf.Tensor> impl
       });
     });
     return Array.isArray(input) ? results : results[0]!;
+  }
+
+  /**
+   * Writes a folder in the Hugging Face layout: `onnx/model.onnx` with `logits` [batch, length, tags], `config.json` with
+   * the tags, and `tokenizer.json`. transformers.js and Python's tools load it as a token classification model; a word's tag
+   * is its first token's. Batch and length are dynamic.
+   *
+   * @throws as the function `exportOnnx`
+   */
+  async exportOnnx(folder: string, options: TextTaskExportOptions = {}): Promise<OnnxExport> {
+    const exported: ExportedTextTask = {
+      task: TASK_NAME,
+      module: this,
+      backbone: this.#source,
+      labels: this.labels,
+      head: { architecture: "BertForTokenClassification" },
+      forward: (inputs) => this.forward(inputs),
+    };
+    return exportTextTask(folder, exported, options);
   }
 
   /** Writes the task to one file: weights, labels and tokenizer; data only, no code. @throws CheckpointError */
