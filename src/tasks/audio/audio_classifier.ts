@@ -31,6 +31,7 @@ import {
   type Module,
   type Optimizer,
 } from "../../nn/index.js";
+import { exportOnnx, type OnnxExport } from "../../onnx/index.js";
 import { getGlobalGenerator } from "../../random.js";
 import {
   checkOutputOptions,
@@ -53,6 +54,7 @@ import type { AudioBackbone } from "./backbones/audio_backbone.js";
 import { AudioCnn } from "./backbones/audio_cnn.js";
 import { openWakeWordBackbone, readOpenWakeWord } from "./backbones/open_wake_word.js";
 import type { PaddedSequences } from "./encoders/speech_encoder.js";
+import { audioClassifierExport, type AudioClassifierExportOptions } from "./export_audio_classifier.js";
 import { LogMelFrontEnd, resolveFrontEnd, type ResolvedFrontEnd } from "./features/front_end.js";
 import { drawSpecAugment, resolveSpecAugment, type SpecAugmentOptions } from "./features/spec_augment.js";
 import { padSounds } from "./padded_batch.js";
@@ -284,6 +286,33 @@ export class AudioClassifier extends LightningModule<AudioInput, tf.Tensor> impl
     const task = new AudioClassifier({ ...saved.options, backbone: restored, frontEnd: saved.frontEnd });
     restoreState(task, state);
     return task;
+  }
+
+  /**
+   * Writes the task to one ONNX file that any ONNX runtime runs, after running it beside this task. It takes any number of
+   * sounds of any length at `sampleRate`: `waveforms`, float32 [batch, samples] with zeros behind each sound's end, and
+   * `lengths`, int64 [batch], their samples. It gives `logits` [batch, classes]. The metadata name the classes (`labels`,
+   * `names`), and `kindling.task` has all. Features are part of the graph.
+   *
+   * @throws as the function `exportOnnx`
+   * @throws ConfigurationError `ERR_EXPORT_BACKBONE` for a backbone that runs frozen
+   */
+  async exportOnnx(path: string, options: AudioClassifierExportOptions = {}): Promise<OnnxExport> {
+    const { labels, multiLabel, sampleRate } = this;
+    if (this.#source.kind === "frozen") {
+      throw new ConfigurationError(
+        "ERR_EXPORT_BACKBONE",
+        `The backbone ${this.#source.name} runs as sessions of its own and was not imported, so it cannot become one graph ` +
+          "with its head. Choose a backbone that trains.",
+      );
+    }
+    const described = {
+      labels,
+      multiLabel,
+      sampleRate,
+      forward: (sounds: AudioInput) => this.forward(sounds),
+    };
+    return exportOnnx(this, path, audioClassifierExport(described, options));
   }
 
   #loss(logits: tf.Tensor, target: tf.Tensor): tf.Scalar {

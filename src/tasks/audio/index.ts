@@ -1,5 +1,7 @@
 /** Everything public of the tasks on sound. */
 export { AudioClassifier, type AudioInput, type ClassifiedSegment } from "./audio_classifier.js";
+export type { AudioExportOptions } from "./export_audio.js";
+export type { AudioClassifierExportOptions } from "./export_audio_classifier.js";
 export type { AudioClassifierOptions, AudioPredictOptions } from "./audio_classifier_options.js";
 export { AudioClassificationData, type AudioBatch } from "./audio_classification_data.js";
 export type {

@@ -7,19 +7,21 @@ import {
   type GradientClipAlgorithm,
   type OptimizerConfiguration,
 } from "../../core/index.js";
-import { RandomGain, RandomSpeed, streamAudio, type AudioPiece, type AudioSource } from "../../data/index.js";
+import { RandomGain, RandomSpeed, type AudioSource } from "../../data/index.js";
 import { fromHost } from "../../engine/index.js";
 import { ConfigurationError } from "../../errors.js";
 import { ctcLoss, Linear, type Optimizer } from "../../nn/index.js";
+import { exportOnnx, type OnnxExport } from "../../onnx/index.js";
 import { getGlobalGenerator } from "../../random.js";
 import { adamWWithWarmup } from "../recipe.js";
 import { readTaskFile, restoreState, writeTaskFile } from "../task_file.js";
-import { resolveSounds, type ManySounds } from "./audio_files.js";
-import { checkDecodingOptions, decodeProbabilities, type DecodingOptions } from "./decoding/decode.js";
+import type { ManySounds } from "./audio_files.js";
+import { checkDecodingOptions, decodeProbabilities } from "./decoding/decode.js";
 import { logSoftmax, type LogProbabilities } from "./decoding/log_probabilities.js";
 import type { Transcription } from "./decoding/words.js";
 import { createSpeechEncoder, type SpeechEncoderName } from "./encoders/create_encoder.js";
 import { sequenceMask, type PaddedSequences, type SpeechEncoder } from "./encoders/speech_encoder.js";
+import { soundExport, type AudioExportOptions, type ExportedSounds } from "./export_audio.js";
 import { LogMelFrontEnd, resolveFrontEnd, type ResolvedFrontEnd } from "./features/front_end.js";
 import { drawSpecAugment, resolveSpecAugment, type SpecAugmentOptions } from "./features/spec_augment.js";
 import { TranscriptErrorRate } from "./metrics/transcript_error_rate.js";
@@ -33,7 +35,8 @@ import {
   type TranscriptionOptions,
 } from "./speech_recognizer_options.js";
 import { SpeechStream } from "./speech_stream.js";
-import { Vocabulary, type TokenUnit } from "./transcripts/vocabulary.js";
+import { transcribe, type Transcriber } from "./transcribe.js";
+import { BLANK, Vocabulary, type TokenUnit } from "./transcripts/vocabulary.js";
 
 /** A batch on the device, or what `forward` takes. */
 export interface SpeechInput {
@@ -61,7 +64,6 @@ interface SavedSpeechRecognizer {
 
 const GRADIENT_CLIP_NORM = 1;
 const TASK_NAME = "SpeechRecognizer";
-const PREDICT_BATCH_SIZE = 8;
 const LONGEST_UTTERANCE_SECONDS = 30;
 
 /**
@@ -186,39 +188,7 @@ export class SpeechRecognizer extends LightningModule<SpeechInput, PaddedSequenc
     input: AudioSource | readonly AudioSource[],
     options: TranscriptionOptions = {},
   ): Promise<Transcription | Transcription[]> {
-    const { chunkSeconds = 20, overlapSeconds = 2, timeoutSeconds, maxBytes, channel, ...decoding } = options;
-    checkSeconds({ chunkSeconds, overlapSeconds });
-    checkDecodingOptions(decoding);
-    const decode = dropUndefined({ timeoutSeconds, maxBytes, channel });
-    const { sources, single } = await resolveSounds(input);
-    const results: Transcription[] = [];
-    const waiting: { place: number; samples: Float32Array }[] = [];
-    const hearWaiting = (): void => {
-      const all = this.#hear(waiting.map(({ samples }) => samples));
-      waiting.forEach(({ place }, i) => (results[place] = this.#decode(all[i]!, decoding)));
-      waiting.length = 0;
-    };
-    for (const [place, source] of sources.entries()) {
-      const pieces = streamAudio(source, { ...decode, sampleRate: this.sampleRate });
-      const beginning = await takeSeconds(pieces, chunkSeconds * this.sampleRate);
-      if (beginning.isWhole) {
-        waiting.push({ place, samples: beginning.samples });
-        if (waiting.length === PREDICT_BATCH_SIZE) hearWaiting();
-        continue;
-      }
-      const stream = this.stream({
-        ...decoding,
-        stepSeconds: chunkSeconds,
-        contextSeconds: overlapSeconds,
-        lookaheadSeconds: overlapSeconds,
-      });
-      const words = stream.push(beginning.samples).words;
-      for await (const { samples } of pieces) words.push(...stream.push(samples).words);
-      words.push(...stream.finish());
-      results[place] = { text: words.map(({ word }) => word).join(" "), words };
-    }
-    if (waiting.length > 0) hearWaiting();
-    return single ? results[0]! : results;
+    return transcribe(this.#transcriber, input, options);
   }
 
   /**
@@ -292,6 +262,30 @@ export class SpeechRecognizer extends LightningModule<SpeechInput, PaddedSequenc
     return task;
   }
 
+  /**
+   * Writes the task to one ONNX file that any ONNX runtime runs, after running it beside this task. It takes any number of
+   * sounds of any length at `sampleRate`: `waveforms`, float32 [batch, samples] with zeros behind each sound's end, and
+   * `lengths`, int64 [batch], their samples. It gives `logits`, float32 [batch, frames, classes], and `logit_lengths`,
+   * int32 [batch], the frames of each. The metadata `labels` are the tokens, of which number 0 is CTC's blank;
+   * `kindling.task` has the sample rate and the seconds of a frame too. Features are part of the graph, decoding is not.
+   *
+   * @throws as the function `exportOnnx`
+   */
+  async exportOnnx(path: string, options: AudioExportOptions = {}): Promise<OnnxExport> {
+    const { secondsPerFrame, vocabulary } = this;
+    const { unit, tokens: labels } = vocabulary;
+    const exported = {
+      description: { task: TASK_NAME, labels, unit, blank: BLANK, secondsPerFrame },
+      sampleRate: this.sampleRate,
+      outputs: ["logits", "logit_lengths"],
+      forward: (sounds: ExportedSounds) => {
+        const { values, lengths } = this.forward(sounds);
+        return { logits: values, logit_lengths: lengths };
+      },
+    };
+    return exportOnnx(this, path, soundExport(exported, options));
+  }
+
   /** Samples of one frame of logits. */
   get #frameSamples(): number {
     return this.frontEnd.hopLength * this.backbone.subsampling;
@@ -320,8 +314,14 @@ export class SpeechRecognizer extends LightningModule<SpeechInput, PaddedSequenc
     this.log(`${part}_cer`, cer);
   }
 
-  #decode(probabilities: LogProbabilities, decoding: DecodingOptions): Transcription {
-    return decodeProbabilities(probabilities, this.vocabulary, this, decoding);
+  get #transcriber(): Transcriber {
+    return {
+      sampleRate: this.sampleRate,
+      hear: (sounds) => this.#hear(sounds),
+      decode: (probabilities, decoding) =>
+        decodeProbabilities(probabilities, this.vocabulary, this, decoding),
+      stream: (options) => this.stream(options),
+    };
   }
 
   /** The log probabilities of sounds, each as long as its own sound. */
@@ -371,33 +371,4 @@ export class SpeechRecognizer extends LightningModule<SpeechInput, PaddedSequenc
     } = this.#options;
     return options;
   }
-}
-
-/** The beginning of a sound, up to a number of samples or a little more. */
-async function takeSeconds(
-  pieces: AsyncGenerator<AudioPiece, void>,
-  limit: number,
-): Promise<{ samples: Float32Array; isWhole: boolean }> {
-  const taken: Float32Array[] = [];
-  let length = 0;
-  let isWhole = false;
-  while (length <= limit && !isWhole) {
-    const next = await pieces.next();
-    isWhole = next.done === true;
-    if (next.done === true) break;
-    taken.push(next.value.samples);
-    length += next.value.samples.length;
-  }
-  const samples = new Float32Array(length);
-  let at = 0;
-  for (const piece of taken) {
-    samples.set(piece, at);
-    at += piece.length;
-  }
-  return { samples, isWhole };
-}
-
-function dropUndefined<T extends object>(options: T): { [Key in keyof T]?: Exclude<T[Key], undefined> } {
-  const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(given) as { [Key in keyof T]?: Exclude<T[Key], undefined> };
 }

@@ -1,6 +1,5 @@
 /** The conformer: attention for what is far, convolution for what is near. */
 import * as tf from "@tensorflow/tfjs-core";
-import { HostTensor } from "../../../host_tensor.js";
 import {
   Conv1d,
   Dropout,
@@ -11,7 +10,6 @@ import {
   sigmoid,
   silu,
 } from "../../../nn/index.js";
-import { fromHost } from "../../../engine/index.js";
 import { ConvSubsampling } from "./conv_subsampling.js";
 import { sequenceMask, SpeechEncoder, type PaddedSequences } from "./speech_encoder.js";
 
@@ -67,7 +65,7 @@ export class ConformerEncoder extends SpeechEncoder {
     const { values, lengths } = this.subsample.forward(input);
     const frames = values.shape[1]!;
     const mask = sequenceMask(lengths, frames);
-    const positions = fromHost(sinusoids(frames, this.numFeatures));
+    const positions = sinusoids(frames, this.numFeatures);
     let x = this.dropout.forward(tf.add(this.project.forward(values), positions));
     for (const layer of this.layers) x = layer.forward({ x, mask });
     return { values: tf.mul(x, mask), lengths };
@@ -164,12 +162,11 @@ class ConvolutionModule extends Module<MaskedSequence, tf.Tensor> {
   }
 }
 
-/** Vaswani et al.'s position codes (2017): [length, width], sines and cosines in turn. */
-function sinusoids(length: number, width: number): HostTensor {
-  const data = Float32Array.from({ length: length * width }, (_, at) => {
-    const [position, i] = [Math.floor(at / width), at % width];
-    const angle = position * Math.exp((-Math.log(10000) * (i - (i % 2))) / width);
-    return i % 2 === 0 ? Math.sin(angle) : Math.cos(angle);
-  });
-  return new HostTensor(data, [length, width]);
+/** Vaswani et al.'s position codes (2017): [length, width], sines and cosines in turn; a cosine is a sine a quarter ahead. */
+function sinusoids(length: number, width: number): tf.Tensor {
+  const columns = Array.from({ length: width }, (_, i) => i);
+  const rates = columns.map((i) => Math.exp((-Math.log(10000) * (i - (i % 2))) / width));
+  const phases = columns.map((i) => ((i % 2) * Math.PI) / 2);
+  const positions = tf.reshape(tf.range(0, length, 1, "float32"), [length, 1]);
+  return tf.sin(tf.add(tf.mul(positions, tf.tensor2d(rates, [1, width])), tf.tensor2d(phases, [1, width])));
 }
