@@ -43,7 +43,12 @@ import {
   type ObjectDetectorOptions,
 } from "./object_detector_options.js";
 import { detectionPictureLoader } from "./predict_pictures.js";
-import { restoreDetectorBackbone, savedFiles, type SavedObjectDetector } from "./saved_object_detector.js";
+import {
+  restoreDetectorBackbone,
+  savedModule,
+  savedParts,
+  type SavedObjectDetector,
+} from "./saved_object_detector.js";
 
 interface DeviceBatch extends TrueBoxTensors {
   /** Normalised pixels [batch, size, size, 3]. */
@@ -246,7 +251,8 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
       imageSize: this.imageSize,
       backbone: { name, input, isOnnx: onnx !== undefined },
     };
-    await writeTaskFile(path, TASK_NAME, config, this, savedFiles(this.#backbone));
+    const { state, files } = savedParts(this, this.#backbone);
+    await writeTaskFile(path, TASK_NAME, config, state, files);
   }
 
   /**
@@ -264,7 +270,7 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
     const { labels, imageSize } = saved;
     const restored = backbone ?? restoreDetectorBackbone(saved, files);
     const task = new ObjectDetector({ labels, imageSize, backbone: restored });
-    restoreState(task, state);
+    restoreState(savedModule(task, state), state);
     return task;
   }
 
