@@ -7,7 +7,7 @@ import {
   type ImageInput,
 } from "../../backbones/index.js";
 import { ConfigurationError } from "../../errors.js";
-import type { Module, Linear } from "../../nn/index.js";
+import type { Linear, Module } from "../../nn/index.js";
 import { headOf } from "../head_state.js";
 import type { ImageClassifierOptions } from "./image_classifier_options.js";
 
