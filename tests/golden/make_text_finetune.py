@@ -6,7 +6,7 @@ import collections
 import csv
 import json
 import math
-import re
+import unicodedata
 from pathlib import Path
 
 import torch
@@ -19,9 +19,9 @@ HERE = Path(__file__).parent
 DATA = HERE / "../../../shared/data/banking77"
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 VOCAB, WIDTH, HEADS, LAYERS, LENGTH = 500, 24, 2, 3, 32
-BATCH, STEPS, RATE, DECAY, SLOWER, WARMUP = 32, 120, 5e-2, 0.01, 0.1, 0.1
-# Rows far apart, so that batches hold many classes: the n-th text is in row n * STRIDE modulo the number of rows.
-STRIDE = 3571
+BATCH, STEPS, RATE, DECAY, SLOWER, WARMUP = 32, 120, 2e-2, 0.01, 0.1, 0.1
+# The n-th text is in this row of the table, modulo its length: batches hold many classes.
+ROW = (7919, 13)  # 7919 n + 13 n²
 
 torch.manual_seed(0)
 with open(DATA / "train.csv", newline="") as file:
@@ -29,8 +29,14 @@ with open(DATA / "train.csv", newline="") as file:
 labels = json.loads((DATA / "categories.json").read_text())
 
 
+def is_punctuation(character):
+    return (character.isascii() and not character.isalnum()) or unicodedata.category(character)[0] == "P"
+
+
 def words(text):
-    return re.findall(r"[^\W_]+|[^\w\s]|_", text.lower())
+    """As BERT divides lower-cased texts: at white space, and around punctuation."""
+    plain = "".join(c for c in unicodedata.normalize("NFD", text.lower()) if unicodedata.category(c) != "Mn")
+    return "".join(f" {c} " if is_punctuation(c) and not c.isspace() else c for c in plain).split()
 
 
 counts = collections.Counter(word for row in rows for word in words(row["text"]) if word.isascii())
@@ -44,8 +50,12 @@ def encode(text):
     return [2] + ids[: LENGTH - 2] + [3]
 
 
+def drawn(n):
+    return rows[(ROW[0] * n + ROW[1] * n * n) % len(rows)]
+
+
 def batch(step):
-    chosen = [rows[(step * BATCH + i) * STRIDE % len(rows)] for i in range(BATCH)]
+    chosen = [drawn(step * BATCH + i) for i in range(BATCH)]
     ids = [encode(row["text"]) for row in chosen]
     longest = max(map(len, ids))
     padded = torch.tensor([row + [0] * (longest - len(row)) for row in ids])
@@ -109,15 +119,15 @@ result = {
     "vocabulary": vocabulary,
     "length": LENGTH,
     "batch": BATCH,
-    "stride": STRIDE,
+    "row": ROW,
     "learningRate": RATE,
     "weightDecay": DECAY,
     "head": {name: numbers_of(tensor) for name, tensor in first.items()},
-    "tokens": [encode(rows[i * STRIDE % len(rows)]["text"]) for i in range(10)],
+    "tokens": [encode(drawn(i)["text"]) for i in range(BATCH)],
     "losses": [round(loss, 6) for loss in losses],
     "gradientsBefore": gradients_before,
     "gradientsAfter": gradients(STEPS),
     "logits": numbers_of(logits),
 }
 (HERE / "text_finetune.json").write_text(json.dumps(result))
-print(losses[0], losses[-1])
+print([round(loss, 2) for loss in losses[::8]], losses[-1])
