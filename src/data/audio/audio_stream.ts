@@ -2,7 +2,7 @@
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { ConfigurationError, DataError } from "../../errors.js";
-import { download, type DownloadOptions } from "../image/download.js";
+import { download, type DownloadOptions } from "../download.js";
 import { ByteReader } from "./byte_reader.js";
 import { decodeCompressed } from "./formats/compressed.js";
 import { FormatProblem, type DecodedChunk } from "./formats/decoded_chunk.js";

@@ -3,7 +3,7 @@ export { AudioClassifier, type AudioInput, type ClassifiedSegment } from "./audi
 export type { AudioExportOptions } from "./export_audio.js";
 export type { AudioClassifierExportOptions } from "./export_audio_classifier.js";
 export type { AudioClassifierOptions, AudioPredictOptions } from "./audio_classifier_options.js";
-export { AudioClassificationData, type AudioBatch } from "./audio_classification_data.js";
+export { AudioClassificationData, type AudioBatch, type AudioRecord } from "./audio_classification_data.js";
 export type {
   AudioClassificationDataOptions,
   AudioFilesOptions,
