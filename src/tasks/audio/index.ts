@@ -53,6 +53,7 @@ export { NGramLanguageModel, type NGramOptions } from "./decoding/ngram_language
 export type { RecognizedWord, Transcription } from "./decoding/words.js";
 export { ConformerEncoder, type ConformerEncoderOptions } from "./encoders/conformer_encoder.js";
 export { ConvGruEncoder, type ConvGruEncoderOptions } from "./encoders/conv_gru_encoder.js";
+export type { Subsampling } from "./encoders/conv_subsampling.js";
 export { availableSpeechEncoders, type SpeechEncoderName } from "./encoders/create_encoder.js";
 export { OnnxSpeechEncoder } from "./encoders/onnx_speech_encoder.js";
 export { loadSpeechEncoder } from "./encoders/open_speech_encoder.js";

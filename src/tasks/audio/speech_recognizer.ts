@@ -25,12 +25,19 @@ import {
   isSpeechEncoderName,
   type SpeechEncoderName,
 } from "./encoders/create_encoder.js";
+import type { Subsampling } from "./encoders/conv_subsampling.js";
 import { OnnxSpeechEncoder } from "./encoders/onnx_speech_encoder.js";
 import { sequenceMask, type PaddedSequences, type SpeechEncoder } from "./encoders/speech_encoder.js";
 import type { AudioExportOptions } from "./export_audio.js";
 import { speechRecognizerExport } from "./export_speech_recognizer.js";
 import { LogMelFrontEnd, resolveFrontEnd } from "./features/front_end.js";
-import { drawSpecAugment, resolveSpecAugment, type SpecAugmentOptions } from "./features/spec_augment.js";
+import {
+  changeFeatures,
+  drawSpecAugment,
+  resolveSpecAugment,
+  type FeatureChanges,
+  type SpecAugmentOptions,
+} from "./features/spec_augment.js";
 import type { SpeechFrontEnd } from "./features/speech_front_end.js";
 import { TranscriptErrorRate } from "./metrics/transcript_error_rate.js";
 import { padSounds } from "./padded_batch.js";
@@ -46,16 +53,14 @@ import {
 } from "./speech_recognizer_options.js";
 import { openSpeechStream, type SpeechStream } from "./speech_stream.js";
 import { transcribe, type Transcriber } from "./transcribe.js";
-import { Vocabulary } from "./transcripts/vocabulary.js";
+import { Vocabulary, type TokenUnit } from "./transcripts/vocabulary.js";
 
 /** A batch on the device, or what `forward` takes. */
-export interface SpeechRecognizerInput {
+export interface SpeechRecognizerInput extends FeatureChanges {
   /** float32 [batch, samples]; 0 behind each sound's end. */
   input: tf.Tensor;
   /** int32 [batch]: the samples of each. */
   length: tf.Tensor;
-  /** Factors of the features, [batch, frames, bands]. */
-  mask?: tf.Tensor;
 }
 
 interface DeviceBatch extends SpeechRecognizerInput {
@@ -64,6 +69,8 @@ interface DeviceBatch extends SpeechRecognizerInput {
 }
 
 const GRADIENT_CLIP_NORM = 1;
+/** Words are few enough a second for half the frames. */
+const SUBSAMPLING: Record<TokenUnit, Subsampling> = { characters: 4, words: 8 };
 const TASK_NAME = "SpeechRecognizer";
 /** Of an encoder that learns from nothing. */
 const LEARNING_RATE = 2e-3;
@@ -90,7 +97,7 @@ export class SpeechRecognizer
   readonly #specAugment: Required<SpecAugmentOptions> | undefined;
   readonly #metrics: Record<"val" | "test", { wer: TranscriptErrorRate; cer: TranscriptErrorRate }>;
 
-  /** @throws ConfigurationError `ERR_RECOGNIZER_OPTION`, `ERR_MEL_OPTION`, `ERR_SPEC_AUGMENT`, and as `loadSpeechEncoder` */
+  /** @throws ConfigurationError `ERR_RECOGNIZER_OPTION`, `ERR_SUBSAMPLING`, `ERR_MEL_OPTION`, `ERR_SPEC_AUGMENT`, and as `loadSpeechEncoder` */
   constructor(options: SpeechRecognizerOptions) {
     super();
     checkRecognizerOptions(options);
@@ -100,11 +107,15 @@ export class SpeechRecognizer
     const logMel = new LogMelFrontEnd(resolveFrontEnd(frontEnd));
     this.backbone =
       typeof encoder === "string"
-        ? createSpeechEncoder(encoder, logMel.numFeatures, encoderOptions)
+        ? createSpeechEncoder(
+            encoder,
+            { bands: logMel.numFeatures, subsampling: SUBSAMPLING[this.vocabulary.unit] },
+            encoderOptions,
+          )
         : encoder;
     this.frontEnd = this.backbone.frontEnd ?? logMel;
     checkFrontEnd(this.frontEnd, this.backbone, options);
-    const { specAugment = this.frontEnd.isSpectrogram ? {} : false } = options;
+    const { specAugment = this.frontEnd.bands === undefined ? false : {} } = options;
     this.head = new Linear(this.backbone.numFeatures, this.vocabulary.size);
     this.#specAugment = specAugment === false ? undefined : resolveSpecAugment(specAugment);
     const metrics = () => ({
@@ -146,9 +157,9 @@ export class SpeechRecognizer
   }
 
   /** Waveforms to logits [batch, frames, classes], class 0 being CTC's blank, and how many frames each sound has. */
-  override forward({ input, length, mask }: SpeechRecognizerInput): PaddedSequences {
+  override forward({ input, length, ...changes }: SpeechRecognizerInput): PaddedSequences {
     const features = this.frontEnd.forward({ waveforms: input, lengths: length });
-    const values = mask === undefined ? features.values : tf.mul(features.values, mask);
+    const values = changeFeatures(features.values, changes);
     const hidden = this.backbone.forward({ values, lengths: features.lengths });
     return { values: this.head.forward(hidden.values), lengths: hidden.lengths };
   }
@@ -201,11 +212,11 @@ export class SpeechRecognizer
 
   override onBeforeBatchTransfer(batch: unknown): unknown {
     const { index: _index, ...host } = batch as SpeechBatch;
-    if (!this.training || this.#specAugment === undefined) return host;
+    const { bands } = this.frontEnd;
+    if (!this.training || this.#specAugment === undefined || bands === undefined) return host;
     const frames = this.frontEnd.batchFrames(host.input.shape[1]!);
     const lengths = Array.from(host.length.data, (samples) => Math.max(1, this.frontEnd.frames(samples)));
-    const shape = [frames, this.frontEnd.numFeatures] as const;
-    return { ...host, mask: drawSpecAugment(getGlobalGenerator(), lengths, shape, this.#specAugment) };
+    return { ...host, ...drawSpecAugment(getGlobalGenerator(), lengths, frames, bands, this.#specAugment) };
   }
 
   /**

@@ -20,7 +20,7 @@ export interface SpeechRecognizerOptions {
    * is fine-tuned; or an encoder of your own. Default: `conv_gru`.
    */
   encoder?: SpeechEncoderName | (string & {}) | SpeechEncoder;
-  /** Of the named encoder. */
+  /** Of the named encoder. Its `subsampling` is 8 for a vocabulary of words unless it is given. */
   encoderOptions?: SpeechEncoderOptions[SpeechEncoderName];
   /**
    * How waveforms become features; its `sampleRate` is what sounds are converted to. A pretrained encoder brings its own.
@@ -85,7 +85,7 @@ export function checkRecognizerOptions({
 
 /** @throws ConfigurationError `ERR_RECOGNIZER_OPTION` for options of features that the encoder does not take */
 export function checkFrontEnd(
-  { isSpectrogram }: SpeechFrontEnd,
+  { bands }: SpeechFrontEnd,
   encoder: SpeechEncoder,
   { frontEnd, specAugment = false }: SpeechRecognizerOptions,
 ): void {
@@ -95,7 +95,7 @@ export function checkFrontEnd(
       "The encoder says itself how sound is prepared for it: leave `frontEnd` out.",
     );
   }
-  if (specAugment !== false && !isSpectrogram) {
+  if (specAugment !== false && bands === undefined) {
     throw new ConfigurationError(
       "ERR_RECOGNIZER_OPTION",
       "The encoder hears samples, of which SpecAugment cannot hide bands: leave `specAugment` out.",

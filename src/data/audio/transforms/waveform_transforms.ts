@@ -43,6 +43,9 @@ export interface RandomSpeedOptions {
   step?: number;
 }
 
+/** Good enough for what is to sound different, in a third of the time that conversion for its own sake takes. */
+const FILTER = { stopbandDecibels: 60, passband: 0.85 };
+
 /** Plays a sound slower and lower or faster and higher (Ko et al., "Audio augmentation for speech recognition", 2015). */
 export class RandomSpeed extends AudioTransform {
   readonly name = "RandomSpeed";
@@ -67,7 +70,7 @@ export class RandomSpeed extends AudioTransform {
     // Whole percents keep the filter's number of phases small.
     const percent = Math.round(factor * 100);
     if (percent === 100) return sound;
-    return { samples: resample(sound.samples, percent, 100), sampleRate: sound.sampleRate };
+    return { samples: resample(sound.samples, percent, 100, FILTER), sampleRate: sound.sampleRate };
   }
 }
 

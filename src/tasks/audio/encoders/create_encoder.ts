@@ -5,6 +5,7 @@ import { availableBackbones, findBackbone } from "../../../backbones/registry/in
 import type { Wav2Vec2Options } from "../../../backbones/wav2vec2.js";
 import { ConfigurationError, describeChoices } from "../../../errors.js";
 import { ConformerEncoder, type ConformerEncoderOptions } from "./conformer_encoder.js";
+import type { Subsampling } from "./conv_subsampling.js";
 import { ConvGruEncoder, type ConvGruEncoderOptions } from "./conv_gru_encoder.js";
 import { openSpeechEncoder } from "./open_speech_encoder.js";
 import type { SpeechEncoder } from "./speech_encoder.js";
@@ -20,12 +21,19 @@ export interface SpeechEncoderOptions {
 /** The name of a speech encoder. */
 export type SpeechEncoderName = keyof SpeechEncoderOptions;
 
+/** What an encoder of spectrograms is told in any case. */
+export interface SpectrogramShape {
+  bands: number;
+  /** Frames of features for one state, unless its options say otherwise. */
+  subsampling: Subsampling;
+}
+
 const encoders: {
-  [Name in SpeechEncoderName]: (bands: number, options: SpeechEncoderOptions[Name]) => SpeechEncoder;
+  [Name in SpeechEncoderName]: (shape: SpectrogramShape, options: SpeechEncoderOptions[Name]) => SpeechEncoder;
 } = {
-  conv_gru: (bands, options) => new ConvGruEncoder(bands, options),
-  conformer: (bands, options) => new ConformerEncoder(bands, options),
-  wav2vec2: (_bands, options) => new Wav2Vec2Encoder(options),
+  conv_gru: ({ bands, subsampling }, options) => new ConvGruEncoder(bands, { subsampling, ...options }),
+  conformer: ({ bands, subsampling }, options) => new ConformerEncoder(bands, { subsampling, ...options }),
+  wav2vec2: (_shape, options) => new Wav2Vec2Encoder(options),
 };
 
 /** The names that a recogniser's `encoder` takes. */
@@ -42,8 +50,8 @@ export function isSpeechEncoderName(name: string): name is SpeechEncoderName {
  * @param name one of `availableSpeechEncoders()`, or a pretrained encoder as `loadSpeechEncoder` takes it
  * @throws ConfigurationError `ERR_UNKNOWN_ENCODER`, and as `loadSpeechEncoder`
  */
-export function createSpeechEncoder(name: string, bands: number, options?: object): SpeechEncoder {
-  if (isSpeechEncoderName(name)) return encoders[name](bands, options ?? {});
+export function createSpeechEncoder(name: string, shape: SpectrogramShape, options?: object): SpeechEncoder {
+  if (isSpeechEncoderName(name)) return encoders[name](shape, options ?? {});
   if (findBackbone("audio", name) === undefined && !existsSync(name) && !looksLikeRepository(name)) {
     const names = [...availableSpeechEncoders(), ...availableBackbones("audio")];
     throw new ConfigurationError(

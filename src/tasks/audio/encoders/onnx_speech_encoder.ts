@@ -64,7 +64,7 @@ export class OnnxSpeechEncoder extends SpeechEncoder {
     this.#takesMask = inputs.includes(MASK);
     const probe = (length: number): number[] =>
       tf.tidy(() => this.#run(tf.zeros([1, length, this.frontEnd.numFeatures]), [length]).shape);
-    if (this.frontEnd.isSpectrogram) {
+    if (this.frontEnd.bands !== undefined) {
       const frames = this.frontEnd.batchFrames(0);
       const [, hidden, width] = probe(frames) as [number, number, number];
       this.numFeatures = width;

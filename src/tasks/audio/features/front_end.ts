@@ -64,7 +64,6 @@ export function resolveFrontEnd(options: FrontEndOptions = {}): ResolvedFrontEnd
 
 /** Waveforms to normalised log-mel features [batch, frames, nMels]; 0 behind each one's end. */
 export class LogMelFrontEnd extends SpeechFrontEnd {
-  readonly isSpectrogram = true;
   readonly options: ResolvedFrontEnd;
   readonly #mel: MelSpectrogram;
 
@@ -73,6 +72,10 @@ export class LogMelFrontEnd extends SpeechFrontEnd {
     this.options = options;
     const { normalize: _normalize, ...mel } = options;
     this.#mel = new MelSpectrogram(mel);
+  }
+
+  get bands(): ResolvedMelOptions {
+    return this.options;
   }
 
   get sampleRate(): number {

@@ -1,5 +1,6 @@
 /** What stands between waveforms and an encoder of speech. */
 import type * as tf from "@tensorflow/tfjs-core";
+import type { ResolvedMelOptions } from "../../../data/audio/features/mel_options.js";
 import { Module } from "../../../nn/index.js";
 import type { PaddedSequences } from "../encoders/speech_encoder.js";
 
@@ -19,8 +20,8 @@ export abstract class SpeechFrontEnd extends Module<Waveforms, PaddedSequences> 
   abstract readonly hopLength: number;
   /** Of a frame. */
   abstract readonly numFeatures: number;
-  /** Whether frames are bands of frequencies, of which SpecAugment can hide some, rather than samples. */
-  abstract readonly isSpectrogram: boolean;
+  /** The bands of frequencies that frames are made of, of which SpecAugment can hide some; undefined where frames are samples. */
+  abstract readonly bands: ResolvedMelOptions | undefined;
 
   /** The longest clip that can be heard, in samples. */
   readonly maxSamples: number = Infinity;

@@ -11,7 +11,7 @@ export class WaveformFrontEnd extends SpeechFrontEnd {
   readonly sampleRate: number;
   readonly hopLength = 1;
   readonly numFeatures = 1;
-  readonly isSpectrogram = false;
+  readonly bands = undefined;
   readonly #normalize: boolean;
 
   constructor({ sampleRate, normalize }: { sampleRate: number; normalize: boolean }) {

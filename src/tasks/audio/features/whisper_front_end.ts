@@ -1,5 +1,6 @@
 /** For the encoder of Whisper, which hears 30 seconds, no more and no less. */
 import * as tf from "@tensorflow/tfjs-core";
+import type { ResolvedMelOptions } from "../../../data/audio/features/mel_options.js";
 import { ConfigurationError } from "../../../errors.js";
 import type { PaddedSequences } from "../encoders/speech_encoder.js";
 import { MelSpectrogram } from "./mel_layers.js";
@@ -20,7 +21,6 @@ export class WhisperFrontEnd extends SpeechFrontEnd {
   readonly sampleRate: number;
   readonly hopLength: number;
   readonly numFeatures: number;
-  readonly isSpectrogram = true;
   override readonly maxSamples: number;
   readonly #mel: MelSpectrogram;
 
@@ -37,6 +37,10 @@ export class WhisperFrontEnd extends SpeechFrontEnd {
       log: "whisper",
       dropLastFrame: true,
     });
+  }
+
+  get bands(): ResolvedMelOptions {
+    return this.#mel.options;
   }
 
   frames(samples: number): number {
