@@ -29,7 +29,10 @@ export interface SpectrogramShape {
 }
 
 const encoders: {
-  [Name in SpeechEncoderName]: (shape: SpectrogramShape, options: SpeechEncoderOptions[Name]) => SpeechEncoder;
+  [Name in SpeechEncoderName]: (
+    shape: SpectrogramShape,
+    options: SpeechEncoderOptions[Name],
+  ) => SpeechEncoder;
 } = {
   conv_gru: ({ bands, subsampling }, options) => new ConvGruEncoder(bands, { subsampling, ...options }),
   conformer: ({ bands, subsampling }, options) => new ConformerEncoder(bands, { subsampling, ...options }),

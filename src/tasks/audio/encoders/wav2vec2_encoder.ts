@@ -24,7 +24,7 @@ export class Wav2Vec2Encoder extends SpeechEncoder {
   readonly #rule: FrameRule;
 
   /**
-   * @param options Default: a small one, of 1.3 million parameters.
+   * @param options Default: a small one, of 1.2 million parameters.
    * @throws ConfigurationError as `Wav2Vec2`
    */
   constructor(options: Wav2Vec2Options = {}) {
