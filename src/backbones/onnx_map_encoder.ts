@@ -1,7 +1,7 @@
 /** An ONNX image model as an encoder with maps at several scales, found by their sizes. */
 import * as tf from "@tensorflow/tfjs-core";
 import { ConfigurationError } from "../errors.js";
-import { OnnxModule, type OnnxModel } from "../onnx/index.js";
+import { encodeOnnx, OnnxModule, withWeights, type OnnxModel } from "../onnx/index.js";
 import { ImageEncoder, type FeatureInfo } from "./image_encoder.js";
 
 /** Side of the picture that is sent through to see the sizes of all tensors. */
@@ -18,10 +18,12 @@ export class OnnxMapEncoder extends ImageEncoder {
   readonly numFeatures: number;
   readonly model: OnnxModule;
   readonly #taps: readonly Tap[];
+  readonly #file: OnnxModel;
 
   /** @throws ConfigurationError `ERR_BACKBONE_MAPS` for a model whose maps have none of the strides 4, 8, 16 and 32 */
   constructor(model: OnnxModel) {
     super();
+    this.#file = model;
     this.#taps = findTaps(model);
     this.featureInfo = this.#taps.map(({ stride, channels }) => ({ stride, channels }));
     this.numFeatures = this.#taps.at(-1)!.channels;
@@ -36,17 +38,33 @@ export class OnnxMapEncoder extends ImageEncoder {
   override forwardFeatures(pixels: tf.Tensor): tf.Tensor {
     return this.featureMaps(pixels).at(-1)!;
   }
+
+  /**
+   * The ONNX file with the weights as they are now.
+   *
+   * @returns undefined where the file keeps weights in another form than float32
+   */
+  toOnnx(): Uint8Array | undefined {
+    const model = withWeights(this.#file, this.model);
+    return model && encodeOnnx(model);
+  }
+
+  /** The model's own layers are this module's. */
+  protected override parts(): Iterable<[string, unknown]> {
+    return [["model", this.model]];
+  }
 }
 
 /** The last map of each stride, in the order in which the nodes run. */
 function findTaps(model: OnnxModel): Tap[] {
   const names = model.graph.nodes.flatMap(({ outputs }) => outputs.filter((name) => name !== ""));
-  const whole = new OnnxModule(model, { outputs: names });
+  const whole = new OnnxModule(model, { outputs: names }).eval();
   const shapes = tf.tidy(() =>
     Object.entries(whole.forward(tf.zeros([1, 3, PROBE, PROBE]))).map(([name, { shape, dtype }]) => {
       return { name, shape, isMap: shape.length === 4 && dtype === "float32" };
     }),
   );
+  whole.dispose();
   const taps = STRIDES.flatMap((stride): Tap[] => {
     const side = PROBE / stride;
     const last = shapes.findLast(({ shape, isMap }) => isMap && shape[2] === side && shape[3] === side);

@@ -55,7 +55,9 @@ describe("a warp of frequencies", () => {
       );
       for (const sum of sums) expect(sum).toBeCloseTo(1, 5);
     }
-    expect(drawSpecAugment(new Generator(1), [5], 5, mel, resolveSpecAugment({ freqWarp: 0 })).warp).toBeUndefined();
+    expect(
+      drawSpecAugment(new Generator(1), [5], 5, mel, resolveSpecAugment({ freqWarp: 0 })).warp,
+    ).toBeUndefined();
     expect(() => resolveSpecAugment({ freqWarp: 1.5 })).toThrow(
       expect.objectContaining({ code: "ERR_SPEC_AUGMENT" }) as Error,
     );

@@ -2,6 +2,7 @@
 import { ConfigurationError } from "../../../errors.js";
 import type { Generator } from "../../../random.js";
 import type { Waveform } from "../decode.js";
+import { convolve } from "../features/fourier.js";
 import { resample } from "../resample.js";
 import { AudioTransform } from "./transform.js";
 
@@ -165,6 +166,7 @@ export class RoomResponse extends AudioTransform {
 
   override apply({ samples, sampleRate }: Waveform, random: Generator): Waveform {
     if (random.uniform() >= this.options.probability) return { samples, sampleRate };
+    // What rings on behind the end is cut off.
     return { samples: convolve(samples, this.#response(sampleRate, random)), sampleRate };
   }
 
@@ -180,17 +182,6 @@ export class RoomResponse extends AudioTransform {
     const factor = energy === 0 ? 0 : 10 ** (reverberantDecibels / 20) / energy;
     return echo.map((value, i) => (i === 0 ? 1 : value * factor));
   }
-}
-
-/** As long as the signal: what rings on behind its end is cut off. */
-function convolve(signal: Float32Array, response: Float32Array): Float32Array {
-  const out = new Float32Array(signal.length);
-  for (let k = 0; k < response.length; k++) {
-    const weight = response[k]!;
-    if (weight === 0) continue;
-    for (let i = k; i < out.length; i++) out[i]! += weight * signal[i - k]!;
-  }
-  return out;
 }
 
 function rootMeanSquare(samples: Float32Array): number {
