@@ -1,9 +1,9 @@
 /** ObjectDetector: finds things in pictures, each with its class, score and box. */
 import * as tf from "@tensorflow/tfjs-core";
 import {
+  BaseFinetuning,
   LightningModule,
   WeightAveraging,
-  type BaseFinetuning,
   type Callback,
   type Finetunable,
   type GradientClipAlgorithm,
@@ -82,6 +82,8 @@ const MODEL_FILE = "backbone.onnx";
 const DEFAULT_IMAGE_SIZE = 320;
 /** A backbone that starts from learned weights moves this much slower than what is new. */
 const PRETRAINED_RATE_RATIO = 0.2;
+/** Layers of learned backbones with maps as fine as this stay as they are, as in torchvision's detectors. */
+const FROZEN_STRIDE = 4;
 const GRADIENT_CLIP_NORM = 10;
 const PREDICT_BATCH = 8;
 /** In evaluation even unlikely detections count, as in COCO's. */
@@ -124,6 +126,7 @@ export class ObjectDetector extends LightningModule<tf.Tensor, HeadOutput> imple
     this.imageSize = imageSize;
     this.#backbone = resolveDetectorBackbone(backbone, pretrained);
     this.network = new DetectorNetwork(this.#backbone.module, this.labels.length);
+    if (this.#backbone.pretrained) BaseFinetuning.freeze(this.#backbone.module.earlyLayers(FROZEN_STRIDE));
     this.#points = makePoints(imageSize);
     const numClasses = this.labels.length;
     this.#metrics = {

@@ -7,7 +7,8 @@ import { DetectionHead, type HeadOutput } from "./detection_head.js";
 import { FeaturePyramid } from "./feature_pyramid.js";
 
 /** A module that gives maps of features at several scales. */
-export type MapEncoder = Pick<ImageEncoder, "featureMaps" | "featureInfo"> & Module<tf.Tensor, tf.Tensor>;
+export type MapEncoder = Pick<ImageEncoder, "featureMaps" | "featureInfo" | "earlyLayers"> &
+  Module<tf.Tensor, tf.Tensor>;
 
 const WIDTH = 96;
 /** Strides of the backbone's maps that the pyramid stands on. */
