@@ -1,4 +1,7 @@
 /** From what a detector says of all places to the boxes that it finds. */
+import type { Size } from "../../data/index.js";
+import { letterbox, unplacePoint } from "../../data/image/placement.js";
+import { ConfigurationError } from "../../errors.js";
 import { nms, type Box } from "./boxes.js";
 
 /** One thing that was found. */
@@ -23,7 +26,7 @@ export interface DetectionOptions {
 
 /** Boxes of one picture that may be found, best first. */
 export interface Candidates {
-  /** [xmin, ymin, xmax, ymax] of each in pixels of the input. */
+  /** [xmin, ymin, xmax, ymax] of each, in pixels. */
   boxes: Float32Array;
   scores: Float32Array;
   classIds: Int32Array;
@@ -74,4 +77,49 @@ function take(
     scores: Float32Array.from(chosen, (i) => scores[i]!),
     classIds: Int32Array.from(chosen, (i) => i % numClasses),
   };
+}
+
+/** Boxes from pixels of the letterboxed input to pixels of the picture, cut off at its edges. */
+export function inPicture(candidates: Candidates, picture: Size, imageSize: number): Candidates {
+  const placement = letterbox(picture, { width: imageSize, height: imageSize });
+  const boxes = candidates.boxes.slice();
+  for (let i = 0; i < boxes.length; i += 2) {
+    const [x, y] = unplacePoint([boxes[i]!, boxes[i + 1]!], placement);
+    boxes[i] = Math.min(picture.width, Math.max(0, x));
+    boxes[i + 1] = Math.min(picture.height, Math.max(0, y));
+  }
+  return { ...candidates, boxes };
+}
+
+/** Detections with the names of their classes. */
+export function nameDetections(
+  { boxes, scores, classIds }: Candidates,
+  labels: readonly string[],
+): Detection[] {
+  return Array.from(scores, (score, i) => {
+    const [xmin, ymin, xmax, ymax] = boxes.subarray(4 * i, 4 * i + 4) as unknown as number[];
+    const classId = classIds[i]!;
+    return {
+      label: labels[classId]!,
+      score,
+      classId,
+      box: { xmin: xmin!, ymin: ymin!, xmax: xmax!, ymax: ymax! },
+    };
+  });
+}
+
+/** @throws ConfigurationError `ERR_DETECTION_OPTION` */
+export function checkDetectionOptions({ threshold = 0, iou = 1, maxDetections = 1 }: DetectionOptions): void {
+  for (const [name, value] of Object.entries({ threshold, iou })) {
+    if (!(value >= 0 && value <= 1))
+      throw new ConfigurationError(
+        "ERR_DETECTION_OPTION",
+        `\`${name}\` is a number from 0 to 1, not ${value}.`,
+      );
+  }
+  if (Number.isInteger(maxDetections) && maxDetections > 0) return;
+  throw new ConfigurationError(
+    "ERR_DETECTION_OPTION",
+    `\`maxDetections\` is a positive whole number, not ${maxDetections}.`,
+  );
 }

@@ -9,47 +9,41 @@ import {
   type GradientClipAlgorithm,
   type OptimizerConfiguration,
 } from "../../core/index.js";
-import { DataLoader, readImageSize, type Dataset, type ImageSource } from "../../data/index.js";
-import { letterbox, unplacePoint } from "../../data/image/placement.js";
+import type { ImageSource } from "../../data/index.js";
 import { writeFileAtomically } from "../../atomic_write.js";
 import { fromHost } from "../../engine/index.js";
 import { ConfigurationError } from "../../errors.js";
 import type { HostTensor } from "../../host_tensor.js";
+import { inEvalMode } from "../../nn/eval_mode.js";
 import type { Module, Optimizer } from "../../nn/index.js";
-import { Generator } from "../../random.js";
 import { normalizePixels } from "../image/batch_transforms.js";
 import { resolveInputs } from "../image/image_inputs.js";
+import type { ManyImages } from "../image/predict_images.js";
 import { adamWWithWarmup } from "../recipe.js";
 import { readTaskFile, restoreState, writeTaskFile } from "../task_file.js";
-import { boxArray } from "./boxes.js";
 import {
+  checkDetectionOptions,
+  inPicture,
+  nameDetections,
   selectDetections,
-  type Candidates,
   type Detection,
   type DetectionOptions,
 } from "./decode_detections.js";
-import { onnxDetectorBackbone, resolveDetectorBackbone, type ResolvedBackbone } from "./detector_backbone.js";
-import {
-  collateDetections,
-  DetectionDataset,
-  type DetectionAugmentation,
-  type DetectionBatch,
-  type DetectionRecord,
-  type DetectionSample,
-} from "./detection_dataset.js";
+import type { DetectionAugmentation, DetectionBatch } from "./detection_dataset.js";
+import { DetectionEvaluation, type RawDetections } from "./detection_evaluation.js";
+import { resolveDetectorBackbone, type ResolvedBackbone } from "./detector_backbone.js";
 import { drawDetections } from "./draw_detections.js";
-import { MeanAveragePrecision, type MeanAveragePrecisionResult } from "./mean_average_precision.js";
-import { decodeBoxes } from "./network/box_tensors.js";
-import type { HeadOutput } from "./network/detection_head.js";
-import { detectionLoss, type TrueBoxTensors } from "./network/detection_loss.js";
-import { DetectorNetwork } from "./network/detector_network.js";
-import { makePoints, type Points } from "./network/points.js";
+import type { TrueBoxTensors } from "./network/detection_loss.js";
+import type { DetectorNetwork, DetectorOutput, Predictions } from "./network/detector_network.js";
+import { PyramidNetwork } from "./network/pyramid_network.js";
 import { ObjectDetectionData } from "./object_detection_data.js";
 import {
   checkObjectDetectorOptions,
   type DetectorBackbone,
   type ObjectDetectorOptions,
 } from "./object_detector_options.js";
+import { detectionPictureLoader } from "./predict_pictures.js";
+import { restoreDetectorBackbone, savedFiles, type SavedObjectDetector } from "./saved_object_detector.js";
 
 interface DeviceBatch extends TrueBoxTensors {
   /** Normalised pixels [batch, size, size, 3]. */
@@ -59,35 +53,15 @@ interface DeviceBatch extends TrueBoxTensors {
 /** What of a batch reaches the steps. */
 type HostBatch = Pick<DetectionBatch, "input" | "boxes" | "classIds" | "index">;
 
-/** What the network says of a batch, on the device. */
-// A type and not an interface, to be a container of tensors.
-
-type Predictions = {
-  /** 0 to 1, [batch, places, classes] */
-  scores: tf.Tensor;
-  /** Corners in pixels of the input, [batch, places, 4] */
-  boxes: tf.Tensor;
-};
-
 type EvaluatedPart = "val" | "test";
 
-interface SavedDetector {
-  labels: readonly string[];
-  imageSize: number;
-  backbone: { name: string; input: DetectorBackbone["input"]; isOnnx: boolean };
-}
-
 const TASK_NAME = "ObjectDetector";
-const MODEL_FILE = "backbone.onnx";
 const DEFAULT_IMAGE_SIZE = 320;
 /** A backbone that starts from learned weights moves this much slower than what is new. */
 const PRETRAINED_RATE_RATIO = 0.2;
 /** Layers of learned backbones with maps as fine as this stay as they are, as in torchvision's detectors. */
 const FROZEN_STRIDE = 4;
 const GRADIENT_CLIP_NORM = 10;
-const PREDICT_BATCH = 8;
-/** In evaluation even unlikely detections count, as in COCO's. */
-const EVALUATION: DetectionOptions = { threshold: 0.01 };
 /** Share of the epochs after which pictures are no longer put together to mosaics. */
 const MOSAIC_EPOCHS = 0.8;
 /** The average of the weights keeps this much of itself at a step, and less in the beginning. */
@@ -96,15 +70,12 @@ const AVERAGE_RAMP = 100;
 
 const AUGMENTATION: DetectionAugmentation = { scale: [0.5, 1.4], mirror: 0.5, mosaic: 0.3 };
 
-/** A folder or a pattern stands for many pictures. */
-type ManyImages = `${string}/` | `${string}*${string}` | readonly ImageSource[];
-
 /**
  * A backbone, a feature pyramid and an anchor-free head, with a recipe that learns by default: task-aligned assignment,
  * quality focal and GIoU losses, AdamW with warm-up and a cosine, an average of the weights, the weights of the best
  * `val_map` kept.
  */
-export class ObjectDetector extends LightningModule<tf.Tensor, HeadOutput> implements Finetunable {
+export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> implements Finetunable {
   readonly labels: readonly string[];
   /** Side of the square that pictures are brought to, in pixels. */
   readonly imageSize: number;
@@ -112,8 +83,7 @@ export class ObjectDetector extends LightningModule<tf.Tensor, HeadOutput> imple
   override monitor = { metric: "val_map", mode: "max" as const };
   readonly #backbone: ResolvedBackbone;
   readonly #options: ObjectDetectorOptions;
-  readonly #points: Points;
-  readonly #metrics: Record<EvaluatedPart, MeanAveragePrecision>;
+  readonly #evaluations: Record<EvaluatedPart, DetectionEvaluation>;
   #data: ObjectDetectionData | undefined;
 
   /** @throws ConfigurationError for options that cannot be used, and as `createImageBackbone` does */
@@ -125,14 +95,10 @@ export class ObjectDetector extends LightningModule<tf.Tensor, HeadOutput> imple
     this.labels = [...(options.labels ?? data!.labels)];
     this.imageSize = imageSize;
     this.#backbone = resolveDetectorBackbone(backbone, pretrained);
-    this.network = new DetectorNetwork(this.#backbone.module, this.labels.length);
     if (this.#backbone.pretrained) BaseFinetuning.freeze(this.#backbone.module.earlyLayers(FROZEN_STRIDE));
-    this.#points = makePoints(imageSize);
-    const numClasses = this.labels.length;
-    this.#metrics = {
-      val: new MeanAveragePrecision({ numClasses }),
-      test: new MeanAveragePrecision({ numClasses }),
-    };
+    const network = { numClasses: this.labels.length, imageSize };
+    this.network = new PyramidNetwork(this.#backbone.module, network);
+    this.#evaluations = { val: new DetectionEvaluation(network), test: new DetectionEvaluation(network) };
     if (data !== undefined) this.#attach(data);
   }
 
@@ -141,14 +107,14 @@ export class ObjectDetector extends LightningModule<tf.Tensor, HeadOutput> imple
     return this.network.backbone;
   }
 
-  /** Normalised pixels [batch, size, size, 3] to what the head says of all places. */
-  override forward(pixels: tf.Tensor): HeadOutput {
+  /** Normalised pixels [batch, size, size, 3] to what the network says of all places. */
+  override forward(pixels: tf.Tensor): DetectorOutput {
     return this.network.forward(pixels);
   }
 
   override trainingStep(batch: unknown): tf.Tensor {
     const { input, ...truth } = batch as DeviceBatch;
-    const { loss, classLoss, boxLoss } = detectionLoss(this.forward(input), truth, this.#points);
+    const { loss, classLoss, boxLoss } = this.network.loss(this.forward(input), truth);
     this.log("train_loss", loss, { progBar: true });
     this.logDict({ train_class_loss: classLoss, train_box_loss: boxLoss });
     return loss;
@@ -163,7 +129,7 @@ export class ObjectDetector extends LightningModule<tf.Tensor, HeadOutput> imple
   }
 
   override predictStep(batch: unknown): Predictions {
-    return this.#predictions((batch as DeviceBatch).input);
+    return this.network.decode(this.forward((batch as DeviceBatch).input));
   }
 
   override async onValidationBatchEnd(outputs: unknown, batch: unknown): Promise<void> {
@@ -191,11 +157,11 @@ export class ObjectDetector extends LightningModule<tf.Tensor, HeadOutput> imple
 
   override configureOptimizers(): OptimizerConfiguration {
     const { learningRate = 1e-3, weightDecay = 0.05 } = this.#options;
-    const { backbone, neck, head } = this.network;
+    const { network } = this;
     const ratio = this.#backbone.pretrained ? PRETRAINED_RATE_RATIO : 1;
     const sets = [
-      { parameters: backbone.parameters(), lr: learningRate * ratio },
-      { parameters: [...neck.parameters(), ...head.parameters()], lr: learningRate },
+      { parameters: network.backbone.parameters(), lr: learningRate * ratio },
+      { parameters: network.headParameters(), lr: learningRate },
     ];
     return adamWWithWarmup(sets, { weightDecay, totalSteps: this.trainer.estimatedSteppingBatches });
   }
@@ -253,13 +219,12 @@ export class ObjectDetector extends LightningModule<tf.Tensor, HeadOutput> imple
     checkDetectionOptions(options);
     const { sources, single } = await resolveInputs(input);
     const found: Detection[][] = [];
-    for await (const batch of pictureLoader(sources, this.imageSize)) {
-      const { scores, boxes } = this.#run(batch.input);
-      const sizes = batch.originalSize.data;
-      for (let i = 0; i < scores.length; i++) {
+    for await (const { input: pixels, originalSize } of detectionPictureLoader(sources, this.imageSize)) {
+      const sizes = originalSize.data;
+      for (const [i, { scores, boxes }] of this.#run(pixels).entries()) {
         const size = { width: sizes[2 * i]!, height: sizes[2 * i + 1]! };
-        const candidates = selectDetections(scores[i]!, boxes[i]!, options);
-        found.push(this.#named(this.#inPicture(candidates, size)));
+        const candidates = inPicture(selectDetections(scores, boxes, options), size, this.imageSize);
+        found.push(nameDetections(candidates, this.labels));
       }
     }
     return single ? found[0]! : found;
@@ -279,12 +244,12 @@ export class ObjectDetector extends LightningModule<tf.Tensor, HeadOutput> imple
   /** Writes the task to one file: weights, labels and preprocessing; data only, no code. @throws CheckpointError */
   async save(path: string): Promise<void> {
     const { name, input, onnx } = this.#backbone;
-    const config: SavedDetector = {
+    const config: SavedObjectDetector = {
       labels: this.labels,
       imageSize: this.imageSize,
       backbone: { name, input, isOnnx: onnx !== undefined },
     };
-    await writeTaskFile(path, TASK_NAME, config, this, onnx === undefined ? {} : { [MODEL_FILE]: onnx });
+    await writeTaskFile(path, TASK_NAME, config, this, savedFiles(this.#backbone));
   }
 
   /**
@@ -298,12 +263,9 @@ export class ObjectDetector extends LightningModule<tf.Tensor, HeadOutput> imple
     { backbone }: { backbone?: DetectorBackbone } = {},
   ): Promise<ObjectDetector> {
     const { config, state, files } = await readTaskFile(path, TASK_NAME);
-    const { labels, imageSize, backbone: saved } = config as SavedDetector;
-    const restored =
-      backbone ??
-      (saved.isOnnx
-        ? onnxDetectorBackbone(saved.name, files[MODEL_FILE]!, saved.input)
-        : { ...resolveDetectorBackbone(saved.name, false), input: saved.input, pretrained: true });
+    const saved = config as SavedObjectDetector;
+    const { labels, imageSize } = saved;
+    const restored = backbone ?? restoreDetectorBackbone(saved, files);
     const task = new ObjectDetector({ labels, imageSize, backbone: restored });
     restoreState(task, state);
     return task;
@@ -313,78 +275,34 @@ export class ObjectDetector extends LightningModule<tf.Tensor, HeadOutput> imple
     return normalizePixels(pixels, this.#backbone.input);
   }
 
-  #predictions(pixels: tf.Tensor): Predictions {
-    const { logits, distances } = this.forward(pixels);
-    return { scores: tf.sigmoid(logits), boxes: decodeBoxes(distances, this.#points) };
-  }
-
   #evaluate({ input, ...truth }: DeviceBatch, part: EvaluatedPart): Predictions {
     const output = this.forward(input);
-    this.log(`${part}_loss`, detectionLoss(output, truth, this.#points).loss);
-    return { scores: tf.sigmoid(output.logits), boxes: decodeBoxes(output.distances, this.#points) };
+    this.log(`${part}_loss`, this.network.loss(output, truth).loss);
+    return this.network.decode(output);
   }
 
   async #collect(part: EvaluatedPart, outputs: Predictions, batch: HostBatch): Promise<void> {
-    const [scores, boxes] = await Promise.all([rowsOf(outputs.scores), rowsOf(outputs.boxes)]);
+    const [scores, boxes] = await Promise.all([
+      outputs.scores.data<"float32">(),
+      outputs.boxes.data<"float32">(),
+    ]);
     const records = this.#data!.records(part);
-    const truth = [...batch.index.data].map((i) => records[i]!);
-    const detected = truth.map((record, i) =>
-      this.#inPicture(selectDetections(scores[i]!, boxes[i]!, EVALUATION), record),
-    );
-    this.#metrics[part].update(
-      detected,
-      truth.map(({ boxes }) => ({
-        boxes: boxArray(boxes),
-        classIds: boxes.map(({ classId }) => classId),
-        crowd: boxes.map(({ crowd }) => Number(crowd === true)),
-      })),
-    );
+    const pictures = [...batch.index.data].map((i) => records[i]!);
+    this.#evaluations[part].update(byPicture(scores, boxes, pictures.length), pictures);
   }
 
   #logMetrics(part: EvaluatedPart): void {
-    const result: MeanAveragePrecisionResult = this.#metrics[part].compute();
+    const result = this.#evaluations[part].finish();
     this.log(`${part}_map`, result.map, { progBar: true });
     this.log(`${part}_map50`, result.map50, { progBar: true });
     this.logDict({ [`${part}_map75`]: result.map75, [`${part}_mar100`]: result.mar100 });
-    this.#metrics[part].reset();
   }
 
-  /** Boxes from pixels of the input to pixels of the picture, cut off at its edges. */
-  #inPicture(candidates: Candidates, size: { width: number; height: number }): Candidates {
-    const placement = letterbox(size, { width: this.imageSize, height: this.imageSize });
-    const boxes = candidates.boxes.slice();
-    for (let i = 0; i < boxes.length; i += 2) {
-      const [x, y] = unplacePoint([boxes[i]!, boxes[i + 1]!], placement);
-      boxes[i] = Math.min(size.width, Math.max(0, x));
-      boxes[i + 1] = Math.min(size.height, Math.max(0, y));
-    }
-    return { ...candidates, boxes };
-  }
-
-  #named({ boxes, scores, classIds }: Candidates): Detection[] {
-    return Array.from(scores, (score, i) => {
-      const [xmin, ymin, xmax, ymax] = boxes.subarray(4 * i, 4 * i + 4) as unknown as number[];
-      const classId = classIds[i]!;
-      return {
-        label: this.labels[classId]!,
-        score,
-        classId,
-        box: { xmin: xmin!, ymin: ymin!, xmax: xmax!, ymax: ymax! },
-      };
-    });
-  }
-
-  /** Scores and boxes of each picture. */
-  #run(pixels: HostTensor): { scores: Float32Array[]; boxes: Float32Array[] } {
-    const modes = Array.from(this.namedModules(), ([, module]) => [module, module.training] as const);
-    this.eval();
-    const { scores, boxes } = tf.tidy(() => this.#predictions(this.#normalized(fromHost(pixels))));
-    for (const [module, training] of modes) module.training = training;
-    const count = pixels.shape[0]!;
-    const result = {
-      scores: cut(scores.dataSync<"float32">(), count),
-      boxes: cut(boxes.dataSync<"float32">(), count),
-    };
+  #run(pixels: HostTensor): RawDetections[] {
+    const { scores, boxes } = inEvalMode(this, () =>
+      tf.tidy(() => this.network.decode(this.forward(this.#normalized(fromHost(pixels))))),
+    );
+    const result = byPicture(scores.dataSync<"float32">(), boxes.dataSync<"float32">(), pixels.shape[0]!);
     tf.dispose([scores, boxes]);
     return result;
   }
@@ -404,44 +322,11 @@ export class ObjectDetector extends LightningModule<tf.Tensor, HeadOutput> imple
   }
 }
 
-/** @throws ConfigurationError `ERR_DETECTION_OPTION` */
-function checkDetectionOptions({ threshold = 0, iou = 1, maxDetections = 1 }: DetectionOptions): void {
-  for (const [name, value] of Object.entries({ threshold, iou })) {
-    if (!(value >= 0 && value <= 1))
-      throw new ConfigurationError(
-        "ERR_DETECTION_OPTION",
-        `\`${name}\` is a number from 0 to 1, not ${value}.`,
-      );
-  }
-  if (Number.isInteger(maxDetections) && maxDetections > 0) return;
-  throw new ConfigurationError(
-    "ERR_DETECTION_OPTION",
-    `\`maxDetections\` is a positive whole number, not ${maxDetections}.`,
-  );
-}
-
-/** Letterboxed pictures, batch by batch, the next ones decoded while the network runs. */
-function pictureLoader(
-  sources: readonly ImageSource[],
-  imageSize: number,
-): DataLoader<DetectionSample, DetectionBatch> {
-  const dataset: Dataset<DetectionSample> = {
-    length: sources.length,
-    get: async (index) => {
-      const image = sources[index]!;
-      const record: DetectionRecord = { image, ...(await readImageSize(image)), boxes: [] };
-      return new DetectionDataset([record], { imageSize }).get(0, new Generator(0));
-    },
-  };
-  return new DataLoader(dataset, { batchSize: PREDICT_BATCH, collate: collateDetections });
-}
-
-/** The elements of each picture of a batch. */
-async function rowsOf(tensor: tf.Tensor): Promise<Float32Array[]> {
-  return cut(await tensor.data<"float32">(), tensor.shape[0]);
-}
-
-function cut(data: Float32Array, count: number): Float32Array[] {
-  const length = data.length / count;
-  return Array.from({ length: count }, (_, i) => data.subarray(i * length, (i + 1) * length));
+/** The numbers of a batch, picture by picture. */
+function byPicture(scores: Float32Array, boxes: Float32Array, count: number): RawDetections[] {
+  const [ofScores, ofBoxes] = [scores.length / count, boxes.length / count];
+  return Array.from({ length: count }, (_, i) => ({
+    scores: scores.subarray(i * ofScores, (i + 1) * ofScores),
+    boxes: boxes.subarray(i * ofBoxes, (i + 1) * ofBoxes),
+  }));
 }
