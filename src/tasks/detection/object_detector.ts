@@ -95,9 +95,9 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
     this.labels = [...(options.labels ?? data!.labels)];
     this.imageSize = imageSize;
     this.#backbone = resolveDetectorBackbone(backbone, pretrained);
-    if (this.#backbone.pretrained) BaseFinetuning.freeze(this.#backbone.module.earlyLayers(FROZEN_STRIDE));
     const network = { numClasses: this.labels.length, imageSize };
     this.network = new PyramidNetwork(this.#backbone.module, network);
+    if (this.#backbone.pretrained) BaseFinetuning.freeze(this.#backbone.module.earlyLayers(FROZEN_STRIDE));
     this.#evaluations = { val: new DetectionEvaluation(network), test: new DetectionEvaluation(network) };
     if (data !== undefined) this.#attach(data);
   }
