@@ -1,6 +1,12 @@
 /** Measures detections of a part of the data against its true boxes, picture by picture. */
 import { boxArray } from "./boxes.js";
-import { inPicture, selectDetections, type Candidates, type DetectionOptions } from "./decode_detections.js";
+import {
+  inPicture,
+  selectDetections,
+  type Candidates,
+  type DetectionOptions,
+  type Letterboxed,
+} from "./decode_detections.js";
 import type { DetectionRecord } from "./detection_dataset.js";
 import { MeanAveragePrecision, type MeanAveragePrecisionResult } from "./mean_average_precision.js";
 
@@ -16,12 +22,12 @@ export interface RawDetections {
 }
 
 export class DetectionEvaluation {
-  readonly #imageSize: number;
+  readonly #square: Letterboxed;
   readonly #metric: MeanAveragePrecision;
 
-  /** @param options.imageSize side of the network's input, in pixels */
-  constructor({ numClasses, imageSize }: { numClasses: number; imageSize: number }) {
-    this.#imageSize = imageSize;
+  /** @param square the network's input */
+  constructor(numClasses: number, square: Letterboxed) {
+    this.#square = square;
     this.#metric = new MeanAveragePrecision({ numClasses });
   }
 
@@ -29,7 +35,7 @@ export class DetectionEvaluation {
   update(predictions: readonly RawDetections[], records: readonly DetectionRecord[]): void {
     const detected = records.map((record, i): Candidates => {
       const { scores, boxes } = predictions[i]!;
-      return inPicture(selectDetections(scores, boxes, COUNTED), record, this.#imageSize);
+      return inPicture(selectDetections(scores, boxes, COUNTED), record, this.#square);
     });
     const truth = records.map(({ boxes }) => ({
       boxes: boxArray(boxes),

@@ -15,7 +15,7 @@ import { fromHost } from "../../engine/index.js";
 import { ConfigurationError } from "../../errors.js";
 import type { HostTensor } from "../../host_tensor.js";
 import { inEvalMode } from "../../nn/eval_mode.js";
-import type { Module, Optimizer } from "../../nn/index.js";
+import type { AnyModule, Optimizer } from "../../nn/index.js";
 import { normalizePixels } from "../image/batch_transforms.js";
 import { resolveInputs } from "../image/image_inputs.js";
 import type { ManyImages } from "../image/predict_images.js";
@@ -28,22 +28,24 @@ import {
   selectDetections,
   type Detection,
   type DetectionOptions,
+  type Letterboxed,
 } from "./decode_detections.js";
 import type { DetectionAugmentation, DetectionBatch } from "./detection_dataset.js";
 import { DetectionEvaluation, type RawDetections } from "./detection_evaluation.js";
-import { resolveDetectorBackbone, type ResolvedBackbone } from "./detector_backbone.js";
+import { resolveDetectorSource, type DetectorSource } from "./detector_source.js";
 import { drawDetections } from "./draw_detections.js";
+import { YoloxNetwork } from "./imported/yolox_network.js";
 import type { TrueBoxTensors } from "./network/detection_loss.js";
 import type { DetectorNetwork, DetectorOutput, Predictions } from "./network/detector_network.js";
-import { PyramidNetwork } from "./network/pyramid_network.js";
 import { ObjectDetectionData } from "./object_detection_data.js";
 import {
+  checkDetectorLabels,
   checkObjectDetectorOptions,
   type DetectorBackbone,
   type ObjectDetectorOptions,
 } from "./object_detector_options.js";
 import { detectionPictureLoader } from "./predict_pictures.js";
-import { restoreDetectorBackbone, savedFiles, type SavedObjectDetector } from "./saved_object_detector.js";
+import { restoreSource, savedParts, type SavedObjectDetector } from "./saved_object_detector.js";
 
 interface DeviceBatch extends TrueBoxTensors {
   /** Normalised pixels [batch, size, size, 3]. */
@@ -56,7 +58,6 @@ type HostBatch = Pick<DetectionBatch, "input" | "boxes" | "classIds" | "index">;
 type EvaluatedPart = "val" | "test";
 
 const TASK_NAME = "ObjectDetector";
-const DEFAULT_IMAGE_SIZE = 320;
 /** A backbone that starts from learned weights moves this much slower than what is new. */
 const PRETRAINED_RATE_RATIO = 0.2;
 const GRADIENT_CLIP_NORM = 10;
@@ -79,7 +80,7 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
   readonly imageSize: number;
   readonly network: DetectorNetwork;
   override monitor = { metric: "val_map", mode: "max" as const };
-  readonly #backbone: ResolvedBackbone;
+  readonly #source: DetectorSource;
   readonly #options: ObjectDetectorOptions;
   readonly #evaluations: Record<EvaluatedPart, DetectionEvaluation>;
   #data: ObjectDetectionData | undefined;
@@ -88,19 +89,20 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
   constructor(options: ObjectDetectorOptions) {
     super();
     checkObjectDetectorOptions(options);
-    const { data, backbone, pretrained, imageSize = DEFAULT_IMAGE_SIZE } = options;
+    const { data, backbone, pretrained } = options;
     this.#options = options;
-    this.labels = [...(options.labels ?? data!.labels)];
+    this.#source = resolveDetectorSource(backbone, pretrained);
+    const { imageSize = this.#source.imageSize, labels = data?.labels ?? this.#source.labels } = options;
+    this.labels = [...checkDetectorLabels(labels)];
     this.imageSize = imageSize;
-    this.#backbone = resolveDetectorBackbone(backbone, pretrained);
-    const network = { numClasses: this.labels.length, imageSize };
-    this.network = new PyramidNetwork(this.#backbone.module, network);
-    this.#evaluations = { val: new DetectionEvaluation(network), test: new DetectionEvaluation(network) };
+    this.network = this.#source.makeNetwork({ labels: this.labels, imageSize });
+    const evaluation = () => new DetectionEvaluation(this.labels.length, this.#square);
+    this.#evaluations = { val: evaluation(), test: evaluation() };
     if (data !== undefined) this.#attach(data);
   }
 
   /** What `trainer.finetune` freezes. */
-  get backbone(): Module<tf.Tensor, tf.Tensor> {
+  get backbone(): AnyModule {
     return this.network.backbone;
   }
 
@@ -155,7 +157,7 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
   override configureOptimizers(): OptimizerConfiguration {
     const { learningRate = 1e-3, weightDecay = 0.05 } = this.#options;
     const { network } = this;
-    const ratio = this.#backbone.pretrained ? PRETRAINED_RATE_RATIO : 1;
+    const ratio = this.#source.pretrained ? PRETRAINED_RATE_RATIO : 1;
     const sets = [
       { parameters: network.backbone.parameters(), lr: learningRate * ratio },
       { parameters: network.headParameters(), lr: learningRate },
@@ -216,11 +218,11 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
     checkDetectionOptions(options);
     const { sources, single } = await resolveInputs(input);
     const found: Detection[][] = [];
-    for await (const { input: pixels, originalSize } of detectionPictureLoader(sources, this.imageSize)) {
+    for await (const { input: pixels, originalSize } of detectionPictureLoader(sources, this.#square)) {
       const sizes = originalSize.data;
       for (const [i, { scores, boxes }] of this.#run(pixels).entries()) {
         const size = { width: sizes[2 * i]!, height: sizes[2 * i + 1]! };
-        const candidates = inPicture(selectDetections(scores, boxes, options), size, this.imageSize);
+        const candidates = inPicture(selectDetections(scores, boxes, options), size, this.#square);
         found.push(nameDetections(candidates, this.labels));
       }
     }
@@ -240,13 +242,10 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
 
   /** Writes the task to one file: weights, labels and preprocessing; data only, no code. @throws CheckpointError */
   async save(path: string): Promise<void> {
-    const { name, input, onnx } = this.#backbone;
-    const config: SavedObjectDetector = {
-      labels: this.labels,
-      imageSize: this.imageSize,
-      backbone: { name, input, isOnnx: onnx !== undefined },
-    };
-    await writeTaskFile(path, TASK_NAME, config, this, savedFiles(this.#backbone));
+    const { labels, imageSize } = this;
+    const { backbone, files, state } = savedParts(this, { source: this.#source, network: this.network });
+    const config: SavedObjectDetector = { labels, imageSize, backbone };
+    await writeTaskFile(path, TASK_NAME, config, state, files);
   }
 
   /**
@@ -262,14 +261,18 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
     const { config, state, files } = await readTaskFile(path, TASK_NAME);
     const saved = config as SavedObjectDetector;
     const { labels, imageSize } = saved;
-    const restored = backbone ?? restoreDetectorBackbone(saved, files);
-    const task = new ObjectDetector({ labels, imageSize, backbone: restored });
-    restoreState(task, state);
+    const source = backbone ?? restoreSource(saved, files);
+    const task = new ObjectDetector({ labels, imageSize, backbone: source });
+    if (!(task.network instanceof YoloxNetwork)) restoreState(task, state);
     return task;
   }
 
+  get #square(): Letterboxed {
+    return { imageSize: this.imageSize, letterbox: this.#source.letterbox };
+  }
+
   #normalized(pixels: tf.Tensor): tf.Tensor {
-    return normalizePixels(pixels, this.#backbone.input);
+    return normalizePixels(pixels, this.#source.input);
   }
 
   #evaluate({ input, ...truth }: DeviceBatch, part: EvaluatedPart): Predictions {
@@ -315,7 +318,7 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
     }
     if (this.#data === data) return;
     this.#data = data;
-    data.attachPreprocessing({ imageSize: this.imageSize, augmentation: AUGMENTATION });
+    data.attachPreprocessing({ ...this.#square, augmentation: AUGMENTATION });
   }
 }
 

@@ -2,6 +2,7 @@
 import type { PixelNormalization } from "../../backbones/index.js";
 import { ConfigurationError } from "../../errors.js";
 import type { MapEncoder } from "./network/pyramid_network.js";
+import type { ImportedDetector } from "./imported/imported_detector.js";
 import { checkImageSize } from "./network/points.js";
 import type { ObjectDetectionData } from "./object_detection_data.js";
 
@@ -17,12 +18,15 @@ export interface DetectorBackbone {
 
 /** Options of `ObjectDetector`. */
 export interface ObjectDetectorOptions {
-  /** Where `labels` come from, unless they are given. */
+  /** Where `labels` come from, unless they are given; without either a detector keeps its own. */
   data?: ObjectDetectionData;
   /** The names of the classes, in the order of their ids. */
   labels?: readonly string[];
-  /** A name of `availableBackbones()`, a local folder in the Hugging Face layout, or a backbone of your own. */
-  backbone: string | DetectorBackbone;
+  /**
+   * A name of `availableBackbones()`, a local folder in the Hugging Face layout, or a backbone of your own; or a detector
+   * that others have trained: an ONNX file, or the folder that it is in.
+   */
+  backbone: string | DetectorBackbone | ImportedDetector;
   /** The path of weights as safetensors, or `false` for random weights; see `createImageBackbone`. */
   pretrained?: boolean | string;
   /** Side of the square that pictures are brought to, a multiple of 32 pixels. Default: 320. */
@@ -33,18 +37,23 @@ export interface ObjectDetectorOptions {
   weightDecay?: number;
 }
 
-/** @throws ConfigurationError `ERR_DETECTOR_OPTION`, `ERR_IMAGE_SIZE` */
-export function checkObjectDetectorOptions(options: ObjectDetectorOptions): void {
-  const refuse = (message: string): never => {
-    throw new ConfigurationError("ERR_DETECTOR_OPTION", message);
-  };
-  const labels = options.labels ?? options.data?.labels;
+/** @returns the names of the classes @throws ConfigurationError `ERR_DETECTOR_OPTION` */
+export function checkDetectorLabels(labels: readonly string[] | undefined): readonly string[] {
   if (labels === undefined) return refuse("An ObjectDetector needs `data` or `labels` to know its classes.");
   if (labels.length === 0) refuse("An ObjectDetector needs at least one class to look for.");
   if (new Set(labels).size !== labels.length) refuse(`The labels repeat themselves: ${labels.join(", ")}.`);
+  return labels;
+}
+
+/** @throws ConfigurationError `ERR_DETECTOR_OPTION`, `ERR_IMAGE_SIZE` */
+export function checkObjectDetectorOptions(options: ObjectDetectorOptions): void {
   const { imageSize, learningRate, weightDecay } = options;
   if (imageSize !== undefined) checkImageSize(imageSize);
   for (const [name, value] of Object.entries({ learningRate, weightDecay })) {
     if (value !== undefined && !(value >= 0)) refuse(`\`${name}\` is a number from 0 up, not ${value}.`);
   }
+}
+
+function refuse(message: string): never {
+  throw new ConfigurationError("ERR_DETECTOR_OPTION", message);
 }
