@@ -4,6 +4,9 @@ import { DataLoader, MemoryBudget, WeightedRandomSampler, type ImageSource } fro
 import { ConfigurationError } from "../../errors.js";
 import { getGlobalSeed } from "../../random.js";
 import { resolveInputs } from "../image/image_inputs.js";
+import { PICTURES } from "../image/image_sources.js";
+import { LABELED_PARTS } from "../labeled_samples.js";
+import { splitLists } from "../split_parts.js";
 import type { AnnotationScan } from "./annotations/annotated_image.js";
 import { readArrays } from "./annotations/arrays.js";
 import { readBoxTable } from "./annotations/box_table.js";
@@ -30,16 +33,13 @@ import {
   type DetectionRecord,
   type DetectionSample,
 } from "./detection_dataset.js";
-
 import type { LetterboxStyle } from "./letterbox.js";
 import {
   collectLabels,
-  LABELED_PARTS,
   problemsError,
   recordOf,
   repeatFactors,
   requireBoxes,
-  splitParts,
   warningsOf,
   type CheckedParts,
   type DetectionPart,
@@ -94,7 +94,7 @@ export class ObjectDetectionData extends DataModule {
     this.#options = options;
     this.labels = labels;
     this.skipped = skipped;
-    const split = splitParts(parts, { ...options, seed: options.seed ?? getGlobalSeed() });
+    const split = splitLists(parts, { ...options, seed: options.seed ?? getGlobalSeed(), noun: PICTURES });
     for (const part of LABELED_PARTS) {
       const images = split[part];
       if (images !== undefined) this.#records[part] = images.map((image) => recordOf(image, part, labels));

@@ -1,9 +1,9 @@
 /** ObjectDetector: finds things in pictures, each with its class, score and box. */
 import * as tf from "@tensorflow/tfjs-core";
 import {
+  type BaseFinetuning,
   LightningModule,
   WeightAveraging,
-  type BaseFinetuning,
   type Callback,
   type Finetunable,
   type GradientClipAlgorithm,

@@ -11,7 +11,8 @@ import { FeaturePyramid } from "./feature_pyramid.js";
 import { makePoints, type Points } from "./points.js";
 
 /** A module that gives maps of features at several scales. */
-export type MapEncoder = Pick<ImageEncoder, "featureMaps" | "featureInfo"> & Module<tf.Tensor, tf.Tensor>;
+export type MapEncoder = Pick<ImageEncoder, "featureMaps" | "featureInfo" | "earlyLayers"> &
+  Module<tf.Tensor, tf.Tensor>;
 
 /** What a network on a backbone's maps is made for. */
 export interface DetectorNetworkOptions {
