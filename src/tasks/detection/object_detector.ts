@@ -34,7 +34,6 @@ import type { DetectionAugmentation, DetectionBatch } from "./detection_dataset.
 import { DetectionEvaluation, type RawDetections } from "./detection_evaluation.js";
 import { resolveDetectorSource, type DetectorSource } from "./detector_source.js";
 import { drawDetections } from "./draw_detections.js";
-import { YoloxNetwork } from "./imported/yolox_network.js";
 import type { TrueBoxTensors } from "./network/detection_loss.js";
 import type { DetectorNetwork, DetectorOutput, Predictions } from "./network/detector_network.js";
 import { ObjectDetectionData } from "./object_detection_data.js";
@@ -45,7 +44,7 @@ import {
   type ObjectDetectorOptions,
 } from "./object_detector_options.js";
 import { detectionPictureLoader } from "./predict_pictures.js";
-import { restoreSource, savedParts, type SavedObjectDetector } from "./saved_object_detector.js";
+import { restoreSource, savedModule, savedParts, type SavedObjectDetector } from "./saved_object_detector.js";
 
 interface DeviceBatch extends TrueBoxTensors {
   /** Normalised pixels [batch, size, size, 3]. */
@@ -243,7 +242,7 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
   /** Writes the task to one file: weights, labels and preprocessing; data only, no code. @throws CheckpointError */
   async save(path: string): Promise<void> {
     const { labels, imageSize } = this;
-    const { backbone, files, state } = savedParts(this, { source: this.#source, network: this.network });
+    const { backbone, files, state } = savedParts(this, this.#source);
     const config: SavedObjectDetector = { labels, imageSize, backbone };
     await writeTaskFile(path, TASK_NAME, config, state, files);
   }
@@ -263,7 +262,7 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
     const { labels, imageSize } = saved;
     const source = backbone ?? restoreSource(saved, files);
     const task = new ObjectDetector({ labels, imageSize, backbone: source });
-    if (!(task.network instanceof YoloxNetwork)) restoreState(task, state);
+    restoreState(savedModule(task, state), state);
     return task;
   }
 

@@ -1,5 +1,6 @@
 /** What a saved ObjectDetector holds, and how its network comes back. */
-import { ModuleList, type AnyModule } from "../../nn/index.js";
+import type { AnyModule, Module } from "../../nn/index.js";
+import { PartsOnly } from "../parts_only.js";
 import type { TaskFile } from "../task_file.js";
 import { onnxDetectorBackbone, resolveDetectorBackbone } from "./detector_backbone.js";
 import { PyramidSource, type DetectorSource } from "./detector_source.js";
@@ -12,6 +13,7 @@ import type { DetectorBackbone } from "./object_detector_options.js";
 const MODEL_FILE = "backbone.onnx";
 /** The name of a whole detector's. */
 const DETECTOR_FILE = "detector.onnx";
+const BACKBONE = "network.backbone";
 
 /** What the file says of the task besides its weights. */
 export interface SavedObjectDetector {
@@ -20,22 +22,36 @@ export interface SavedObjectDetector {
   backbone: { name: string; input: DetectorBackbone["input"]; isOnnx: boolean };
 }
 
-/** What a task is saved as: files, and the weights that are in none of them. */
-export function savedParts(
-  task: AnyModule,
-  { source, network }: { source: DetectorSource; network: DetectorNetwork },
-): { backbone: SavedObjectDetector["backbone"]; files: TaskFile["files"]; state: AnyModule } {
+type Task = Module<never, unknown> & { readonly network: DetectorNetwork };
+
+interface SavedParts {
+  backbone: SavedObjectDetector["backbone"];
+  files: TaskFile["files"];
+  /** The weights that are in none of the files. */
+  state: AnyModule;
+}
+
+/** What a task is saved as. An ONNX model holds its weights itself, as far as it can. */
+export function savedParts(task: Task, source: DetectorSource): SavedParts {
   const { name, input } = source;
-  if (network instanceof YoloxNetwork) {
-    const files = { [DETECTOR_FILE]: network.toOnnx() };
-    return { backbone: { name, input, isOnnx: true }, files, state: new ModuleList([]) };
+  if (task.network instanceof YoloxNetwork) {
+    const files = { [DETECTOR_FILE]: task.network.toOnnx() };
+    return { backbone: { name, input, isOnnx: true }, files, state: new PartsOnly([]) };
   }
   const onnx = source instanceof PyramidSource ? source.backbone.onnx : undefined;
-  return {
-    backbone: { name, input, isOnnx: onnx !== undefined },
-    files: onnx === undefined ? {} : { [MODEL_FILE]: onnx },
-    state: task,
-  };
+  const backbone = { name, input, isOnnx: onnx !== undefined };
+  if (onnx === undefined) return { backbone, files: {}, state: task };
+  const current = onnx.currentModel();
+  return current === undefined
+    ? { backbone, files: { [MODEL_FILE]: onnx.model }, state: task }
+    : { backbone, files: { [MODEL_FILE]: current }, state: withoutBackbone(task) };
+}
+
+/** What of a task a saved state is for. */
+export function savedModule(task: Task, state: TaskFile["state"]): AnyModule {
+  if (task.network instanceof YoloxNetwork) return new PartsOnly([]);
+  const holdsBackbone = Object.keys(state).some((name) => name.startsWith(`${BACKBONE}.`));
+  return holdsBackbone ? task : withoutBackbone(task);
 }
 
 /** What a saved task was made of; weights that are in none of its files are yet to be restored. */
@@ -46,4 +62,9 @@ export function restoreSource(
   if (files[DETECTOR_FILE] !== undefined) return restoreYolox(files[DETECTOR_FILE], { name, labels });
   if (isOnnx) return onnxDetectorBackbone(name, files[MODEL_FILE]!, input);
   return { ...resolveDetectorBackbone(name, false), input, pretrained: true };
+}
+
+function withoutBackbone({ network }: Task): PartsOnly {
+  const children = Array.from(network.namedChildren(), ([name, part]) => [`network.${name}`, part] as const);
+  return new PartsOnly(children.filter(([name]) => name !== BACKBONE));
 }
