@@ -88,7 +88,11 @@ export interface Letterboxed {
 }
 
 /** Boxes from pixels of the letterboxed input to pixels of the picture, cut off at its edges. */
-export function inPicture(candidates: Candidates, picture: Size, { imageSize, letterbox }: Letterboxed): Candidates {
+export function inPicture(
+  candidates: Candidates,
+  picture: Size,
+  { imageSize, letterbox }: Letterboxed,
+): Candidates {
   const placement = placeInSquare(picture, imageSize, letterbox);
   const boxes = candidates.boxes.slice();
   for (let i = 0; i < boxes.length; i += 2) {

@@ -108,7 +108,13 @@ export class DetectionDataset implements Dataset<DetectionSample> {
   readonly #withPaths: boolean;
 
   constructor(records: readonly DetectionRecord[], options: DetectionDatasetOptions) {
-    const { imageSize, augmentation, budget = new MemoryBudget(0), decode = {}, letterbox = "antialiased" } = options;
+    const {
+      imageSize,
+      augmentation,
+      budget = new MemoryBudget(0),
+      decode = {},
+      letterbox = "antialiased",
+    } = options;
     this.records = records;
     this.imageSize = imageSize;
     this.#augmentation = augmentation && withDefaults(augmentation);

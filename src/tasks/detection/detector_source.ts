@@ -3,8 +3,7 @@ import type { PixelNormalization } from "../../backbones/index.js";
 import { BaseFinetuning } from "../../core/index.js";
 import type { LetterboxStyle } from "./letterbox.js";
 import { resolveDetectorBackbone, type ResolvedBackbone } from "./detector_backbone.js";
-import { findImportedDetector } from "./imported/find_imported_detector.js";
-import type { ImportedDetector } from "./imported/imported_detector.js";
+import { findImportedDetector, type ImportedDetector } from "./imported/find_imported_detector.js";
 import type { DetectorNetwork } from "./network/detector_network.js";
 import { PyramidNetwork } from "./network/pyramid_network.js";
 import type { DetectorBackbone } from "./object_detector_options.js";
@@ -68,8 +67,7 @@ export function resolveDetectorSource(
   backbone: string | DetectorBackbone | ImportedDetector,
   pretrained?: boolean | string,
 ): DetectorSource {
-  if (typeof backbone !== "string")
-    return "makeNetwork" in backbone ? backbone : new PyramidSource(backbone);
+  if (typeof backbone !== "string") return "makeNetwork" in backbone ? backbone : new PyramidSource(backbone);
   return (
     findImportedDetector(backbone, pretrained) ??
     new PyramidSource(resolveDetectorBackbone(backbone, pretrained))

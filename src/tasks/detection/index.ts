@@ -20,3 +20,4 @@ export * from "./object_detection_data.js";
 export { ObjectDetector } from "./object_detector.js";
 export type { DetectorBackbone, ObjectDetectorOptions } from "./object_detector_options.js";
 export type { Detection, DetectionOptions } from "./decode_detections.js";
+export type { VideoDetectionOptions, VideoDetections } from "./predict_video.js";

@@ -26,6 +26,7 @@ import {
   inPicture,
   nameDetections,
   selectDetections,
+  type Candidates,
   type Detection,
   type DetectionOptions,
   type Letterboxed,
@@ -34,6 +35,7 @@ import type { DetectionAugmentation, DetectionBatch } from "./detection_dataset.
 import { DetectionEvaluation, type RawDetections } from "./detection_evaluation.js";
 import { resolveDetectorSource, type DetectorSource } from "./detector_source.js";
 import { drawDetections } from "./draw_detections.js";
+import { QueryNetwork } from "./imported/query_network.js";
 import type { TrueBoxTensors } from "./network/detection_loss.js";
 import type { DetectorNetwork, DetectorOutput, Predictions } from "./network/detector_network.js";
 import { ObjectDetectionData } from "./object_detection_data.js";
@@ -43,6 +45,7 @@ import {
   type DetectorBackbone,
   type ObjectDetectorOptions,
 } from "./object_detector_options.js";
+import { detectInVideo, type VideoDetectionOptions, type VideoDetections } from "./predict_video.js";
 import { detectionPictureLoader } from "./predict_pictures.js";
 import { restoreSource, savedModule, savedParts, type SavedObjectDetector } from "./saved_object_detector.js";
 
@@ -181,10 +184,13 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
   }
 
   configureFinetuning(_finetuning: BaseFinetuning): void {
+    this.#refuseQueries();
     if (this.#data !== undefined) this.#attach(this.#data);
   }
 
+  /** @throws ConfigurationError `ERR_DETECTOR_FROZEN` for a detector that only predicts */
   override prepareData(): void {
+    this.#refuseQueries();
     const { dataModule } = this.trainer;
     if (dataModule instanceof ObjectDetectionData) this.#attach(dataModule);
   }
@@ -217,15 +223,25 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
     checkDetectionOptions(options);
     const { sources, single } = await resolveInputs(input);
     const found: Detection[][] = [];
-    for await (const { input: pixels, originalSize } of detectionPictureLoader(sources, this.#square)) {
-      const sizes = originalSize.data;
-      for (const [i, { scores, boxes }] of this.#run(pixels).entries()) {
-        const size = { width: sizes[2 * i]!, height: sizes[2 * i + 1]! };
-        const candidates = inPicture(selectDetections(scores, boxes, options), size, this.#square);
-        found.push(nameDetections(candidates, this.labels));
-      }
-    }
+    for await (const candidates of this.#candidates(sources, options))
+      found.push(nameDetections(candidates, this.labels));
     return single ? found[0]! : found;
+  }
+
+  /**
+   * Finds things in the frames of a video, as they are asked for: a video of any length takes the memory of a few frames.
+   *
+   * ```ts
+   * for await (const { time, detections } of task.predictVideo("street.mp4", { fps: 2 })) show(time, detections);
+   * ```
+   *
+   * @param path of a file in any format that the installed ffmpeg knows
+   * @throws ConfigurationError `ERR_FFMPEG_MISSING`, `ERR_VIDEO_FPS`, `ERR_DETECTION_OPTION`
+   * @throws DataError `ERR_VIDEO_MISSING`, `ERR_VIDEO_DAMAGED`
+   */
+  predictVideo(path: string, options: VideoDetectionOptions = {}): AsyncGenerator<VideoDetections> {
+    checkDetectionOptions(options);
+    return detectInVideo(path, options, (images, chosen) => this.predict(images, chosen));
   }
 
   /**
@@ -242,7 +258,7 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
   /** Writes the task to one file: weights, labels and preprocessing; data only, no code. @throws CheckpointError */
   async save(path: string): Promise<void> {
     const { labels, imageSize } = this;
-    const { backbone, files, state } = savedParts(this, this.#source);
+    const { backbone, files, state } = await savedParts(this, this.#source);
     const config: SavedObjectDetector = { labels, imageSize, backbone };
     await writeTaskFile(path, TASK_NAME, config, state, files);
   }
@@ -264,6 +280,10 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
     const task = new ObjectDetector({ labels, imageSize, backbone: source });
     restoreState(savedModule(task, state), state);
     return task;
+  }
+
+  #refuseQueries(): void {
+    if (this.network instanceof QueryNetwork) throw this.network.untrainable();
   }
 
   get #square(): Letterboxed {
@@ -295,6 +315,22 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
     this.log(`${part}_map`, result.map, { progBar: true });
     this.log(`${part}_map50`, result.map50, { progBar: true });
     this.logDict({ [`${part}_map75`]: result.map75, [`${part}_mar100`]: result.mar100 });
+  }
+
+  /** What there is in each picture, in its own pixels. */
+  async *#candidates(sources: readonly ImageSource[], options: DetectionOptions): AsyncGenerator<Candidates> {
+    const { network } = this;
+    if (network instanceof QueryNetwork) {
+      for (const source of sources) yield await network.detect(source, options);
+      return;
+    }
+    for await (const { input: pixels, originalSize } of detectionPictureLoader(sources, this.#square)) {
+      const sizes = originalSize.data;
+      for (const [i, { scores, boxes }] of this.#run(pixels).entries()) {
+        const size = { width: sizes[2 * i]!, height: sizes[2 * i + 1]! };
+        yield inPicture(selectDetections(scores, boxes, options), size, this.#square);
+      }
+    }
   }
 
   #run(pixels: HostTensor): RawDetections[] {

@@ -2,7 +2,7 @@
 import type { PixelNormalization } from "../../backbones/index.js";
 import { ConfigurationError } from "../../errors.js";
 import type { MapEncoder } from "./network/pyramid_network.js";
-import type { ImportedDetector } from "./imported/imported_detector.js";
+import type { ImportedDetector } from "./imported/find_imported_detector.js";
 import { checkImageSize } from "./network/points.js";
 import type { ObjectDetectionData } from "./object_detection_data.js";
 

@@ -1,6 +1,12 @@
 /** The ONNX file of a YOLOX network: the given one up to its last convolutions, with the weights of now. */
 import type { Conv2d, Module } from "../../../nn/index.js";
-import { encodeOnnx, withWeights, type OnnxModel, type OnnxNode, type OnnxTensor } from "../../../onnx/index.js";
+import {
+  encodeOnnx,
+  withWeights,
+  type OnnxModel,
+  type OnnxNode,
+  type OnnxTensor,
+} from "../../../onnx/index.js";
 import type { YoloxStructure } from "./yolox_structure.js";
 
 /** Without the numbers of weights: those are the network's, and none is in memory twice. */

@@ -57,9 +57,7 @@ export class YoloxNetwork extends DetectorNetwork<YoloxOutput> {
       structure.classConvolutions.map((convolution) => [convolution.features, convolution]),
     );
     this.classes = new ModuleList(
-      this.#branches.map(({ classFeatures }) =>
-        classConvolution(convolutions.get(classFeatures)!, classes),
-      ),
+      this.#branches.map(({ classFeatures }) => classConvolution(convolutions.get(classFeatures)!, classes)),
     );
     this.#grid = makeYoloxGrid(
       imageSize,
@@ -78,7 +76,10 @@ export class YoloxNetwork extends DetectorNetwork<YoloxOutput> {
   override forward(pixels: tf.Tensor): YoloxOutput {
     const outputs = this.backbone.forward(tf.transpose(pixels, [0, 3, 1, 2]));
     const join = (map: (branch: Branch, i: number) => tf.Tensor): tf.Tensor3D =>
-      tf.concat(this.#branches.map((branch, i) => places(map(branch, i))), 1) as tf.Tensor3D;
+      tf.concat(
+        this.#branches.map((branch, i) => places(map(branch, i))),
+        1,
+      ) as tf.Tensor3D;
     const channelsLast = (name: string) => tf.transpose(outputs[name]!, [0, 2, 3, 1]);
     const convolutions = [...this.classes];
     return {
