@@ -34,7 +34,13 @@ export interface Candidates {
 }
 
 /** So many places go into the suppression at most. */
-const MOST_CANDIDATES = 1000;
+export const MOST_CANDIDATES = 1000;
+
+/** With the defaults. */
+export function resolveDetectionOptions(options: DetectionOptions): Required<DetectionOptions> {
+  const { threshold = 0.3, iou = 0.6, maxDetections = 100 } = options;
+  return { threshold, iou, maxDetections };
+}
 
 /**
  * The detections of one picture.
@@ -45,8 +51,9 @@ const MOST_CANDIDATES = 1000;
 export function selectDetections(
   scores: Float32Array,
   boxes: Float32Array,
-  { threshold = 0.3, iou = 0.6, maxDetections = 100 }: DetectionOptions = {},
+  options: DetectionOptions = {},
 ): Candidates {
+  const { threshold, iou, maxDetections } = resolveDetectionOptions(options);
   const numClasses = scores.length / (boxes.length / 4);
   const above: number[] = [];
   scores.forEach((score, i) => {

@@ -1,8 +1,8 @@
 /** What an ObjectDetector can be told, and what of it makes no sense. */
 import type { PixelNormalization } from "../../backbones/index.js";
 import { ConfigurationError } from "../../errors.js";
-import type { MapEncoder } from "./network/pyramid_network.js";
 import type { ImportedDetector } from "./imported/find_imported_detector.js";
+import type { MapEncoder } from "./network/map_encoder.js";
 import { checkImageSize } from "./network/points.js";
 import type { ObjectDetectionData } from "./object_detection_data.js";
 
