@@ -18,6 +18,7 @@ export {
 export { drawDetections, type DrawnBox } from "./draw_detections.js";
 export * from "./object_detection_data.js";
 export { ObjectDetector } from "./object_detector.js";
+export type { ImportedDetector } from "./imported/find_imported_detector.js";
 export type { DetectorBackbone, ObjectDetectorOptions } from "./object_detector_options.js";
 export type { Detection, DetectionOptions } from "./decode_detections.js";
 export type { VideoDetectionOptions, VideoDetections } from "./predict_video.js";

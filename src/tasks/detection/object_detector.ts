@@ -232,7 +232,10 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
    * Finds things in the frames of a video, as they are asked for: a video of any length takes the memory of a few frames.
    *
    * ```ts
-   * for await (const { time, detections } of task.predictVideo("street.mp4", { fps: 2 })) show(time, detections);
+   * import { ObjectDetector } from "kindling";
+   *
+   * const task = await ObjectDetector.load("raccoons.kindling");
+   * for await (const { time, detections } of task.predictVideo("garden.mp4", { fps: 2 })) console.log(time, detections);
    * ```
    *
    * @param path of a file in any format that the installed ffmpeg knows
