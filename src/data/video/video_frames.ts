@@ -60,6 +60,8 @@ export async function* videoFrames(
     if (result !== 0 || count === 0) throw explain(result, complaint, path);
   } finally {
     child.kill();
+    // A process counts as closed when its output has been read, or is not wanted any more.
+    await reader.close();
     await ended;
   }
 }

@@ -1,6 +1,5 @@
 /** What an ObjectDetector is made of: a backbone that a network is put on, or a detector that others have trained. */
 import type { PixelNormalization } from "../../backbones/index.js";
-import { BaseFinetuning } from "../../core/index.js";
 import type { LetterboxStyle } from "./letterbox.js";
 import { resolveDetectorBackbone, type ResolvedBackbone } from "./detector_backbone.js";
 import { findImportedDetector, type ImportedDetector } from "./imported/find_imported_detector.js";
@@ -30,8 +29,6 @@ export interface DetectorSource {
 }
 
 const DEFAULT_IMAGE_SIZE = 320;
-/** Layers of learned backbones with maps as fine as this stay as they are, as in torchvision's detectors. */
-const FROZEN_STRIDE = 4;
 
 /** A feature pyramid on a backbone. */
 export class PyramidSource implements DetectorSource {
@@ -56,9 +53,7 @@ export class PyramidSource implements DetectorSource {
   }
 
   makeNetwork({ labels, imageSize }: NetworkOptions): PyramidNetwork {
-    const { module, pretrained } = this.backbone;
-    if (pretrained) BaseFinetuning.freeze(module.earlyLayers(FROZEN_STRIDE));
-    return new PyramidNetwork(module, { numClasses: labels.length, imageSize });
+    return new PyramidNetwork(this.backbone.module, { numClasses: labels.length, imageSize });
   }
 }
 

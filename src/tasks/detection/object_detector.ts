@@ -1,7 +1,7 @@
 /** ObjectDetector: finds things in pictures, each with its class, score and box. */
 import * as tf from "@tensorflow/tfjs-core";
 import {
-  type BaseFinetuning,
+  BaseFinetuning,
   LightningModule,
   WeightAveraging,
   type Callback,
@@ -62,6 +62,8 @@ type EvaluatedPart = "val" | "test";
 const TASK_NAME = "ObjectDetector";
 /** A backbone that starts from learned weights moves this much slower than what is new. */
 const PRETRAINED_RATE_RATIO = 0.2;
+/** Layers of learned backbones with maps as fine as this stay as they are, as in torchvision's detectors. */
+const FROZEN_STRIDE = 4;
 const GRADIENT_CLIP_NORM = 10;
 /** Share of the epochs after which pictures are no longer put together to mosaics. */
 const MOSAIC_EPOCHS = 0.8;
@@ -98,6 +100,7 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
     this.labels = [...checkDetectorLabels(labels)];
     this.imageSize = imageSize;
     this.network = this.#source.makeNetwork({ labels: this.labels, imageSize });
+    if (this.#source.pretrained) BaseFinetuning.freeze(this.network.earlyLayers(FROZEN_STRIDE));
     const evaluation = () => new DetectionEvaluation(this.labels.length, this.#square);
     this.#evaluations = { val: evaluation(), test: evaluation() };
     if (data !== undefined) this.#attach(data);

@@ -3,7 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { setValue } from "../../../backbones/initialize.js";
 import { ConfigurationError } from "../../../errors.js";
 import { HostTensor } from "../../../host_tensor.js";
-import { Conv2d, init, ModuleList, type Parameter } from "../../../nn/index.js";
+import { Conv2d, init, ModuleList, type AnyModule, type Parameter } from "../../../nn/index.js";
 import { OnnxModule, type OnnxModel } from "../../../onnx/index.js";
 import { numbersOf } from "../../../onnx/format/numbers.js";
 import type { DetectionLoss, TrueBoxTensors } from "../network/detection_loss.js";
@@ -43,6 +43,7 @@ export class YoloxNetwork extends DetectorNetwork<YoloxOutput> {
   readonly #branches: readonly Branch[];
   readonly #grid: YoloxGrid;
   readonly #file: YoloxFile;
+  readonly #imageSize: number;
 
   /** @throws ConfigurationError `ERR_IMAGE_SIZE` where the file does not take pictures of this size */
   constructor(model: OnnxModel, structure: YoloxStructure, { classes, imageSize }: YoloxNetworkOptions) {
@@ -63,6 +64,7 @@ export class YoloxNetwork extends DetectorNetwork<YoloxOutput> {
       imageSize,
       this.#branches.map(({ stride }) => stride),
     );
+    this.#imageSize = imageSize;
     this.#file = new YoloxFile(model, structure, new Set(Object.keys(this.backbone.stateDict())));
   }
 
@@ -87,6 +89,10 @@ export class YoloxNetwork extends DetectorNetwork<YoloxOutput> {
       objectness: join(({ objectness }) => channelsLast(objectness)),
       boxes: join(({ boxes }) => channelsLast(boxes)),
     };
+  }
+
+  override earlyLayers(stride: number): AnyModule[] {
+    return this.#file.earlyLayers(this.backbone, { imageSize: this.#imageSize, stride });
   }
 
   override headParameters(): Parameter[] {
