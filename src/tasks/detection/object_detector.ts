@@ -40,8 +40,8 @@ import type { TrueBoxTensors } from "./network/detection_loss.js";
 import type { DetectorNetwork, DetectorOutput, Predictions } from "./network/detector_network.js";
 import { ObjectDetectionData } from "./object_detection_data.js";
 import {
-  checkDetectorLabels,
   checkObjectDetectorOptions,
+  detectorLabels,
   type DetectorBackbone,
   type ObjectDetectorOptions,
 } from "./object_detector_options.js";
@@ -96,8 +96,8 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
     const { data, backbone, pretrained } = options;
     this.#options = options;
     this.#source = resolveDetectorSource(backbone, pretrained);
-    const { imageSize = this.#source.imageSize, labels = data?.labels ?? this.#source.labels } = options;
-    this.labels = [...checkDetectorLabels(labels)];
+    const { imageSize = this.#source.imageSize } = options;
+    this.labels = [...detectorLabels(options, this.#source.labels)];
     this.imageSize = imageSize;
     this.network = this.#source.makeNetwork({ labels: this.labels, imageSize });
     if (this.#source.pretrained) BaseFinetuning.freeze(this.network.earlyLayers(FROZEN_STRIDE));
@@ -283,7 +283,8 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
     const saved = config as SavedObjectDetector;
     const { labels, imageSize } = saved;
     const source = backbone ?? restoreSource(saved, files);
-    const task = new ObjectDetector({ labels, imageSize, backbone: source });
+    const known = "labels" in source ? {} : { labels };
+    const task = new ObjectDetector({ ...known, imageSize, backbone: source });
     restoreState(savedModule(task, state), state);
     return task;
   }

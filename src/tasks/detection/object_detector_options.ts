@@ -29,7 +29,7 @@ export interface ObjectDetectorOptions {
   backbone: string | DetectorBackbone | ImportedDetector;
   /** The path of weights as safetensors, or `false` for random weights; see `createImageBackbone`. */
   pretrained?: boolean | string;
-  /** Side of the square that pictures are brought to, a multiple of 32 pixels. Default: 320. */
+  /** Side of the square that pictures are brought to, a multiple of 32 pixels. Default: 320, or what a detector was made for. */
   imageSize?: number;
   /** AdamW's rate after warm-up, of everything but the backbone. Default: 1e-3. */
   learningRate?: number;
@@ -37,9 +37,22 @@ export interface ObjectDetectorOptions {
   weightDecay?: number;
 }
 
-/** @returns the names of the classes @throws ConfigurationError `ERR_DETECTOR_OPTION` */
-export function checkDetectorLabels(labels: readonly string[] | undefined): readonly string[] {
-  if (labels === undefined) return refuse("An ObjectDetector needs `data` or `labels` to know its classes.");
+/**
+ * The names of the classes: those that are asked for, or else those that a detector has, whose publishers may have given
+ * several the same name, as DETR's have.
+ *
+ * @throws ConfigurationError `ERR_DETECTOR_OPTION`
+ */
+export function detectorLabels(
+  { labels, data }: Pick<ObjectDetectorOptions, "labels" | "data">,
+  own: readonly string[] | undefined,
+): readonly string[] {
+  const wanted = labels ?? data?.labels;
+  if (wanted !== undefined) return checkLabels(wanted);
+  return own ?? refuse("An ObjectDetector needs `data` or `labels` to know its classes.");
+}
+
+function checkLabels(labels: readonly string[]): readonly string[] {
   if (labels.length === 0) refuse("An ObjectDetector needs at least one class to look for.");
   if (new Set(labels).size !== labels.length) refuse(`The labels repeat themselves: ${labels.join(", ")}.`);
   return labels;

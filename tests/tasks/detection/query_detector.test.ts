@@ -86,6 +86,12 @@ describe("a DETR-type detector", () => {
     await expect(new ObjectDetector({ backbone: copy }).predict(image)).rejects.toMatchObject({
       code: "ERR_DETECTOR_LABELS",
     });
+    // As in the published configurations of DETR, whose list has gaps and repeats.
+    writeFileSync(join(copy, "config.json"), JSON.stringify({ id2label: { 0: "N/A", 2: "N/A" } }));
+    const task = new ObjectDetector({ backbone: copy });
+    await task.save(join(folder, "gaps.kindling"));
+    const loaded = await ObjectDetector.load(join(folder, "gaps.kindling"));
+    for (const { labels } of [task, loaded]) expect(labels).toEqual(["N/A", "LABEL_1", "N/A"]);
     rmSync(join(copy, "config.json"));
     expect(() => new ObjectDetector({ backbone: copy })).toThrow(/needs `data` or `labels`/);
     const named = new ObjectDetector({ backbone: copy, labels: ["a", "b", "c"] });
