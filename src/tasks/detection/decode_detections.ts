@@ -1,8 +1,9 @@
 /** From what a detector says of all places to the boxes that it finds. */
 import type { Size } from "../../data/index.js";
-import { letterbox, unplacePoint } from "../../data/image/placement.js";
+import { unplacePoint } from "../../data/image/placement.js";
 import { ConfigurationError } from "../../errors.js";
 import { nms, type Box } from "./boxes.js";
+import { placeInSquare, type LetterboxStyle } from "./letterbox.js";
 
 /** One thing that was found. */
 export interface Detection {
@@ -86,9 +87,20 @@ function take(
   };
 }
 
+/** The square that a picture was brought to. */
+export interface Letterboxed {
+  /** In pixels. */
+  imageSize: number;
+  letterbox: LetterboxStyle;
+}
+
 /** Boxes from pixels of the letterboxed input to pixels of the picture, cut off at its edges. */
-export function inPicture(candidates: Candidates, picture: Size, imageSize: number): Candidates {
-  const placement = letterbox(picture, { width: imageSize, height: imageSize });
+export function inPicture(
+  candidates: Candidates,
+  picture: Size,
+  { imageSize, letterbox }: Letterboxed,
+): Candidates {
+  const placement = placeInSquare(picture, imageSize, letterbox);
   const boxes = candidates.boxes.slice();
   for (let i = 0; i < boxes.length; i += 2) {
     const [x, y] = unplacePoint([boxes[i]!, boxes[i + 1]!], placement);

@@ -5,7 +5,8 @@ import { ConfigurationError } from "../../../errors.js";
 import type { Module } from "../../../nn/index.js";
 
 /** A module that gives maps of features at several scales. */
-export type MapEncoder = Pick<ImageEncoder, "featureMaps" | "featureInfo"> & Module<tf.Tensor, tf.Tensor>;
+export type MapEncoder = Pick<ImageEncoder, "featureMaps" | "featureInfo" | "earlyLayers"> &
+  Module<tf.Tensor, tf.Tensor>;
 
 /** What a network on a backbone's maps is made for. */
 export interface DetectorNetworkOptions {

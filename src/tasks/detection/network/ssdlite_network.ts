@@ -55,8 +55,14 @@ export class SsdLiteNetwork extends DetectorNetwork<SsdOutput> {
     for (const block of this.extra) maps.push(block.forward(maps.at(-1)!));
     const [classHeads, boxHeads] = [[...this.classHeads], [...this.boxHeads]];
     return {
-      logits: joined(maps.map((map, i) => classHeads[i]!.forward(map)), 1 + this.#numClasses),
-      offsets: joined(maps.map((map, i) => boxHeads[i]!.forward(map)), 4),
+      logits: joined(
+        maps.map((map, i) => classHeads[i]!.forward(map)),
+        1 + this.#numClasses,
+      ),
+      offsets: joined(
+        maps.map((map, i) => boxHeads[i]!.forward(map)),
+        4,
+      ),
     };
   }
 
