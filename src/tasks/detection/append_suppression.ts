@@ -65,9 +65,14 @@ export function appendSuppression(graph: ExportGraph, options: Suppression): voi
   );
 
   // What stays keeps its score among the candidates, and the best of that are the detections.
-  const where = add("Gather", [selected, integers("picture_and_candidate", [0, 2])], ["int64", undefined, 2], {
-    axis: 1,
-  });
+  const where = add(
+    "Gather",
+    [selected, integers("picture_and_candidate", [0, 2])],
+    ["int64", undefined, 2],
+    {
+      axis: 1,
+    },
+  );
   const shape = add("Shape", [best], ["int64", 2]);
   const nothing = add("ConstantOfShape", [shape], ["float32", batch, taken]);
   const keptScores = add("GatherND", [best, where], ["float32", undefined]);
@@ -80,15 +85,15 @@ export function appendSuppression(graph: ExportGraph, options: Suppression): voi
   const boxMask = add("Unsqueeze", [isFound, integers("axis_2", [2])], ["bool", batch, most, 1]);
   const outputs: Record<(typeof DETECTION_OUTPUTS)[number], string> = {
     num_detections: add("ReduceSum", [counted, axis], ["int64", batch], { keepdims: 0 }, "num_detections"),
-    boxes: add(
-      "Where",
-      [boxMask, foundBoxes, number("no_box", 0)],
-      ["float32", batch, most, 4],
-      {},
-      "boxes",
-    ),
+    boxes: add("Where", [boxMask, foundBoxes, number("no_box", 0)], ["float32", batch, most, 4], {}, "boxes"),
     scores: found,
-    class_ids: add("Where", [isFound, foundClasses, integers("no_class", [-1])], ["int64", batch, most], {}, "class_ids"),
+    class_ids: add(
+      "Where",
+      [isFound, foundClasses, integers("no_class", [-1])],
+      ["int64", batch, most],
+      {},
+      "class_ids",
+    ),
   };
   graph.outputs = DETECTION_OUTPUTS.map((name) => outputs[name]);
 }
@@ -131,5 +136,11 @@ function gatherRows(graph: ExportGraph, boxes: string, rows: string, count: numb
   const axis = addInitializer(graph, "last_axis", "int64", [1], BigInt64Array.of(2n));
   const indices = appendNode(graph, "Unsqueeze", [rows, axis], { type: "int64", shape: ["batch", count, 1] });
   const value = { type: "float32", shape: ["batch", count, 4] } as const;
-  return appendNode(graph, "GatherND", [boxes, indices], { ...value, shape: [...value.shape] }, { batch_dims: 1 });
+  return appendNode(
+    graph,
+    "GatherND",
+    [boxes, indices],
+    { ...value, shape: [...value.shape] },
+    { batch_dims: 1 },
+  );
 }

@@ -8,10 +8,14 @@ import {
   type Letterboxed,
 } from "./decode_detections.js";
 import type { DetectionRecord } from "./detection_dataset.js";
-import { MeanAveragePrecision, type MeanAveragePrecisionResult } from "./mean_average_precision.js";
+import {
+  MeanAveragePrecision,
+  type MeanAveragePrecisionResult,
+  type TrueBoxes,
+} from "./mean_average_precision.js";
 
 /** Even unlikely detections count, as in COCO's evaluation. */
-const COUNTED: DetectionOptions = { threshold: 0.01 };
+export const COUNTED: DetectionOptions = { threshold: 0.01 };
 
 /** What a network says of one picture. */
 export interface RawDetections {
@@ -37,11 +41,7 @@ export class DetectionEvaluation {
       const { scores, boxes } = predictions[i]!;
       return inPicture(selectDetections(scores, boxes, COUNTED), record, this.#square);
     });
-    const truth = records.map(({ boxes }) => ({
-      boxes: boxArray(boxes),
-      classIds: boxes.map(({ classId }) => classId),
-      crowd: boxes.map(({ crowd }) => Number(crowd === true)),
-    }));
+    const truth = records.map(truthOf);
     this.#metric.update(detected, truth);
   }
 
@@ -51,4 +51,22 @@ export class DetectionEvaluation {
     this.#metric.reset();
     return result;
   }
+}
+
+/** What there is to find in a picture. */
+export function truthOf({ boxes }: DetectionRecord): TrueBoxes {
+  return {
+    boxes: boxArray(boxes),
+    classIds: boxes.map(({ classId }) => classId),
+    crowd: boxes.map(({ crowd }) => Number(crowd === true)),
+  };
+}
+
+/** The numbers of a batch, picture by picture. */
+export function byPicture(scores: Float32Array, boxes: Float32Array, count: number): RawDetections[] {
+  const [ofScores, ofBoxes] = [scores.length / count, boxes.length / count];
+  return Array.from({ length: count }, (_, i) => ({
+    scores: scores.subarray(i * ofScores, (i + 1) * ofScores),
+    boxes: boxes.subarray(i * ofBoxes, (i + 1) * ofBoxes),
+  }));
 }

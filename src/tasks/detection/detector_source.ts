@@ -1,11 +1,13 @@
 /** What an ObjectDetector is made of: a backbone that a network is put on, or a detector that others have trained. */
 import type { PixelNormalization } from "../../backbones/index.js";
+import { ConfigurationError, describeChoices } from "../../errors.js";
 import type { LetterboxStyle } from "./letterbox.js";
 import { resolveDetectorBackbone, type ResolvedBackbone } from "./detector_backbone.js";
-import { findImportedDetector, type ImportedDetector } from "./imported/find_imported_detector.js";
+import { findImportedDetector } from "./imported/find_imported_detector.js";
 import type { DetectorNetwork } from "./network/detector_network.js";
 import { PyramidNetwork } from "./network/pyramid_network.js";
-import type { DetectorBackbone } from "./object_detector_options.js";
+import { SsdLiteNetwork } from "./network/ssdlite_network.js";
+import type { DetectorBackbone, DetectorHead, ObjectDetectorOptions } from "./object_detector_options.js";
 
 /** What a network is made for. */
 export interface NetworkOptions {
@@ -30,14 +32,25 @@ export interface DetectorSource {
 
 const DEFAULT_IMAGE_SIZE = 320;
 
-/** A feature pyramid on a backbone. */
-export class PyramidSource implements DetectorSource {
+/** The networks that are put on a backbone, by the option `head`. */
+const NETWORKS = { fcos: PyramidNetwork, ssdlite: SsdLiteNetwork };
+
+/** A network on a backbone's maps. */
+export class BackboneSource implements DetectorSource {
   readonly letterbox = "antialiased";
   readonly imageSize = DEFAULT_IMAGE_SIZE;
   readonly backbone: ResolvedBackbone;
+  readonly head: DetectorHead;
 
-  constructor(backbone: ResolvedBackbone) {
+  /** @throws ConfigurationError `ERR_DETECTOR_OPTION` for a head that there is not */
+  constructor(backbone: ResolvedBackbone, head: DetectorHead = "fcos") {
     this.backbone = backbone;
+    this.head = head;
+    if (Object.hasOwn(NETWORKS, head)) return;
+    throw new ConfigurationError(
+      "ERR_DETECTOR_OPTION",
+      `There is no head ${JSON.stringify(head)}. ${describeChoices(String(head), Object.keys(NETWORKS))}`,
+    );
   }
 
   get name(): string {
@@ -52,19 +65,35 @@ export class PyramidSource implements DetectorSource {
     return this.backbone.pretrained;
   }
 
-  makeNetwork({ labels, imageSize }: NetworkOptions): PyramidNetwork {
-    return new PyramidNetwork(this.backbone.module, { numClasses: labels.length, imageSize });
+  makeNetwork({ labels, imageSize }: NetworkOptions): DetectorNetwork {
+    return new NETWORKS[this.head](this.backbone.module, { numClasses: labels.length, imageSize });
   }
 }
 
-/** @throws ConfigurationError as `resolveDetectorBackbone` and `findImportedDetector` do */
-export function resolveDetectorSource(
-  backbone: string | DetectorBackbone | ImportedDetector,
-  pretrained?: boolean | string,
-): DetectorSource {
-  if (typeof backbone !== "string") return "makeNetwork" in backbone ? backbone : new PyramidSource(backbone);
-  return (
-    findImportedDetector(backbone, pretrained) ??
-    new PyramidSource(resolveDetectorBackbone(backbone, pretrained))
+/**
+ * @throws ConfigurationError `ERR_DETECTOR_OPTION` for a head on what is a detector already; as `resolveDetectorBackbone` and
+ *   `findImportedDetector` do
+ */
+export function resolveDetectorSource({
+  backbone,
+  pretrained,
+  head,
+}: Pick<ObjectDetectorOptions, "backbone" | "pretrained" | "head">): DetectorSource {
+  const imported =
+    typeof backbone === "string"
+      ? findImportedDetector(backbone, pretrained)
+      : "makeNetwork" in backbone
+        ? backbone
+        : undefined;
+  if (imported === undefined) {
+    return new BackboneSource(
+      resolveDetectorBackbone(backbone as string | DetectorBackbone, pretrained),
+      head,
+    );
+  }
+  if (head === undefined) return imported;
+  throw new ConfigurationError(
+    "ERR_DETECTOR_OPTION",
+    `${imported.name} is a detector with a head of its own; leave \`head\` out.`,
   );
 }

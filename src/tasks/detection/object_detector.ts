@@ -16,6 +16,7 @@ import { ConfigurationError } from "../../errors.js";
 import type { HostTensor } from "../../host_tensor.js";
 import { inEvalMode } from "../../nn/eval_mode.js";
 import type { AnyModule, Optimizer } from "../../nn/index.js";
+import { exportOnnx, type OnnxExport } from "../../onnx/index.js";
 import { normalizePixels } from "../image/batch_transforms.js";
 import { resolveInputs } from "../image/image_inputs.js";
 import type { ManyImages } from "../image/predict_images.js";
@@ -31,11 +32,15 @@ import {
   type DetectionOptions,
   type Letterboxed,
 } from "./decode_detections.js";
-import type { DetectionAugmentation, DetectionBatch } from "./detection_dataset.js";
-import { DetectionEvaluation, type RawDetections } from "./detection_evaluation.js";
+import type { DetectionAugmentation, DetectionBatch, DetectionRecord } from "./detection_dataset.js";
+import { byPicture, COUNTED, DetectionEvaluation, type RawDetections } from "./detection_evaluation.js";
+import type { LabeledPart } from "./detection_parts.js";
+import { DetectionReporter, type DetectionReport } from "./detection_report.js";
+import { detectionSheet, spread, type DetectionSheetOptions } from "./detection_sheet.js";
 import { resolveDetectorSource, type DetectorSource } from "./detector_source.js";
 import { drawDetections } from "./draw_detections.js";
 import { QueryNetwork } from "./imported/query_network.js";
+import { detectorExport, type ObjectDetectorExportOptions } from "./export_object_detector.js";
 import type { TrueBoxTensors } from "./network/detection_loss.js";
 import type { DetectorNetwork, DetectorOutput, Predictions } from "./network/detector_network.js";
 import { ObjectDetectionData } from "./object_detection_data.js";
@@ -47,7 +52,13 @@ import {
 } from "./object_detector_options.js";
 import { detectInVideo, type VideoDetectionOptions, type VideoDetections } from "./predict_video.js";
 import { detectionPictureLoader } from "./predict_pictures.js";
-import { restoreSource, savedModule, savedParts, type SavedObjectDetector } from "./saved_object_detector.js";
+import {
+  restoreSource,
+  savedHead,
+  savedModule,
+  savedParts,
+  type SavedObjectDetector,
+} from "./saved_object_detector.js";
 
 interface DeviceBatch extends TrueBoxTensors {
   /** Normalised pixels [batch, size, size, 3]. */
@@ -93,9 +104,9 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
   constructor(options: ObjectDetectorOptions) {
     super();
     checkObjectDetectorOptions(options);
-    const { data, backbone, pretrained } = options;
+    const { data } = options;
     this.#options = options;
-    this.#source = resolveDetectorSource(backbone, pretrained);
+    this.#source = resolveDetectorSource(options);
     const { imageSize = this.#source.imageSize } = options;
     this.labels = [...detectorLabels(options, this.#source.labels)];
     this.imageSize = imageSize;
@@ -226,8 +237,9 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
     checkDetectionOptions(options);
     const { sources, single } = await resolveInputs(input);
     const found: Detection[][] = [];
-    for await (const candidates of this.#candidates(sources, options))
+    for await (const candidates of this.#find(sources, options)) {
       found.push(nameDetections(candidates, this.labels));
+    }
     return single ? found[0]! : found;
   }
 
@@ -251,6 +263,43 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
   }
 
   /**
+   * What the detections in a part of the data are worth: COCO's numbers, each class, precision and recall, and which
+   * classes are taken for which. `plotPrecisionRecall` and `plotConfusionMatrix` draw it.
+   *
+   * @param options.part default `test`
+   * @param options.threshold the least score that counts in the confusion matrix, 0 to 1. Default: 0.3.
+   * @throws ConfigurationError `ERR_PARTS` for a part that the data do not have, `ERR_LABELS_DIFFER`
+   */
+  async report(
+    data: ObjectDetectionData,
+    { part = "test", threshold }: { part?: LabeledPart; threshold?: number } = {},
+  ): Promise<DetectionReport> {
+    const records = this.#recordsOf(data, part);
+    const images = records.map(({ image }) => image);
+    const report = new DetectionReporter(this.labels, { threshold });
+    let i = 0;
+    for await (const detected of this.#find(images, COUNTED)) report.update(detected, records[i++]!);
+    return report.finish();
+  }
+
+  /**
+   * Pictures of a part with their true boxes, dashed and in one colour, and what is found in them: a PNG.
+   *
+   * @throws ConfigurationError `ERR_PARTS`, `ERR_LABELS_DIFFER`, `ERR_DETECTION_OPTION`, `ERR_CONTACT_SHEET`
+   */
+  async contactSheet(
+    data: ObjectDetectionData,
+    { part = "test", count = 24, ...options }: DetectionSheetOptions = {},
+  ): Promise<Buffer> {
+    checkDetectionOptions(options);
+    const records = spread(this.#recordsOf(data, part), count);
+    const detected: Candidates[] = [];
+    const images = records.map(({ image }) => image);
+    for await (const candidates of this.#find(images, options)) detected.push(candidates);
+    return detectionSheet({ records, detected, labels: this.labels }, options);
+  }
+
+  /**
    * Draws detections on their picture.
    *
    * @param path where the PNG is written; its folder must exist
@@ -261,11 +310,31 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
     await writeFileAtomically(path, await drawDetections(image, detections));
   }
 
+  /**
+   * Writes the task to one ONNX file that any ONNX runtime runs, after running it beside this task. It takes any number of
+   * letterboxed pictures, and gives for each the same number of rows, best first, of which the first `num_detections` [batch]
+   * count: `boxes` [batch, rows, 4] as [xmin, ymin, xmax, ymax] in pixels of the letterboxed picture, `scores` [batch, rows] and
+   * `class_ids` [batch, rows]. A picture is letterboxed by making it as large as fits into the upper left corner of a grey
+   * (114) square; `box / min(size / width, size / height)` is in its own pixels. The file's metadata name the classes (`labels`,
+   * `names`), and `kindling.task` says how pictures are prepared.
+   *
+   * @throws ConfigurationError `ERR_DETECTION_OPTION`
+   * @throws as the function `exportOnnx`
+   */
+  async exportOnnx(path: string, options: ObjectDetectorExportOptions = {}): Promise<OnnxExport> {
+    checkDetectionOptions(options);
+    const { labels } = this;
+    const { input } = this.#source;
+    const predictions = (pixels: tf.Tensor): Predictions => this.network.decode(this.forward(pixels));
+    const described = { task: TASK_NAME, labels, input, ...this.#square, predictions };
+    return exportOnnx(this, path, detectorExport(described, options));
+  }
+
   /** Writes the task to one file: weights, labels and preprocessing; data only, no code. @throws CheckpointError */
   async save(path: string): Promise<void> {
     const { labels, imageSize } = this;
     const { backbone, files, state } = await savedParts(this, this.#source);
-    const config: SavedObjectDetector = { labels, imageSize, backbone };
+    const config: SavedObjectDetector = { labels, imageSize, backbone, head: savedHead(this.#source) };
     await writeTaskFile(path, TASK_NAME, config, state, files);
   }
 
@@ -281,10 +350,10 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
   ): Promise<ObjectDetector> {
     const { config, state, files } = await readTaskFile(path, TASK_NAME);
     const saved = config as SavedObjectDetector;
-    const { labels, imageSize } = saved;
+    const { labels, imageSize, head } = saved;
     const source = backbone ?? restoreSource(saved, files);
     const known = "labels" in source ? {} : { labels };
-    const task = new ObjectDetector({ ...known, imageSize, backbone: source });
+    const task = new ObjectDetector({ ...known, imageSize, backbone: source, ...(head && { head }) });
     restoreState(savedModule(task, state), state);
     return task;
   }
@@ -324,8 +393,8 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
     this.logDict({ [`${part}_map75`]: result.map75, [`${part}_mar100`]: result.mar100 });
   }
 
-  /** What there is in each picture, in its own pixels. */
-  async *#candidates(sources: readonly ImageSource[], options: DetectionOptions): AsyncGenerator<Candidates> {
+  /** What is found in each picture, in its own pixels. */
+  async *#find(sources: readonly ImageSource[], options: DetectionOptions): AsyncGenerator<Candidates> {
     const { network } = this;
     if (network instanceof QueryNetwork) {
       for (const source of sources) yield await network.detect(source, options);
@@ -349,26 +418,27 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
     return result;
   }
 
+  #recordsOf(data: ObjectDetectionData, part: LabeledPart): readonly DetectionRecord[] {
+    this.#checkLabels(data);
+    const records = data.records(part);
+    if (records.length > 0) return records;
+    throw new ConfigurationError("ERR_PARTS", `The data have no part \`${part}\` to look at.`);
+  }
+
+  #checkLabels({ labels }: ObjectDetectionData): void {
+    if (labels.join("\n") === this.labels.join("\n")) return;
+    throw new ConfigurationError(
+      "ERR_LABELS_DIFFER",
+      `The data have the classes ${labels.join(", ")}; this task was made for ${this.labels.join(", ")}, in that order. ` +
+        "Make a new task for these data, or give the data the same classes.",
+    );
+  }
+
   /** Takes the data's pictures as this task wants them. */
   #attach(data: ObjectDetectionData): void {
-    if (data.labels.join("\n") !== this.labels.join("\n")) {
-      throw new ConfigurationError(
-        "ERR_LABELS_DIFFER",
-        `The data have the classes ${data.labels.join(", ")}; this task was made for ${this.labels.join(", ")}, in that order. ` +
-          "Make a new task for these data, or give the data the same classes.",
-      );
-    }
+    this.#checkLabels(data);
     if (this.#data === data) return;
     this.#data = data;
     data.attachPreprocessing({ ...this.#square, augmentation: AUGMENTATION });
   }
-}
-
-/** The numbers of a batch, picture by picture. */
-function byPicture(scores: Float32Array, boxes: Float32Array, count: number): RawDetections[] {
-  const [ofScores, ofBoxes] = [scores.length / count, boxes.length / count];
-  return Array.from({ length: count }, (_, i) => ({
-    scores: scores.subarray(i * ofScores, (i + 1) * ofScores),
-    boxes: boxes.subarray(i * ofBoxes, (i + 1) * ofBoxes),
-  }));
 }

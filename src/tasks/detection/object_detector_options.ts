@@ -9,12 +9,18 @@ import type { ObjectDetectionData } from "./object_detection_data.js";
 /** A backbone of one's own for detectors. */
 export interface DetectorBackbone {
   name: string;
-  /** Gives maps at the strides 8, 16 and 32. */
+  /** Gives maps at the strides 8, 16 and 32; for `ssdlite`, those at 16 and 32 do. */
   module: MapEncoder;
   input: PixelNormalization;
   /** Whether its weights were loaded rather than drawn. */
   pretrained: boolean;
 }
+
+/**
+ * `fcos`: a feature pyramid and an anchor-free head with task-aligned assignment. `ssdlite`: depthwise layers on six coarser
+ * maps, with default boxes; quicker and smaller, and weaker on small things.
+ */
+export type DetectorHead = "fcos" | "ssdlite";
 
 /** Options of `ObjectDetector`. */
 export interface ObjectDetectorOptions {
@@ -29,6 +35,8 @@ export interface ObjectDetectorOptions {
   backbone: string | DetectorBackbone | ImportedDetector;
   /** The path of weights as safetensors, or `false` for random weights; see `createImageBackbone`. */
   pretrained?: boolean | string;
+  /** What is put on a backbone. Default: `fcos`. */
+  head?: DetectorHead;
   /** Side of the square that pictures are brought to, a multiple of 32 pixels. Default: 320, or what a detector was made for. */
   imageSize?: number;
   /** AdamW's rate after warm-up, of everything but the backbone. Default: 1e-3. */

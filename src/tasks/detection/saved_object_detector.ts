@@ -3,7 +3,7 @@ import type { AnyModule, Module } from "../../nn/index.js";
 import { PartsOnly } from "../parts_only.js";
 import type { TaskFile } from "../task_file.js";
 import { onnxDetectorBackbone, resolveDetectorBackbone } from "./detector_backbone.js";
-import { PyramidSource, type DetectorSource } from "./detector_source.js";
+import { BackboneSource, type DetectorSource } from "./detector_source.js";
 import type { ImportedDetector } from "./imported/find_imported_detector.js";
 import type { DetectorImageInput } from "./imported/detector_image_input.js";
 import { QueryDetector, restoreQueryDetector } from "./imported/query_detector.js";
@@ -11,7 +11,7 @@ import { QueryNetwork } from "./imported/query_network.js";
 import { restoreYolox } from "./imported/yolox_detector.js";
 import { YoloxNetwork } from "./imported/yolox_network.js";
 import type { DetectorNetwork } from "./network/detector_network.js";
-import type { DetectorBackbone } from "./object_detector_options.js";
+import type { DetectorBackbone, DetectorHead } from "./object_detector_options.js";
 
 /** The name of a backbone's ONNX model among the files of a saved task. */
 const MODEL_FILE = "backbone.onnx";
@@ -24,6 +24,8 @@ export interface SavedObjectDetector {
   labels: readonly string[];
   imageSize: number;
   backbone: { name: string; input: DetectorBackbone["input"] | DetectorImageInput; isOnnx: boolean };
+  /** Of a network on a backbone. Default: `fcos`. */
+  head?: DetectorHead | undefined;
 }
 
 type Task = Module<never, unknown> & { readonly network: DetectorNetwork };
@@ -48,13 +50,18 @@ export async function savedParts(task: Task, source: DetectorSource): Promise<Sa
     const backbone = { name, input, isOnnx: true };
     return { backbone, files: { [DETECTOR_FILE]: detector }, state: new PartsOnly([]) };
   }
-  const onnx = source instanceof PyramidSource ? source.backbone.onnx : undefined;
+  const onnx = source instanceof BackboneSource ? source.backbone.onnx : undefined;
   const backbone = { name, input, isOnnx: onnx !== undefined };
   if (onnx === undefined) return { backbone, files: {}, state: task };
   const current = onnx.currentModel();
   return current === undefined
     ? { backbone, files: { [MODEL_FILE]: onnx.model }, state: task }
     : { backbone, files: { [MODEL_FILE]: current }, state: withoutBackbone(task) };
+}
+
+/** The head of a network on a backbone. */
+export function savedHead(source: DetectorSource): DetectorHead | undefined {
+  return source instanceof BackboneSource ? source.head : undefined;
 }
 
 /** What of a task a saved state is for. */

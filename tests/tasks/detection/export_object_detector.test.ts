@@ -30,7 +30,12 @@ function pictures(count: number) {
 /** Scores of all sizes and boxes that overlap, as no training gives them. */
 function detector(head: "fcos" | "ssdlite"): ObjectDetector {
   seedEverything(1);
-  const task = new ObjectDetector({ labels: ["a", "b", "c"], backbone: tinyBackbone(), imageSize: SIZE, head });
+  const task = new ObjectDetector({
+    labels: ["a", "b", "c"],
+    backbone: tinyBackbone(),
+    imageSize: SIZE,
+    head,
+  });
   for (const [name, parameter] of task.network.namedParameters()) {
     if (!name.startsWith("backbone")) setValue(parameter, init.normal(parameter.shape, { std: 0.3 }));
   }

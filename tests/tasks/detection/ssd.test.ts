@@ -41,7 +41,12 @@ function worst(actual: ArrayLike<number>, expected: readonly number[]): number {
 /** From middle and size to corners. */
 function corners(boxes: Float32Array): number[] {
   return Array.from({ length: boxes.length / 4 }, (_, i) => {
-    const [x, y, width, height] = boxes.subarray(4 * i, 4 * i + 4) as unknown as [number, number, number, number];
+    const [x, y, width, height] = boxes.subarray(4 * i, 4 * i + 4) as unknown as [
+      number,
+      number,
+      number,
+      number,
+    ];
     return [x - width / 2, y - height / 2, x + width / 2, y + height / 2];
   }).flat();
 }
@@ -99,7 +104,10 @@ describe("SSD", () => {
   });
 
   it("is finite where no picture of a batch shows anything", () => {
-    const nothing = { boxes: tf.zeros<tf.Rank.R3>([3, 4, 4]), classIds: tf.fill<tf.Rank.R2>([3, 4], -1, "int32") };
+    const nothing = {
+      boxes: tf.zeros<tf.Rank.R3>([3, 4, 4]),
+      classIds: tf.fill<tf.Rank.R2>([3, 4], -1, "int32"),
+    };
     const { loss } = ssdLoss({ logits: logits(), offsets: offsets() }, nothing, defaultBoxTensors(boxes));
     expect(loss.arraySync()).toBe(0);
   });

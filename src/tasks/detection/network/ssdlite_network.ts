@@ -2,7 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { setValue } from "../../../backbones/initialize.js";
 import { convNormActivation } from "../../../backbones/mobile_blocks.js";
-import { Conv2d, init, ModuleList, Relu6, Sequential, type Parameter } from "../../../nn/index.js";
+import { Conv2d, init, ModuleList, Relu6, Sequential, type AnyModule, type Parameter } from "../../../nn/index.js";
 import { BOXES_PER_PLACE, defaultBoxes } from "./default_boxes.js";
 import type { DetectionLoss, TrueBoxTensors } from "./detection_loss.js";
 import { DetectorNetwork, type Predictions } from "./detector_network.js";
@@ -55,9 +55,19 @@ export class SsdLiteNetwork extends DetectorNetwork<SsdOutput> {
     for (const block of this.extra) maps.push(block.forward(maps.at(-1)!));
     const [classHeads, boxHeads] = [[...this.classHeads], [...this.boxHeads]];
     return {
-      logits: joined(maps.map((map, i) => classHeads[i]!.forward(map)), 1 + this.#numClasses),
-      offsets: joined(maps.map((map, i) => boxHeads[i]!.forward(map)), 4),
+      logits: joined(
+        maps.map((map, i) => classHeads[i]!.forward(map)),
+        1 + this.#numClasses,
+      ),
+      offsets: joined(
+        maps.map((map, i) => boxHeads[i]!.forward(map)),
+        4,
+      ),
     };
+  }
+
+  override earlyLayers(stride: number): AnyModule[] {
+    return this.backbone.earlyLayers(stride);
   }
 
   override headParameters(): Parameter[] {
