@@ -89,7 +89,7 @@ describe("ObjectDetector", () => {
 
   it("leaves the first layers of a learned backbone as they are, their statistics too", async () => {
     const data = await ObjectDetectionData.fromArrays({ train: rectangles(8, 3), labels: ["green", "red"] });
-    const learned = { ...backbone(), pretrained: true };
+    const learned = { ...tinyBackbone(), pretrained: true };
     const { module } = learned;
     const detector = new ObjectDetector({ data, backbone: learned, imageSize: 64 });
     const state = () =>
