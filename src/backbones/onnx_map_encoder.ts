@@ -2,7 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { ConfigurationError } from "../errors.js";
 import type { AnyModule } from "../nn/index.js";
-import { OnnxModule, type OnnxModel } from "../onnx/index.js";
+import { encodeOnnx, OnnxModule, withWeights, type OnnxModel } from "../onnx/index.js";
 import { ImageEncoder, PROBE_SIZE, type FeatureInfo } from "./image_encoder.js";
 
 const STRIDES = [4, 8, 16, 32];
@@ -16,8 +16,8 @@ export class OnnxMapEncoder extends ImageEncoder {
   readonly featureInfo: readonly FeatureInfo[];
   readonly numFeatures: number;
   readonly model: OnnxModule;
-  readonly #file: OnnxModel;
   readonly #taps: readonly Tap[];
+  readonly #file: OnnxModel;
 
   /** @throws ConfigurationError `ERR_BACKBONE_MAPS` for a model whose maps have none of the strides 4, 8, 16 and 32 */
   constructor(model: OnnxModel) {
@@ -36,24 +36,43 @@ export class OnnxMapEncoder extends ImageEncoder {
 
   override earlyLayers(stride: number): AnyModule[] {
     const last = this.#taps.findLast((tap) => tap.stride <= stride);
-    if (last === undefined) return [];
-    const before = new OnnxModule(this.#file, { outputs: [last.name] });
-    const names = new Set(Object.keys(before.stateDict()));
-    before.dispose();
-    return Array.from(this.model.namedChildren(), ([, layer]) => layer).filter((layer) =>
-      Object.keys(layer.stateDict()).every((name) => names.has(name)),
-    );
+    return last === undefined ? [] : layersBefore(this.model, this.#file, last.name);
   }
 
   override forwardFeatures(pixels: tf.Tensor): tf.Tensor {
     return this.featureMaps(pixels).at(-1)!;
   }
+
+  /**
+   * The ONNX file with the weights as they are now.
+   *
+   * @returns undefined where the file keeps weights in another form than float32
+   */
+  toOnnx(): Uint8Array | undefined {
+    const model = withWeights(this.#file, this.model);
+    return model && encodeOnnx(model);
+  }
+
+  /** The model's own layers are this module's. */
+  protected override parts(): Iterable<[string, unknown]> {
+    return [["model", this.model]];
+  }
+}
+
+/** The layers of a module that a tensor of its file is computed by. */
+export function layersBefore(module: OnnxModule, file: OnnxModel, tensor: string): AnyModule[] {
+  const before = new OnnxModule(file, { outputs: [tensor] });
+  const names = new Set(Object.keys(before.stateDict()));
+  before.dispose();
+  return Array.from(module.namedChildren(), ([, layer]) => layer).filter((layer) =>
+    Object.keys(layer.stateDict()).every((name) => names.has(name)),
+  );
 }
 
 /** The last map of each stride, in the order in which the nodes run. */
 function findTaps(model: OnnxModel): Tap[] {
   const names = model.graph.nodes.flatMap(({ outputs }) => outputs.filter((name) => name !== ""));
-  const whole = new OnnxModule(model, { outputs: names });
+  const whole = new OnnxModule(model, { outputs: names }).eval();
   const shapes = tf.tidy(() =>
     Object.entries(whole.forward(tf.zeros([1, 3, PROBE_SIZE, PROBE_SIZE]))).map(
       ([name, { shape, dtype }]) => {
@@ -61,6 +80,7 @@ function findTaps(model: OnnxModel): Tap[] {
       },
     ),
   );
+  whole.dispose();
   const taps = STRIDES.flatMap((stride): Tap[] => {
     const side = PROBE_SIZE / stride;
     const last = shapes.findLast(({ shape, isMap }) => isMap && shape[2] === side && shape[3] === side);

@@ -33,6 +33,7 @@ import {
   type DetectionRecord,
   type DetectionSample,
 } from "./detection_dataset.js";
+import type { LetterboxStyle } from "./letterbox.js";
 import {
   collectLabels,
   problemsError,
@@ -53,6 +54,8 @@ export type { DetectionPart, SkippedAnnotation };
 export interface DetectionPreprocessing {
   /** Side of the square, in pixels. */
   imageSize: number;
+  /** How pictures come into it that are not changed at random. Default: `antialiased`. */
+  letterbox?: LetterboxStyle | undefined;
   /** Of training pictures. Default: none. */
   augmentation?: DetectionAugmentation | undefined;
 }
@@ -181,7 +184,8 @@ export class ObjectDetectionData extends DataModule {
   /** Called by the task. What was decoded for another preparation is forgotten. */
   attachPreprocessing(preprocessing: DetectionPreprocessing): void {
     const { imageSize = preprocessing.imageSize, augmentation = preprocessing.augmentation } = this.#options;
-    this.#preprocessing = { imageSize, ...(augmentation !== false && { augmentation }) };
+    const { letterbox } = preprocessing;
+    this.#preprocessing = { imageSize, letterbox, ...(augmentation !== false && { augmentation }) };
     this.#budget = this.#newBudget();
     this.#datasets.clear();
   }
@@ -196,9 +200,10 @@ export class ObjectDetectionData extends DataModule {
     const records = this.#records[part];
     const known = this.#datasets.get(part);
     if (records === undefined || known !== undefined) return known;
-    const { imageSize, augmentation } = this.#preprocessing;
+    const { imageSize, letterbox, augmentation } = this.#preprocessing;
     const dataset = new DetectionDataset(records, {
       imageSize,
+      letterbox,
       augmentation: part === "train" ? augmentation : undefined,
       budget: this.#budget,
       decode: this.#options,
