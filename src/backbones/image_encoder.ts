@@ -41,10 +41,11 @@ export abstract class ImageEncoder extends Module<tf.Tensor, tf.Tensor> {
   }
 
   /**
-   * The layers whose maps have places of `stride` pixels at most: edges and textures, which any photos teach alike. A
-   * backbone that cuts pictures into coarser patches has none.
+   * The layers whose maps have places of `stride` pixels at most: edges and textures, which any photos teach alike. None
+   * where no map is as fine.
    */
   earlyLayers(stride: number): AnyModule[] {
+    if (this.featureInfo.every((map) => map.stride > stride)) return [];
     const early: AnyModule[] = [];
     const observer = {
       onInput: (_name: string, _module: AnyModule, input: unknown) => input,

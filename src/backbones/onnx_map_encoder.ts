@@ -36,13 +36,7 @@ export class OnnxMapEncoder extends ImageEncoder {
 
   override earlyLayers(stride: number): AnyModule[] {
     const last = this.#taps.findLast((tap) => tap.stride <= stride);
-    if (last === undefined) return [];
-    const before = new OnnxModule(this.#file, { outputs: [last.name] });
-    const names = new Set(Object.keys(before.stateDict()));
-    before.dispose();
-    return Array.from(this.model.namedChildren(), ([, layer]) => layer).filter((layer) =>
-      Object.keys(layer.stateDict()).every((name) => names.has(name)),
-    );
+    return last === undefined ? [] : layersBefore(this.model, this.#file, last.name);
   }
 
   override forwardFeatures(pixels: tf.Tensor): tf.Tensor {
@@ -63,6 +57,16 @@ export class OnnxMapEncoder extends ImageEncoder {
   protected override parts(): Iterable<[string, unknown]> {
     return [["model", this.model]];
   }
+}
+
+/** The layers of a module that a tensor of its file is computed by. */
+export function layersBefore(module: OnnxModule, file: OnnxModel, tensor: string): AnyModule[] {
+  const before = new OnnxModule(file, { outputs: [tensor] });
+  const names = new Set(Object.keys(before.stateDict()));
+  before.dispose();
+  return Array.from(module.namedChildren(), ([, layer]) => layer).filter((layer) =>
+    Object.keys(layer.stateDict()).every((name) => names.has(name)),
+  );
 }
 
 /** The last map of each stride, in the order in which the nodes run. */

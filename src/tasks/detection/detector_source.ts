@@ -1,6 +1,5 @@
 /** What an ObjectDetector is made of: a backbone that a network is put on, or a detector that others have trained. */
 import type { PixelNormalization } from "../../backbones/index.js";
-import { BaseFinetuning } from "../../core/index.js";
 import { ConfigurationError, describeChoices } from "../../errors.js";
 import type { LetterboxStyle } from "./letterbox.js";
 import { resolveDetectorBackbone, type ResolvedBackbone } from "./detector_backbone.js";
@@ -32,8 +31,6 @@ export interface DetectorSource {
 }
 
 const DEFAULT_IMAGE_SIZE = 320;
-/** Layers of learned backbones with maps as fine as this stay as they are, as in torchvision's detectors. */
-const FROZEN_STRIDE = 4;
 
 /** The networks that are put on a backbone, by the option `head`. */
 const NETWORKS = { fcos: PyramidNetwork, ssdlite: SsdLiteNetwork };
@@ -69,9 +66,7 @@ export class BackboneSource implements DetectorSource {
   }
 
   makeNetwork({ labels, imageSize }: NetworkOptions): DetectorNetwork {
-    const { module, pretrained } = this.backbone;
-    if (pretrained) BaseFinetuning.freeze(module.earlyLayers(FROZEN_STRIDE));
-    return new NETWORKS[this.head](module, { numClasses: labels.length, imageSize });
+    return new NETWORKS[this.head](this.backbone.module, { numClasses: labels.length, imageSize });
   }
 }
 

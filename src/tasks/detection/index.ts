@@ -22,5 +22,7 @@ export * from "./object_detection_data.js";
 export type { ObjectDetectorExportOptions } from "./export_object_detector.js";
 export { plotPrecisionRecall, type PrecisionRecallPlotOptions } from "./plot_precision_recall.js";
 export { ObjectDetector } from "./object_detector.js";
+export type { ImportedDetector } from "./imported/find_imported_detector.js";
 export type { DetectorBackbone, DetectorHead, ObjectDetectorOptions } from "./object_detector_options.js";
 export type { Detection, DetectionOptions } from "./decode_detections.js";
+export type { VideoDetectionOptions, VideoDetections } from "./predict_video.js";

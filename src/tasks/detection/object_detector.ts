@@ -1,7 +1,7 @@
 /** ObjectDetector: finds things in pictures, each with its class, score and box. */
 import * as tf from "@tensorflow/tfjs-core";
 import {
-  type BaseFinetuning,
+  BaseFinetuning,
   LightningModule,
   WeightAveraging,
   type Callback,
@@ -40,15 +40,17 @@ import { detectionSheet, spread, type DetectionSheetOptions } from "./detection_
 import { resolveDetectorSource, type DetectorSource } from "./detector_source.js";
 import { drawDetections } from "./draw_detections.js";
 import { detectorExport, type ObjectDetectorExportOptions } from "./export_object_detector.js";
+import { QueryNetwork } from "./imported/query_network.js";
 import type { TrueBoxTensors } from "./network/detection_loss.js";
 import type { DetectorNetwork, DetectorOutput, Predictions } from "./network/detector_network.js";
 import { ObjectDetectionData } from "./object_detection_data.js";
 import {
-  checkDetectorLabels,
   checkObjectDetectorOptions,
+  detectorLabels,
   type DetectorBackbone,
   type ObjectDetectorOptions,
 } from "./object_detector_options.js";
+import { detectInVideo, type VideoDetectionOptions, type VideoDetections } from "./predict_video.js";
 import { detectionPictureLoader } from "./predict_pictures.js";
 import {
   restoreSource,
@@ -71,6 +73,8 @@ type EvaluatedPart = "val" | "test";
 const TASK_NAME = "ObjectDetector";
 /** A backbone that starts from learned weights moves this much slower than what is new. */
 const PRETRAINED_RATE_RATIO = 0.2;
+/** Layers of learned backbones with maps as fine as this stay as they are, as in torchvision's detectors. */
+const FROZEN_STRIDE = 4;
 const GRADIENT_CLIP_NORM = 10;
 /** Share of the epochs after which pictures are no longer put together to mosaics. */
 const MOSAIC_EPOCHS = 0.8;
@@ -103,10 +107,11 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
     const { data } = options;
     this.#options = options;
     this.#source = resolveDetectorSource(options);
-    const { imageSize = this.#source.imageSize, labels = data?.labels ?? this.#source.labels } = options;
-    this.labels = [...checkDetectorLabels(labels)];
+    const { imageSize = this.#source.imageSize } = options;
+    this.labels = [...detectorLabels(options, this.#source.labels)];
     this.imageSize = imageSize;
     this.network = this.#source.makeNetwork({ labels: this.labels, imageSize });
+    if (this.#source.pretrained) BaseFinetuning.freeze(this.network.earlyLayers(FROZEN_STRIDE));
     const evaluation = () => new DetectionEvaluation(this.labels.length, this.#square);
     this.#evaluations = { val: evaluation(), test: evaluation() };
     if (data !== undefined) this.#attach(data);
@@ -193,10 +198,13 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
   }
 
   configureFinetuning(_finetuning: BaseFinetuning): void {
+    this.#refuseQueries();
     if (this.#data !== undefined) this.#attach(this.#data);
   }
 
+  /** @throws ConfigurationError `ERR_DETECTOR_FROZEN` for a detector that only predicts */
   override prepareData(): void {
+    this.#refuseQueries();
     const { dataModule } = this.trainer;
     if (dataModule instanceof ObjectDetectionData) this.#attach(dataModule);
   }
@@ -229,10 +237,28 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
     checkDetectionOptions(options);
     const { sources, single } = await resolveInputs(input);
     const found: Detection[][] = [];
-    for await (const candidates of this.#find(sources, options)) {
+    for await (const candidates of this.#candidates(sources, options))
       found.push(nameDetections(candidates, this.labels));
-    }
     return single ? found[0]! : found;
+  }
+
+  /**
+   * Finds things in the frames of a video, as they are asked for: a video of any length takes the memory of a few frames.
+   *
+   * ```ts
+   * import { ObjectDetector } from "kindling";
+   *
+   * const task = await ObjectDetector.load("raccoons.kindling");
+   * for await (const { time, detections } of task.predictVideo("garden.mp4", { fps: 2 })) console.log(time, detections);
+   * ```
+   *
+   * @param path of a file in any format that the installed ffmpeg knows
+   * @throws ConfigurationError `ERR_FFMPEG_MISSING`, `ERR_VIDEO_FPS`, `ERR_DETECTION_OPTION`
+   * @throws DataError `ERR_VIDEO_MISSING`, `ERR_VIDEO_DAMAGED`
+   */
+  predictVideo(path: string, options: VideoDetectionOptions = {}): AsyncGenerator<VideoDetections> {
+    checkDetectionOptions(options);
+    return detectInVideo(path, options, (images, chosen) => this.predict(images, chosen));
   }
 
   /**
@@ -251,7 +277,7 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
     const images = records.map(({ image }) => image);
     const report = new DetectionReporter(this.labels, { threshold });
     let i = 0;
-    for await (const detected of this.#find(images, COUNTED)) report.update(detected, records[i++]!);
+    for await (const detected of this.#candidates(images, COUNTED)) report.update(detected, records[i++]!);
     return report.finish();
   }
 
@@ -268,7 +294,7 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
     const records = spread(this.#recordsOf(data, part), count);
     const detected: Candidates[] = [];
     const images = records.map(({ image }) => image);
-    for await (const candidates of this.#find(images, options)) detected.push(candidates);
+    for await (const candidates of this.#candidates(images, options)) detected.push(candidates);
     return detectionSheet({ records, detected, labels: this.labels }, options);
   }
 
@@ -296,6 +322,7 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
    */
   async exportOnnx(path: string, options: ObjectDetectorExportOptions = {}): Promise<OnnxExport> {
     checkDetectionOptions(options);
+    this.#refuseQueries();
     const { labels } = this;
     const { input } = this.#source;
     const predictions = (pixels: tf.Tensor): Predictions => this.network.decode(this.forward(pixels));
@@ -306,7 +333,7 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
   /** Writes the task to one file: weights, labels and preprocessing; data only, no code. @throws CheckpointError */
   async save(path: string): Promise<void> {
     const { labels, imageSize } = this;
-    const { backbone, files, state } = savedParts(this, this.#source);
+    const { backbone, files, state } = await savedParts(this, this.#source);
     const config: SavedObjectDetector = { labels, imageSize, backbone, head: savedHead(this.#source) };
     await writeTaskFile(path, TASK_NAME, config, state, files);
   }
@@ -325,9 +352,14 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
     const saved = config as SavedObjectDetector;
     const { labels, imageSize, head } = saved;
     const source = backbone ?? restoreSource(saved, files);
-    const task = new ObjectDetector({ labels, imageSize, backbone: source, ...(head && { head }) });
+    const known = "labels" in source ? {} : { labels };
+    const task = new ObjectDetector({ ...known, imageSize, backbone: source, ...(head && { head }) });
     restoreState(savedModule(task, state), state);
     return task;
+  }
+
+  #refuseQueries(): void {
+    if (this.network instanceof QueryNetwork) throw this.network.untrainable();
   }
 
   get #square(): Letterboxed {
@@ -361,8 +393,13 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
     this.logDict({ [`${part}_map75`]: result.map75, [`${part}_mar100`]: result.mar100 });
   }
 
-  /** What is found in each picture, in its own pixels. */
-  async *#find(sources: readonly ImageSource[], options: DetectionOptions): AsyncGenerator<Candidates> {
+  /** What there is in each picture, in its own pixels. */
+  async *#candidates(sources: readonly ImageSource[], options: DetectionOptions): AsyncGenerator<Candidates> {
+    const { network } = this;
+    if (network instanceof QueryNetwork) {
+      for (const source of sources) yield await network.detect(source, options);
+      return;
+    }
     for await (const { input: pixels, originalSize } of detectionPictureLoader(sources, this.#square)) {
       const sizes = originalSize.data;
       for (const [i, { scores, boxes }] of this.#run(pixels).entries()) {

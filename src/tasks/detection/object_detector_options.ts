@@ -1,7 +1,7 @@
 /** What an ObjectDetector can be told, and what of it makes no sense. */
 import type { PixelNormalization } from "../../backbones/index.js";
 import { ConfigurationError } from "../../errors.js";
-import type { ImportedDetector } from "./imported/imported_detector.js";
+import type { ImportedDetector } from "./imported/find_imported_detector.js";
 import type { MapEncoder } from "./network/map_encoder.js";
 import { checkImageSize } from "./network/points.js";
 import type { ObjectDetectionData } from "./object_detection_data.js";
@@ -37,7 +37,7 @@ export interface ObjectDetectorOptions {
   pretrained?: boolean | string;
   /** What is put on a backbone. Default: `fcos`. */
   head?: DetectorHead;
-  /** Side of the square that pictures are brought to, a multiple of 32 pixels. Default: 320. */
+  /** Side of the square that pictures are brought to, a multiple of 32 pixels. Default: 320, or what a detector was made for. */
   imageSize?: number;
   /** AdamW's rate after warm-up, of everything but the backbone. Default: 1e-3. */
   learningRate?: number;
@@ -45,9 +45,22 @@ export interface ObjectDetectorOptions {
   weightDecay?: number;
 }
 
-/** @returns the names of the classes @throws ConfigurationError `ERR_DETECTOR_OPTION` */
-export function checkDetectorLabels(labels: readonly string[] | undefined): readonly string[] {
-  if (labels === undefined) return refuse("An ObjectDetector needs `data` or `labels` to know its classes.");
+/**
+ * The names of the classes: those that are asked for, or else those that a detector has, whose publishers may have given
+ * several the same name, as DETR's have.
+ *
+ * @throws ConfigurationError `ERR_DETECTOR_OPTION`
+ */
+export function detectorLabels(
+  { labels, data }: Pick<ObjectDetectorOptions, "labels" | "data">,
+  own: readonly string[] | undefined,
+): readonly string[] {
+  const wanted = labels ?? data?.labels;
+  if (wanted !== undefined) return checkLabels(wanted);
+  return own ?? refuse("An ObjectDetector needs `data` or `labels` to know its classes.");
+}
+
+function checkLabels(labels: readonly string[]): readonly string[] {
   if (labels.length === 0) refuse("An ObjectDetector needs at least one class to look for.");
   if (new Set(labels).size !== labels.length) refuse(`The labels repeat themselves: ${labels.join(", ")}.`);
   return labels;

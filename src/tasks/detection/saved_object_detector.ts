@@ -4,7 +4,11 @@ import { PartsOnly } from "../parts_only.js";
 import type { TaskFile } from "../task_file.js";
 import { onnxDetectorBackbone, resolveDetectorBackbone } from "./detector_backbone.js";
 import { BackboneSource, type DetectorSource } from "./detector_source.js";
-import { restoreYolox, type ImportedDetector } from "./imported/imported_detector.js";
+import type { ImportedDetector } from "./imported/find_imported_detector.js";
+import type { DetectorImageInput } from "./imported/detector_image_input.js";
+import { QueryDetector, restoreQueryDetector } from "./imported/query_detector.js";
+import { QueryNetwork } from "./imported/query_network.js";
+import { restoreYolox } from "./imported/yolox_detector.js";
 import { YoloxNetwork } from "./imported/yolox_network.js";
 import type { DetectorNetwork } from "./network/detector_network.js";
 import type { DetectorBackbone, DetectorHead } from "./object_detector_options.js";
@@ -19,7 +23,7 @@ const BACKBONE = "network.backbone";
 export interface SavedObjectDetector {
   labels: readonly string[];
   imageSize: number;
-  backbone: { name: string; input: DetectorBackbone["input"]; isOnnx: boolean };
+  backbone: { name: string; input: DetectorBackbone["input"] | DetectorImageInput; isOnnx: boolean };
   /** Of a network on a backbone. Default: `fcos`. */
   head?: DetectorHead | undefined;
 }
@@ -34,11 +38,17 @@ interface SavedParts {
 }
 
 /** What a task is saved as. An ONNX model holds its weights itself, as far as it can. */
-export function savedParts(task: Task, source: DetectorSource): SavedParts {
+export async function savedParts(task: Task, source: DetectorSource): Promise<SavedParts> {
   const { name, input } = source;
-  if (task.network instanceof YoloxNetwork) {
-    const files = { [DETECTOR_FILE]: task.network.toOnnx() };
-    return { backbone: { name, input, isOnnx: true }, files, state: new PartsOnly([]) };
+  const detector =
+    task.network instanceof YoloxNetwork
+      ? task.network.toOnnx()
+      : source instanceof QueryDetector
+        ? await source.bytes()
+        : undefined;
+  if (detector !== undefined) {
+    const backbone = { name, input, isOnnx: true };
+    return { backbone, files: { [DETECTOR_FILE]: detector }, state: new PartsOnly([]) };
   }
   const onnx = source instanceof BackboneSource ? source.backbone.onnx : undefined;
   const backbone = { name, input, isOnnx: onnx !== undefined };
@@ -56,7 +66,8 @@ export function savedHead(source: DetectorSource): DetectorHead | undefined {
 
 /** What of a task a saved state is for. */
 export function savedModule(task: Task, state: TaskFile["state"]): AnyModule {
-  if (task.network instanceof YoloxNetwork) return new PartsOnly([]);
+  const { network } = task;
+  if (network instanceof YoloxNetwork || network instanceof QueryNetwork) return new PartsOnly([]);
   const holdsBackbone = Object.keys(state).some((name) => name.startsWith(`${BACKBONE}.`));
   return holdsBackbone ? task : withoutBackbone(task);
 }
@@ -66,7 +77,11 @@ export function restoreSource(
   { labels, backbone: { name, input, isOnnx } }: SavedObjectDetector,
   files: TaskFile["files"],
 ): DetectorBackbone | ImportedDetector {
-  if (files[DETECTOR_FILE] !== undefined) return restoreYolox(files[DETECTOR_FILE], { name, labels });
+  const detector = files[DETECTOR_FILE];
+  if (detector !== undefined)
+    return "resize" in input
+      ? restoreQueryDetector(detector, { name, labels, input })
+      : restoreYolox(detector, { name, labels });
   if (isOnnx) return onnxDetectorBackbone(name, files[MODEL_FILE]!, input);
   return { ...resolveDetectorBackbone(name, false), input, pretrained: true };
 }

@@ -87,6 +87,24 @@ describe("ObjectDetector", () => {
     expect([width, height]).toEqual([72, 60]);
   });
 
+  it("leaves the first layers of a learned backbone as they are, their statistics too", async () => {
+    const data = await ObjectDetectionData.fromArrays({ train: rectangles(8, 3), labels: ["green", "red"] });
+    const learned = { ...tinyBackbone(), pretrained: true };
+    const { module } = learned;
+    const detector = new ObjectDetector({ data, backbone: learned, imageSize: 64 });
+    const state = () =>
+      Object.fromEntries(
+        Object.entries(module.stateDict()).map(([name, tensor]) => [name, [...tensor.dataSync()]]),
+      );
+    const before = state();
+    const quiet = { enableProgressBar: false, logger: false as const, enableCheckpointing: false };
+    await new Trainer({ maxEpochs: 2, ...quiet }).fit(detector, data);
+    const after = state();
+    const moved = Object.keys(before).filter((name) => before[name]!.some((x, i) => x !== after[name]![i]));
+    expect(moved.some((name) => name.startsWith("stem.6"))).toBe(true);
+    expect(moved.filter((name) => /^stem\.[0-5]\./.test(name))).toEqual([]);
+  });
+
   it.each([
     [{ labels: ["a"], backbone: tinyBackbone(), imageSize: 100 }, /multiple of 32 from 64 on, not 100/],
     [{ backbone: tinyBackbone() }, /needs `data` or `labels`/],

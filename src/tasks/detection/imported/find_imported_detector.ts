@@ -6,8 +6,14 @@ import { availableBackbones } from "../../../backbones/index.js";
 import { ConfigurationError } from "../../../errors.js";
 import { decodeOnnx } from "../../../onnx/index.js";
 import { readDetectorLabels } from "./detector_labels.js";
-import { YoloxDetector, type ImportedDetector } from "./imported_detector.js";
+import { readDetectorInput } from "./detector_image_input.js";
+import { QueryDetector } from "./query_detector.js";
+import { isQueryModel, maskSizeOf } from "./query_network.js";
+import { YoloxDetector } from "./yolox_detector.js";
 import { findYolox } from "./yolox_structure.js";
+
+/** A detector that others have trained. */
+export type ImportedDetector = YoloxDetector | QueryDetector;
 
 /** In the Hugging Face layout. */
 const USUAL_FILES = ["onnx/model.onnx", "model.onnx"];
@@ -26,18 +32,28 @@ export function findImportedDetector(
   given: string,
   pretrained?: boolean | string,
 ): ImportedDetector | undefined {
-  const path = findModel(given);
-  if (path === undefined) return undefined;
-  const name = path === resolve(given) ? basename(path, ".onnx") : basename(resolve(given));
-  const folder = path === resolve(given) ? dirname(path) : resolve(given);
+  const found = findModel(given);
+  if (found === undefined) return undefined;
+  const { path, folder, name } = found;
   const model = decodeOnnx(readFileSync(path));
+  if (isQueryModel(model)) {
+    refusePretrained(name, pretrained);
+    const labels = readDetectorLabels(folder);
+    return new QueryDetector(path, {
+      name,
+      labels,
+      input: readDetectorInput(folder),
+      maskSize: maskSizeOf(model),
+    });
+  }
   const structure = findYolox(model);
   if (typeof structure === "string") {
-    const isBackbone = path !== resolve(given) && CONFIGURATIONS.some((file) => existsSync(join(folder, file)));
+    const isBackbone =
+      !given.endsWith(".onnx") && CONFIGURATIONS.some((file) => existsSync(join(folder, file)));
     if (isBackbone) return undefined;
     throw new ConfigurationError(
       "ERR_DETECTOR_MODEL",
-      `${path} is no detector of a known kind. It is no YOLOX: ${structure}. For a backbone without a detector, give a folder ` +
+      `${path} is no detector of a known kind. It is no YOLOX: ${structure}; and no DETR, whose outputs are called logits and pred_boxes. For a backbone without a detector, give a folder ` +
         "with preprocessor_config.json and onnx/model.onnx.",
     );
   }
@@ -45,19 +61,30 @@ export function findImportedDetector(
   return new YoloxDetector(model, structure, { name, labels: readDetectorLabels(folder) });
 }
 
-/** The path of the ONNX file, where there is one. */
-function findModel(given: string): string | undefined {
+interface FoundModel {
+  /** Of the ONNX file. */
+  path: string;
+  /** Where configurations lie. */
+  folder: string;
+  name: string;
+}
+
+/** The ONNX file, where there is one. */
+function findModel(given: string): FoundModel | undefined {
   const status = statSync(given, { throwIfNoEntry: false });
-  if (status?.isFile() === true && given.endsWith(".onnx")) return resolve(given);
+  if (status?.isFile() === true && given.endsWith(".onnx"))
+    return { path: resolve(given), folder: dirname(resolve(given)), name: basename(given, ".onnx") };
   if (status?.isDirectory() === true) {
-    const usual = USUAL_FILES.find((file) => existsSync(join(given, file)));
-    if (usual !== undefined) return resolve(given, usual);
     const files = readdirSync(given).filter((file) => file.endsWith(".onnx"));
-    return files.length === 1 ? resolve(given, files[0]!) : undefined;
+    const usual = USUAL_FILES.find((file) => existsSync(join(given, file)));
+    const file = usual ?? (files.length === 1 ? files[0]! : undefined);
+    if (file === undefined) return undefined;
+    const folder = resolve(given);
+    return { path: join(folder, file), folder, name: basename(folder) };
   }
   if (!(availableBackbones("detection") as readonly string[]).includes(given)) return undefined;
   const { folder, files } = findBackboneFolder("detection", given);
-  return join(folder, files.main);
+  return { path: join(folder, files.main), folder, name: given };
 }
 
 function refusePretrained(name: string, pretrained: boolean | string | undefined): void {

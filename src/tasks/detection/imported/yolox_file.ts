@@ -1,6 +1,15 @@
 /** The ONNX file of a YOLOX network: the given one up to its last convolutions, with the weights of now. */
-import type { Conv2d, Module } from "../../../nn/index.js";
-import { encodeOnnx, withWeights, type OnnxModel, type OnnxNode, type OnnxTensor } from "../../../onnx/index.js";
+import * as tf from "@tensorflow/tfjs-core";
+import { layersBefore } from "../../../backbones/index.js";
+import type { AnyModule, Conv2d, Module } from "../../../nn/index.js";
+import {
+  encodeOnnx,
+  OnnxModule,
+  withWeights,
+  type OnnxModel,
+  type OnnxNode,
+  type OnnxTensor,
+} from "../../../onnx/index.js";
 import type { YoloxStructure } from "./yolox_structure.js";
 
 /** Without the numbers of weights: those are the network's, and none is in memory twice. */
@@ -37,6 +46,12 @@ export class YoloxFile {
           : { ...tensor, data: tensor.data.slice() },
       );
     }
+    classConvolutions.forEach(({ weight }, i) => {
+      const data = new Float32Array(0);
+      const [ofWeight, ofBias] = [names[i]!.weight, names[i]!.bias];
+      initializers.set(ofWeight, { ...weight, name: ofWeight, data });
+      initializers.set(ofBias, { ...weight, name: ofBias, shape: [weight.shape[0]!], data });
+    });
     const unknown = { kind: "tensor", type: "float32", shape: undefined } as const;
     const graph = {
       ...model.graph,
@@ -48,6 +63,28 @@ export class YoloxFile {
     };
     this.#model = { ...model, graph };
     this.#names = names;
+  }
+
+  /** The layers of the network whose maps have places of `stride` pixels at most, for pictures of this size. */
+  earlyLayers(
+    network: OnnxModule,
+    { imageSize, stride }: { imageSize: number; stride: number },
+  ): AnyModule[] {
+    const model = withZeros(this.#model);
+    const { nodes, outputs } = model.graph;
+    const ends = new Set(outputs.map(({ name }) => name));
+    const names = nodes.flatMap((node) => node.outputs).filter((name) => name !== "" && !ends.has(name));
+    const whole = new OnnxModule(model, { outputs: names }).eval();
+    let last: string | undefined;
+    tf.tidy(() => {
+      const maps = whole.forward(tf.zeros([1, 3, imageSize, imageSize]));
+      last = names.findLast((name) => {
+        const { shape } = maps[name]!;
+        return shape.length === 4 && shape[2]! * stride >= imageSize;
+      });
+    });
+    whole.dispose();
+    return last === undefined ? [] : layersBefore(network, model, last);
   }
 
   /** @param classes the convolution of the classes behind each tensor of features */
@@ -67,6 +104,17 @@ export class YoloxFile {
     }
     return encodeOnnx({ ...model, graph: { ...model.graph, initializers } });
   }
+}
+
+/** With numbers in the place of those that are left out, so that its shapes can be computed. */
+function withZeros(model: OnnxModel): OnnxModel {
+  const initializers = new Map(
+    Array.from(model.graph.initializers, ([name, tensor]): [string, OnnxTensor] => {
+      const size = tensor.shape.reduce((product, length) => product * length, 1);
+      return [name, tensor.data.length === size ? tensor : { ...tensor, data: new Float32Array(size) }];
+    }),
+  );
+  return { ...model, graph: { ...model.graph, initializers } };
 }
 
 interface ClassNames {

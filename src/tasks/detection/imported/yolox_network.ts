@@ -3,7 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { setValue } from "../../../backbones/initialize.js";
 import { ConfigurationError } from "../../../errors.js";
 import { HostTensor } from "../../../host_tensor.js";
-import { Conv2d, init, ModuleList, type Parameter } from "../../../nn/index.js";
+import { Conv2d, init, ModuleList, type AnyModule, type Parameter } from "../../../nn/index.js";
 import { OnnxModule, type OnnxModel } from "../../../onnx/index.js";
 import { numbersOf } from "../../../onnx/format/numbers.js";
 import type { DetectionLoss, TrueBoxTensors } from "../network/detection_loss.js";
@@ -43,6 +43,7 @@ export class YoloxNetwork extends DetectorNetwork<YoloxOutput> {
   readonly #branches: readonly Branch[];
   readonly #grid: YoloxGrid;
   readonly #file: YoloxFile;
+  readonly #imageSize: number;
 
   /** @throws ConfigurationError `ERR_IMAGE_SIZE` where the file does not take pictures of this size */
   constructor(model: OnnxModel, structure: YoloxStructure, { classes, imageSize }: YoloxNetworkOptions) {
@@ -57,14 +58,13 @@ export class YoloxNetwork extends DetectorNetwork<YoloxOutput> {
       structure.classConvolutions.map((convolution) => [convolution.features, convolution]),
     );
     this.classes = new ModuleList(
-      this.#branches.map(({ classFeatures }) =>
-        classConvolution(convolutions.get(classFeatures)!, classes),
-      ),
+      this.#branches.map(({ classFeatures }) => classConvolution(convolutions.get(classFeatures)!, classes)),
     );
     this.#grid = makeYoloxGrid(
       imageSize,
       this.#branches.map(({ stride }) => stride),
     );
+    this.#imageSize = imageSize;
     this.#file = new YoloxFile(model, structure, new Set(Object.keys(this.backbone.stateDict())));
   }
 
@@ -78,7 +78,10 @@ export class YoloxNetwork extends DetectorNetwork<YoloxOutput> {
   override forward(pixels: tf.Tensor): YoloxOutput {
     const outputs = this.backbone.forward(tf.transpose(pixels, [0, 3, 1, 2]));
     const join = (map: (branch: Branch, i: number) => tf.Tensor): tf.Tensor3D =>
-      tf.concat(this.#branches.map((branch, i) => places(map(branch, i))), 1) as tf.Tensor3D;
+      tf.concat(
+        this.#branches.map((branch, i) => places(map(branch, i))),
+        1,
+      ) as tf.Tensor3D;
     const channelsLast = (name: string) => tf.transpose(outputs[name]!, [0, 2, 3, 1]);
     const convolutions = [...this.classes];
     return {
@@ -86,6 +89,10 @@ export class YoloxNetwork extends DetectorNetwork<YoloxOutput> {
       objectness: join(({ objectness }) => channelsLast(objectness)),
       boxes: join(({ boxes }) => channelsLast(boxes)),
     };
+  }
+
+  override earlyLayers(stride: number): AnyModule[] {
+    return this.#file.earlyLayers(this.backbone, { imageSize: this.#imageSize, stride });
   }
 
   override headParameters(): Parameter[] {

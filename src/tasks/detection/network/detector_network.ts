@@ -27,6 +27,11 @@ export abstract class DetectorNetwork<Output extends DetectorOutput = DetectorOu
   /** The parameters that are not the backbone's. */
   abstract headParameters(): Parameter[];
 
+  /** The layers of the backbone whose maps have places of `stride` pixels at most. */
+  earlyLayers(_stride: number): AnyModule[] {
+    return [];
+  }
+
   abstract loss(output: Output, truth: TrueBoxTensors): DetectionLoss;
 
   abstract decode(output: Output): Predictions;

@@ -1,6 +1,6 @@
 /** PyramidNetwork: a backbone's maps, a pyramid on them, and an anchor-free head on that. */
 import * as tf from "@tensorflow/tfjs-core";
-import type { Parameter } from "../../../nn/index.js";
+import type { AnyModule, Parameter } from "../../../nn/index.js";
 import { decodeBoxes } from "./box_tensors.js";
 import { DetectionHead, type HeadOutput } from "./detection_head.js";
 import { detectionLoss, type DetectionLoss, type TrueBoxTensors } from "./detection_loss.js";
@@ -35,6 +35,10 @@ export class PyramidNetwork extends DetectorNetwork<HeadOutput> {
   override forward(pixels: tf.Tensor): HeadOutput {
     const maps = this.backbone.featureMaps(pixels);
     return this.head.forward(this.neck.forward(this.#maps.map((i) => maps[i]!)));
+  }
+
+  override earlyLayers(stride: number): AnyModule[] {
+    return this.backbone.earlyLayers(stride);
   }
 
   override headParameters(): Parameter[] {

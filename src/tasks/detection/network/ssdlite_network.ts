@@ -2,7 +2,15 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { setValue } from "../../../backbones/initialize.js";
 import { convNormActivation } from "../../../backbones/mobile_blocks.js";
-import { Conv2d, init, ModuleList, Relu6, Sequential, type Parameter } from "../../../nn/index.js";
+import {
+  Conv2d,
+  init,
+  ModuleList,
+  Relu6,
+  Sequential,
+  type AnyModule,
+  type Parameter,
+} from "../../../nn/index.js";
 import { BOXES_PER_PLACE, defaultBoxes } from "./default_boxes.js";
 import type { DetectionLoss, TrueBoxTensors } from "./detection_loss.js";
 import { DetectorNetwork, type Predictions } from "./detector_network.js";
@@ -64,6 +72,10 @@ export class SsdLiteNetwork extends DetectorNetwork<SsdOutput> {
         4,
       ),
     };
+  }
+
+  override earlyLayers(stride: number): AnyModule[] {
+    return this.backbone.earlyLayers(stride);
   }
 
   override headParameters(): Parameter[] {

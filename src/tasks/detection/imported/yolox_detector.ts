@@ -1,4 +1,4 @@
-/** A detector that others have trained, as an ONNX file, before it is known what it is to find. */
+/** A YOLOX-style detector of an ONNX file, before it is known what it is to find. */
 import type { PixelNormalization } from "../../../backbones/index.js";
 import { ConfigurationError } from "../../../errors.js";
 import { decodeOnnx, type OnnxModel } from "../../../onnx/index.js";
@@ -13,8 +13,6 @@ export interface DetectorFile {
   /** The names of its classes in the order of their ids, where something says them. */
   labels: readonly string[] | undefined;
 }
-
-export type ImportedDetector = YoloxDetector;
 
 /** YOLOX takes pixels as OpenCV has them. */
 const YOLOX_INPUT: PixelNormalization = {
@@ -75,5 +73,8 @@ export function restoreYolox(onnx: Uint8Array, file: DetectorFile): YoloxDetecto
   const model = decodeOnnx(onnx);
   const structure = findYolox(model);
   if (typeof structure !== "string") return new YoloxDetector(model, structure, file);
-  throw new ConfigurationError("ERR_DETECTOR_MODEL", `${file.name} is no YOLOX-style detector: ${structure}.`);
+  throw new ConfigurationError(
+    "ERR_DETECTOR_MODEL",
+    `${file.name} is no YOLOX-style detector: ${structure}.`,
+  );
 }
