@@ -1,5 +1,6 @@
 /** Detectors on small sets of pictures with nothing configured but data, backbone and epochs: raccoons and blood cells. */
-import { resolve } from "node:path";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import {
   ObjectDetector,
   seedEverything,
@@ -7,7 +8,6 @@ import {
   type ObjectDetectionData,
   type TrainerOptions,
 } from "kindling";
-import { drawSheets } from "./detection_sheets.js";
 import { bccdData, raccoonData } from "./detection_sets.js";
 import { MOBILENET } from "./photos.js";
 import type { BenchOptions } from "./options.js";
@@ -63,6 +63,13 @@ async function measure(
   await new Trainer({ ...QUIET, maxEpochs }).fit(task, data);
   const seconds = (performance.now() - start) / 1000;
   const { test_map50: ap50, test_map: ap } = await new Trainer(QUIET).test(task, data);
-  if (sheets !== undefined) await drawSheets(task, data, sheets);
+  if (sheets !== undefined) await drawSheet(task, data, sheets);
   return { ap50: ap50!, ap: ap!, seconds };
+}
+
+/** The held-out pictures with their true boxes and what is found, as `FOLDER/sheet.png`. */
+async function drawSheet(task: ObjectDetector, data: ObjectDetectionData, folder: string): Promise<void> {
+  mkdirSync(folder, { recursive: true });
+  const sheet = await task.contactSheet(data, { count: Infinity, columns: 8 });
+  writeFileSync(join(folder, "sheet.png"), sheet);
 }

@@ -4,11 +4,11 @@ import { describe, expect, it } from "vitest";
 import { MobileNetV2, resnet18, VisionTransformer } from "../../src/backbones/index.js";
 import { OnnxMapEncoder } from "../../src/backbones/onnx_map_encoder.js";
 import { readOnnx } from "../../src/onnx/index.js";
-import type { AnyModule, Module } from "../../src/nn/index.js";
+import type { AnyModule } from "../../src/nn/index.js";
 import { describeShared } from "../support/shared.js";
 
 /** The names of the parameters that belong to these layers. */
-function namesIn(backbone: Module, layers: readonly AnyModule[]): string[] {
+function namesIn(backbone: AnyModule, layers: readonly AnyModule[]): string[] {
   const parameters = new Set(layers.flatMap((layer) => layer.parameters()));
   return Array.from(backbone.namedParameters())
     .filter(([, parameter]) => parameters.has(parameter))

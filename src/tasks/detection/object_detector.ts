@@ -39,8 +39,8 @@ import { DetectionReporter, type DetectionReport } from "./detection_report.js";
 import { detectionSheet, spread, type DetectionSheetOptions } from "./detection_sheet.js";
 import { resolveDetectorSource, type DetectorSource } from "./detector_source.js";
 import { drawDetections } from "./draw_detections.js";
-import { QueryNetwork } from "./imported/query_network.js";
 import { detectorExport, type ObjectDetectorExportOptions } from "./export_object_detector.js";
+import { QueryNetwork } from "./imported/query_network.js";
 import type { TrueBoxTensors } from "./network/detection_loss.js";
 import type { DetectorNetwork, DetectorOutput, Predictions } from "./network/detector_network.js";
 import { ObjectDetectionData } from "./object_detection_data.js";
@@ -244,9 +244,8 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
     const { sources, single } = await resolveInputs(input);
     refuseVideos(sources);
     const found: Detection[][] = [];
-    for await (const candidates of this.#find(sources, options)) {
+    for await (const candidates of this.#candidates(sources, options))
       found.push(nameDetections(candidates, this.labels));
-    }
     return single ? found[0]! : found;
   }
 
@@ -285,7 +284,7 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
     const images = records.map(({ image }) => image);
     const report = new DetectionReporter(this.labels, { threshold });
     let i = 0;
-    for await (const detected of this.#find(images, COUNTED)) report.update(detected, records[i++]!);
+    for await (const detected of this.#candidates(images, COUNTED)) report.update(detected, records[i++]!);
     return report.finish();
   }
 
@@ -302,7 +301,7 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
     const records = spread(this.#recordsOf(data, part), count);
     const detected: Candidates[] = [];
     const images = records.map(({ image }) => image);
-    for await (const candidates of this.#find(images, options)) detected.push(candidates);
+    for await (const candidates of this.#candidates(images, options)) detected.push(candidates);
     return detectionSheet({ records, detected, labels: this.labels }, options);
   }
 
@@ -330,6 +329,7 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
    */
   async exportOnnx(path: string, options: ObjectDetectorExportOptions = {}): Promise<OnnxExport> {
     checkDetectionOptions(options);
+    this.#refuseQueries();
     const { labels } = this;
     const { input } = this.#source;
     const predictions = (pixels: tf.Tensor): Predictions => this.network.decode(this.forward(pixels));
@@ -400,8 +400,8 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
     this.logDict({ [`${part}_map75`]: result.map75, [`${part}_mar100`]: result.mar100 });
   }
 
-  /** What is found in each picture, in its own pixels. */
-  async *#find(sources: readonly ImageSource[], options: DetectionOptions): AsyncGenerator<Candidates> {
+  /** What there is in each picture, in its own pixels. */
+  async *#candidates(sources: readonly ImageSource[], options: DetectionOptions): AsyncGenerator<Candidates> {
     const { network } = this;
     if (network instanceof QueryNetwork) {
       for (const source of sources) yield await network.detect(source, options);
