@@ -82,7 +82,8 @@ const MOSAIC_EPOCHS = 0.8;
 const AVERAGE_DECAY = 0.995;
 const AVERAGE_RAMP = 100;
 
-const AUGMENTATION: DetectionAugmentation = { scale: [0.5, 1.4], mirror: 0.5, mosaic: 0.3 };
+/** Mosaics want long trainings: within a few hundred steps they cost precision. */
+const AUGMENTATION: DetectionAugmentation = { scale: [0.5, 1.4], mirror: 0.5, mosaic: 0 };
 
 /**
  * A backbone, a feature pyramid and an anchor-free head, with a recipe that learns by default: task-aligned assignment,
