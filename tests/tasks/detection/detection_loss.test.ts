@@ -23,7 +23,14 @@ const golden = JSON.parse(readFileSync(path, "utf8")) as {
   }[];
   loss: Record<"size" | "classes" | "places" | "classLoss" | "boxLoss", number> &
     Record<
-      "logits" | "distances" | "boxes" | "classIds" | "scores" | "weights" | "logitsGradient" | "distancesGradient",
+      | "logits"
+      | "distances"
+      | "boxes"
+      | "classIds"
+      | "scores"
+      | "weights"
+      | "logitsGradient"
+      | "distancesGradient",
       number[]
     >;
 };
