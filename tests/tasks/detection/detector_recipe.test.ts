@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { Trainer } from "../../../src/core/index.js";
+import { Callback, Trainer } from "../../../src/core/index.js";
 import { engine } from "../../../src/engine/index.js";
 import { seedEverything } from "../../../src/random.js";
 import { fittingBatchSize, trainingBytesPerPicture } from "../../../src/tasks/detection/batch_memory.js";
@@ -20,6 +20,19 @@ beforeAll(async () => {
   seedEverything(0);
 });
 afterEach(() => vi.restoreAllMocks());
+
+class Losses extends Callback {
+  readonly losses: number[];
+
+  constructor(losses: number[]) {
+    super();
+    this.losses = losses;
+  }
+
+  override onTrainBatchEnd(trainer: Trainer): void {
+    this.losses.push(trainer.callbackMetrics.train_loss!);
+  }
+}
 
 function numbersOf(task: ObjectDetector): Record<string, number[]> {
   const state = Object.entries(task.network.stateDict());
@@ -137,7 +150,7 @@ describe("ssdlite", () => {
     await new Trainer({
       maxEpochs: 5,
       ...QUIET,
-      callbacks: [{ onTrainBatchEnd: (trainer) => void losses.push(trainer.callbackMetrics.train_loss!) }],
+      callbacks: [new Losses(losses)],
     }).fit(task, data);
     expect(Math.min(...losses.slice(-3))).toBeLessThan(0.7 * losses[0]!);
     expect(engine.stats().fallbackKernels).toEqual({});
