@@ -77,7 +77,9 @@ describe("the examples", () => {
     mkdirSync(pictures);
     for (let i = 0; i < 10; i++) {
       const image = { create: { width: 60, height: 40, channels: 3, background: "#888" } } as const;
-      await sharp(image).png().toFile(join(pictures, `${i}.png`));
+      await sharp(image)
+        .png()
+        .toFile(join(pictures, `${i}.png`));
       writeFileSync(
         join(pictures, `${i}.xml`),
         `<annotation><filename>${i}.png</filename><object><name>thing</name>` +

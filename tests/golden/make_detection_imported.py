@@ -205,6 +205,17 @@ def detr(name, classes, mask, size, normalize, activation):
     return {"width": width, "height": height, "detections": detections}
 
 
+def resized():
+    """Bilinear between four neighbours, as cv2.resize has it by default, whose rounding is left to the test."""
+    cases = []
+    for width, height, new_width, new_height in ((7, 5, 4, 3), (5, 7, 11, 9), (9, 4, 2, 4), (3, 3, 3, 3)):
+        pixels = torch.from_numpy(picture(width, height)).permute(2, 0, 1)[None].double()
+        result = nn.functional.interpolate(pixels, (new_height, new_width), mode="bilinear", align_corners=False)
+        numbers_of = [round(value, 4) for value in result[0].permute(1, 2, 0).flatten().tolist()]
+        cases.append({"from": [width, height], "to": [new_width, new_height], "pixels": numbers_of})
+    return cases
+
+
 def tiny_yolox():
     """The end of YOLOX: nothing in front of its branches but one convolution for each map, in three ways of export."""
 
@@ -248,6 +259,7 @@ if __name__ == "__main__":
     os.makedirs(os.path.join(FOLDER, "detectors"), exist_ok=True)
     result = {
         "yoloxLoss": yolox_loss(),
+        "resized": resized(),
         "detr": detr("detr_tiny", 4, True, {"shortest_edge": 64, "longest_edge": 128}, True, "softmax"),
         "rtdetr": detr("rtdetr_tiny", 3, False, {"height": 64, "width": 64}, False, "sigmoid"),
     }

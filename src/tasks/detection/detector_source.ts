@@ -25,12 +25,15 @@ export interface DetectorSource {
   readonly pretrained: boolean;
   /** Side of the pictures unless another is asked for. */
   readonly imageSize: number;
+  /** AdamW's rate after warm-up unless another is asked for. */
+  readonly learningRate: number;
   /** The classes that it knows already, where it is a detector. */
   readonly labels?: readonly string[] | undefined;
   makeNetwork(options: NetworkOptions): DetectorNetwork;
 }
 
 const DEFAULT_IMAGE_SIZE = 320;
+const DEFAULT_LEARNING_RATE = 1e-3;
 
 /** The networks that are put on a backbone, by the option `head`. */
 const NETWORKS = { fcos: PyramidNetwork, ssdlite: SsdLiteNetwork };
@@ -39,6 +42,7 @@ const NETWORKS = { fcos: PyramidNetwork, ssdlite: SsdLiteNetwork };
 export class BackboneSource implements DetectorSource {
   readonly letterbox = "antialiased";
   readonly imageSize = DEFAULT_IMAGE_SIZE;
+  readonly learningRate = DEFAULT_LEARNING_RATE;
   readonly backbone: ResolvedBackbone;
   readonly head: DetectorHead;
 

@@ -51,7 +51,12 @@ import {
   type DetectorBackbone,
   type ObjectDetectorOptions,
 } from "./object_detector_options.js";
-import { detectInVideo, type VideoDetectionOptions, type VideoDetections } from "./predict_video.js";
+import {
+  detectInVideo,
+  refuseVideos,
+  type VideoDetectionOptions,
+  type VideoDetections,
+} from "./predict_video.js";
 import { detectionPictureLoader } from "./predict_pictures.js";
 import {
   restoreSource,
@@ -173,7 +178,7 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
   }
 
   override configureOptimizers(): OptimizerConfiguration {
-    const { learningRate = 1e-3, weightDecay = 0.05 } = this.#options;
+    const { learningRate = this.#source.learningRate, weightDecay = 0.05 } = this.#options;
     const { network } = this;
     const ratio = this.#source.pretrained ? PRETRAINED_RATE_RATIO : 1;
     const sets = [
@@ -231,7 +236,7 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
    *   TypeScript knows), a pattern such as `photos/*.jpg`, or an array of these
    * @returns detections in the pixels of the picture, best first
    * @throws DataError naming the file, as `decodeImage` does; `ERR_NO_IMAGES` for a folder or pattern without pictures
-   * @throws ConfigurationError `ERR_DETECTION_OPTION`
+   * @throws ConfigurationError `ERR_DETECTION_OPTION`; `ERR_VIDEO_PREDICT` for a video, which `predictVideo` takes
    */
   async predict(input: ManyImages, options?: DetectionOptions): Promise<Detection[][]>;
   async predict(input: ImageSource, options?: DetectionOptions): Promise<Detection[]>;
@@ -241,6 +246,7 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
   ): Promise<Detection[] | Detection[][]> {
     checkDetectionOptions(options);
     const { sources, single } = await resolveInputs(input);
+    refuseVideos(sources);
     const found: Detection[][] = [];
     for await (const candidates of this.#candidates(sources, options))
       found.push(nameDetections(candidates, this.labels));

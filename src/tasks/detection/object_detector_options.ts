@@ -39,7 +39,7 @@ export interface ObjectDetectorOptions {
   head?: DetectorHead;
   /** Side of the square that pictures are brought to, a multiple of 32 pixels. Default: 320, or what a detector was made for. */
   imageSize?: number;
-  /** AdamW's rate after warm-up, of everything but the backbone. Default: 1e-3. */
+  /** AdamW's rate after warm-up, of everything but the backbone. Default: 1e-3; 4e-4 for a detector. */
   learningRate?: number;
   /** Default: 0.05. */
   weightDecay?: number;

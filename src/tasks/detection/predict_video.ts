@@ -1,5 +1,12 @@
 /** What a detector finds in a video, frame by frame. */
-import { videoFrames, type PixelData, type VideoFrame, type VideoFramesOptions } from "../../data/index.js";
+import {
+  videoFrames,
+  type ImageSource,
+  type PixelData,
+  type VideoFrame,
+  type VideoFramesOptions,
+} from "../../data/index.js";
+import { ConfigurationError } from "../../errors.js";
 import type { Detection, DetectionOptions } from "./decode_detections.js";
 
 /** Options of `ObjectDetector.predictVideo`. */
@@ -15,6 +22,20 @@ export interface VideoDetections {
 
 /** So many frames are looked at together. */
 const BATCH_SIZE = 8;
+
+const VIDEO = /\.(mp4|m4v|mov|avi|mkv|webm|mpg|mpeg|ogv|wmv|flv)$/i;
+
+/** @throws ConfigurationError `ERR_VIDEO_PREDICT` where a video is among what is taken for pictures */
+export function refuseVideos(sources: readonly ImageSource[]): void {
+  const paths = sources.filter((source) => typeof source === "string");
+  const video = paths.find((path) => VIDEO.test(path));
+  if (video === undefined) return;
+  throw new ConfigurationError(
+    "ERR_VIDEO_PREDICT",
+    `${video} is a video, and \`predict\` takes pictures. Its frames come one after the other: ` +
+      "`for await (const { time, detections } of task.predictVideo(path, { fps: 5 })) …`.",
+  );
+}
 
 /** @param predict finds things in a few pictures */
 export async function* detectInVideo(

@@ -11,7 +11,7 @@ import { YoloxNetwork } from "../../../src/tasks/detection/imported/yolox_networ
 import { ObjectDetectionData } from "../../../src/tasks/detection/object_detection_data.js";
 import { ObjectDetector } from "../../../src/tasks/detection/object_detector.js";
 import { describeShared, sharedPath } from "../../support/shared.js";
-import { plainYolox, type PlainDetection } from "./support/plain_yolox.js";
+import { plainSession, plainYolox, type PlainDetection } from "./support/plain_yolox.js";
 
 const tiny = (form: string) => join(import.meta.dirname, `../../golden/detectors/yolox_tiny_${form}.onnx`);
 const labels = ["ant", "bee", "cat", "dog", "elk"];
@@ -104,6 +104,22 @@ describe("a YOLOX file", () => {
     const weights = task.parameters().reduce((sum, { size }) => sum + 4 * size, 0);
     expect(statSync(path).size).toBeLessThan(weights + 20_000);
   }, 60_000);
+
+  it("is exported as every detector", async () => {
+    const task = new ObjectDetector({ backbone: tiny("raw"), labels });
+    const path = join(folder, "exported.onnx");
+    await task.exportOnnx(path, { nms: false });
+    const { session, tensor } = await plainSession(path);
+    const pixels = new Float32Array(3 * 64 * 64).map((_, i) => (i * 31) % 256);
+    const output = await session.run({ pixel_values: tensor(pixels, [1, 3, 64, 64]) });
+    const image = { data: new Uint8Array(64 * 64 * 3), width: 64, height: 64, channels: 3 };
+    // Planes, blue first, to interleaved red, green and blue.
+    for (let i = 0; i < 64 * 64; i++)
+      for (let c = 0; c < 3; c++) image.data[3 * i + c] = pixels[(2 - c) * 64 * 64 + i]!;
+    const [best] = await task.predict(image, { threshold: 0, maxDetections: 1 });
+    const scores = output.scores!.data as Float32Array;
+    expect(Math.max(...scores)).toBeCloseTo(best!.score, 5);
+  });
 
   it("is frozen and freed as every backbone", async () => {
     const task = new ObjectDetector({ labels: ["yak"], backbone: tiny("raw") });

@@ -12,6 +12,8 @@ export class QueryDetector implements DetectorSource {
   readonly input: DetectorImageInput;
   readonly letterbox = "antialiased";
   readonly pretrained = true;
+  /** It does not learn. */
+  readonly learningRate = 0;
   readonly imageSize: number;
   readonly labels: readonly string[] | undefined;
   readonly #model: string | Uint8Array;

@@ -117,8 +117,8 @@ export class QueryNetwork extends DetectorNetwork {
   untrainable(): ConfigurationError {
     return new ConfigurationError(
       "ERR_DETECTOR_FROZEN",
-      `${this.#options.name} is a DETR-type detector, which is not trained or evaluated by a Trainer: it finds the classes that ` +
-        "it has learned, with `predict`. To learn classes of your own, make the ObjectDetector with a YOLOX file or a " +
+      `${this.#options.name} is a DETR-type detector, which a Trainer does not train or evaluate: it finds the classes that it ` +
+        "has learned, with `predict`, and `report` measures it. To learn classes of your own, make the ObjectDetector with a YOLOX file or a " +
         "backbone such as mobilenet_v2.",
     );
   }

@@ -23,6 +23,8 @@ const YOLOX_INPUT: PixelNormalization = {
 };
 /** What YOLOX's larger networks are trained with, for files that take any size. */
 const YOLOX_IMAGE_SIZE = 640;
+/** There is little to learn that it does not know, and much that it could forget. */
+const LEARNING_RATE = 4e-4;
 const COARSEST_STRIDE = 32;
 
 /** A YOLOX-style detector, which can be trained on. */
@@ -31,6 +33,7 @@ export class YoloxDetector implements DetectorSource {
   readonly input = YOLOX_INPUT;
   readonly letterbox = "opencv";
   readonly pretrained = true;
+  readonly learningRate = LEARNING_RATE;
   readonly imageSize: number;
   readonly labels: readonly string[] | undefined;
   readonly #model: OnnxModel;
@@ -60,8 +63,9 @@ export class YoloxDetector implements DetectorSource {
   makeNetwork({ labels, imageSize }: NetworkOptions): YoloxNetwork {
     const { numClasses } = this.#structure;
     const known = this.labels ?? (labels.length === numClasses ? labels : []);
-    const classes = labels.map((label) => {
-      const id = known.indexOf(label);
+    const classes = labels.map((label, i) => {
+      // The file's own names may repeat themselves.
+      const id = known[i] === label ? i : known.indexOf(label);
       return id < 0 ? undefined : id;
     });
     return new YoloxNetwork(this.#model, this.#structure, { classes, imageSize });

@@ -12,6 +12,13 @@ export interface PlainDetection {
 const SIZE = 416;
 const GREY = 114;
 
+/** A file in plain onnxruntime-node. */
+export async function plainSession(path: string) {
+  const session = await ort.InferenceSession.create(path);
+  const tensor = (data: Float32Array, shape: number[]) => new ort.Tensor("float32", data, shape);
+  return { session, tensor };
+}
+
 /** The session is made when the engine has started: both share ONNX Runtime's environment. */
 export async function plainYolox(path: string) {
   const session = await ort.InferenceSession.create(path);
