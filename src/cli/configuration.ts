@@ -27,7 +27,11 @@ export const runOptions = [
     kinds: ["string"],
     description: "The file for the trained task. Default: the task's name and `.kindling`.",
   },
-  { name: "overwrite", kinds: ["boolean"], description: "Whether that file may exist already. Default: false." },
+  {
+    name: "overwrite",
+    kinds: ["boolean"],
+    description: "Whether that file may exist already. Default: false.",
+  },
   {
     name: "seed",
     kinds: ["number"],
@@ -179,7 +183,9 @@ export function chooseFormat(task: TaskCommand, data: Section, named: OptionValu
   const names = Object.keys(task.formats);
   const name = named === undefined ? guessFormat(task, data) : String(named);
   if (name === undefined) {
-    return refuse(`Which data? Give ${flagOf("train")} PATH, or ${flagOf("format")} with one of ${names.join(", ")}.`);
+    return refuse(
+      `Which data? Give ${flagOf("train")} PATH, or ${flagOf("format")} with one of ${names.join(", ")}.`,
+    );
   }
   const format = Object.hasOwn(task.formats, name) ? task.formats[name] : undefined;
   if (format === undefined) {

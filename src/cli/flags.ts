@@ -16,6 +16,12 @@ export function flagOf(name: string): string {
  */
 export function addFlags(command: Command, table: OptionTable, group: string): void {
   const known = new Set(command.options.map(({ long }) => long));
+  command.configureHelp({
+    optionTerm: ({ flags, long }) =>
+      command.options.some((other) => other.negate && other.long === long?.replace("--", "--no-"))
+        ? flags.replace("--", "--[no-]")
+        : flags,
+  });
   for (const entry of table) {
     const flag = flagOf(entry.name);
     if (known.has(flag)) continue;
@@ -76,7 +82,13 @@ export function findFault(entry: OptionEntry, value: unknown): string | undefine
 }
 
 function describeKinds({ kinds, choices = [] }: OptionEntry, given: string): string {
-  const names = { boolean: "true or false", number: "a number", string: "a text", numbers: "numbers", strings: "texts" };
+  const names = {
+    boolean: "true or false",
+    number: "a number",
+    string: "a text",
+    numbers: "numbers",
+    strings: "texts",
+  };
   const expected = kinds.map((kind) => names[kind]);
   if (choices.length > 0) expected.push("a choice");
   const listed = choices.length > 0 ? ` ${describeChoices(given, choices).replace(/\.$/, "")}` : "";

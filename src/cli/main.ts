@@ -10,6 +10,7 @@ import { exportCommand } from "./commands/export.js";
 import { findLrCommand } from "./commands/find_lr.js";
 import { listCommand } from "./commands/list.js";
 import { predictCommand } from "./commands/predict.js";
+import { withTaskOfConfig } from "./commands/runs.js";
 import { trainCommand } from "./commands/train.js";
 import { printNote } from "./print.js";
 
@@ -42,7 +43,7 @@ function withSubcommands(command: Command): Command[] {
 /** @returns what the process should end with: 0, 1 for a failure, 2 for a command line that was not understood */
 export async function main(args: readonly string[]): Promise<number> {
   try {
-    await createProgram().parseAsync(args, { from: "user" });
+    await createProgram().parseAsync(withTaskOfConfig(args), { from: "user" });
     return Number(process.exitCode ?? 0);
   } catch (error) {
     return report(error);

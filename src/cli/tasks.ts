@@ -90,7 +90,9 @@ export const tasks: Readonly<Record<string, TaskCommand>> = {
       folders: format("AnnotatedFoldersOptions", [""], (library, options: never) =>
         library.ObjectDetectionData.fromFolders(options),
       ),
-      voc: format("VocOptions", [], (library, options: never) => library.ObjectDetectionData.fromVoc(options)),
+      voc: format("VocOptions", [], (library, options: never) =>
+        library.ObjectDetectionData.fromVoc(options),
+      ),
       coco: format("CocoOptions", [], (library, options: never) =>
         library.ObjectDetectionData.fromCoco(options),
       ),

@@ -91,7 +91,8 @@ function elementsOf(checker: ts.TypeChecker, type: ts.Type): readonly ts.Type[] 
 
 /** Fields that are set, and no instance of a class. */
 function isPlainObject(type: ts.Type): boolean {
-  if (!(type.flags & ts.TypeFlags.Object) || type.isClass() || type.getCallSignatures().length > 0) return false;
+  if (!(type.flags & ts.TypeFlags.Object) || type.isClass() || type.getCallSignatures().length > 0)
+    return false;
   const properties = type.getProperties();
   return properties.length > 0 && properties.every(({ flags }) => flags & ts.SymbolFlags.Property);
 }

@@ -5,7 +5,9 @@ import { tableOf, unflatten } from "../configuration.js";
 import { isForPeople, printJson, printPairs } from "../print.js";
 import { makeRun, taskCommand, type Flags } from "./runs.js";
 
-const LR_OPTIONS = tableOf("LrFindOptions").filter(({ name }) => name !== "updateAttr" && name !== "attrName");
+const LR_OPTIONS = tableOf("LrFindOptions").filter(
+  ({ name }) => name !== "updateAttr" && name !== "attrName",
+);
 
 const PLOT = {
   name: "plot",

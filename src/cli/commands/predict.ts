@@ -84,8 +84,7 @@ async function* expand(input: string, kind: TaskCommand["inputs"]): AsyncGenerat
 }
 
 type Result =
-  | { input: string; prediction: unknown }
-  | { input: string; error: { code: string; message: string } };
+  { input: string; prediction: unknown } | { input: string; error: { code: string; message: string } };
 
 /** One bad input does not take the others of its chunk with it. */
 async function answer(
@@ -98,7 +97,8 @@ async function answer(
     return inputs.map((input, i) => ({ input, prediction: predictions[i] }));
   } catch (error) {
     if (!(error instanceof KindlingError) || error instanceof ConfigurationError) throw error;
-    if (inputs.length === 1) return [{ input: inputs[0]!, error: { code: error.code, message: error.message } }];
+    if (inputs.length === 1)
+      return [{ input: inputs[0]!, error: { code: error.code, message: error.message } }];
     const results: Result[] = [];
     for (const input of inputs) results.push(...(await answer(loaded, [input], options)));
     return results;

@@ -33,18 +33,14 @@ export function taskCommand(
   own: OptionTable,
   action: (configuration: RunConfiguration, flags: Flags) => Promise<void>,
 ): Command {
-  const command = new Command(name).description(description).argument("[task]", "see `kindling list tasks`");
-  command.addOption(configOption());
-  command.action(async (_task: string | undefined, flags: Flags) => {
-    if (flags.config === undefined) return command.help({ error: true });
-    const { task } = readConfiguration(flags.config);
-    await command.parseAsync([task, "--config", flags.config], { from: "user" });
-  });
+  const command = new Command(name).description(description);
   for (const [taskName, task] of Object.entries(tasks)) {
     const tables = sectionTables(task);
     const sub = command.command(taskName).description(task.summary);
     addFlags(sub, [...runOptions, ...own], "Run:");
-    sub.addOption(configOption().helpGroup("Run:"));
+    sub.addOption(
+      new Option("--config <file>", "A YAML file with options; flags come before it.").helpGroup("Run:"),
+    );
     sub.addOption(new Option("--json", "Results as JSON, on a terminal too.").helpGroup("Run:"));
     addFlags(sub, tables.data, "Data:");
     addFlags(sub, tables.model, `${task.className}:`);
@@ -58,8 +54,13 @@ export function taskCommand(
   return command;
 }
 
-function configOption(): Option {
-  return new Option("--config <file>", "A YAML file with options; flags come before it.");
+/** `train --config FILE` takes the task from the file, and is `train TASK --config FILE`. */
+export function withTaskOfConfig([command, ...args]: readonly string[]): string[] {
+  const given = command === undefined ? [] : [command, ...args];
+  const at = args.findIndex((arg) => arg === "--config" || arg.startsWith("--config="));
+  if ((command !== "train" && command !== "find-lr") || at < 0 || !args[0]!.startsWith("-")) return given;
+  const file = args[at]!.startsWith("--config=") ? args[at]!.slice("--config=".length) : args[at + 1];
+  return file === undefined ? given : [command, readConfiguration(file).task, ...args];
 }
 
 function startingPoint(task: string, config: string | undefined): RunConfiguration {
