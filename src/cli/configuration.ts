@@ -4,10 +4,11 @@ import { extname } from "node:path";
 import { parse, stringify } from "yaml";
 import { ConfigurationError, describeChoices } from "../errors.js";
 import { VERSION } from "../version.js";
-import { findFault, flagOf, type OptionValue } from "./flags.js";
-import type { OptionTable } from "./option_table.js";
-import { optionTables } from "./option_tables.js";
-import { findTask, type DataFormat, type TaskCommand } from "./tasks.js";
+import { findFault, type OptionValue } from "../catalog/option_values.js";
+import { flagOf } from "./flags.js";
+import type { OptionTable } from "../catalog/option_table.js";
+import { optionTables } from "../catalog/option_tables.js";
+import { findTask, type DataFormat, type TaskEntry } from "../catalog/tasks.js";
 
 /** Options by name; those of an object's fields as `train.images`. */
 export type Section = Record<string, OptionValue>;
@@ -56,7 +57,7 @@ export interface RunConfiguration extends Record<SectionName, Section> {
 }
 
 /** The options of each section. Classes come from the data, so the model does not ask for them. */
-export function sectionTables(task: TaskCommand): Record<SectionName, OptionTable> {
+export function sectionTables(task: TaskEntry): Record<SectionName, OptionTable> {
   const trainer: OptionTable = optionTables.TrainerOptions;
   const model = tableOf(task.options).filter(({ name }) => name !== "labels" && name !== "multiLabel");
   const taken = new Set(["seed", ...[...trainer, ...model].map(({ name }) => name)]);
@@ -176,7 +177,7 @@ export function writeConfiguration({ task, run, ...sections }: RunConfiguration)
  *
  * @throws ConfigurationError `ERR_DATA_FORMAT`
  */
-export function chooseFormat(task: TaskCommand, data: Section, named: OptionValue | undefined): DataFormat {
+export function chooseFormat(task: TaskEntry, data: Section, named: OptionValue | undefined): DataFormat {
   const refuse = (message: string): never => {
     throw new ConfigurationError("ERR_DATA_FORMAT", message);
   };
@@ -198,7 +199,7 @@ export function chooseFormat(task: TaskCommand, data: Section, named: OptionValu
   return format;
 }
 
-function guessFormat(task: TaskCommand, data: Section): string | undefined {
+function guessFormat(task: TaskEntry, data: Section): string | undefined {
   const path = [data.train, data.val, data.test].find((part) => typeof part === "string");
   if (path === undefined) {
     const used = Object.keys(data);

@@ -1,10 +1,7 @@
 /** Makes flags of a table of options, and values of what is given with them. */
 import { InvalidArgumentError, Option, type Command } from "commander";
-import { describeChoices } from "../errors.js";
-import type { OptionEntry, OptionTable } from "./option_table.js";
-
-/** A value that a flag or a configuration file gives. */
-export type OptionValue = boolean | number | string | readonly (number | string)[];
+import type { OptionEntry, OptionTable } from "../catalog/option_table.js";
+import { readOption, type OptionValue } from "../catalog/option_values.js";
 
 /** `maxEpochs` becomes `--max-epochs`. */
 export function flagOf(name: string): string {
@@ -49,48 +46,11 @@ function metavar({ kinds, choices = [] }: OptionEntry): string {
 
 /** Flags of lists may be repeated. */
 function readFlag(entry: OptionEntry, text: string, previous: OptionValue | undefined): OptionValue {
-  const value = readText(entry, text);
-  return Array.isArray(value) && Array.isArray(previous) ? [...(previous as []), ...(value as [])] : value;
-}
-
-/** @throws InvalidArgumentError where the text is no value of this option */
-export function readText(entry: OptionEntry, text: string): OptionValue {
-  const { kinds, choices = [] } = entry;
-  if (choices.includes(text)) return text;
-  if (kinds.includes("boolean") && (text === "true" || text === "false")) return text === "true";
-  const isNumeric = text.trim() !== "" && Number.isFinite(Number(text));
-  if (isNumeric && kinds.includes("number")) return Number(text);
-  if (kinds.includes("numbers")) {
-    const numbers = text.split(",").map(Number);
-    if (text.trim() !== "" && numbers.every(Number.isFinite)) return numbers;
+  let value: OptionValue;
+  try {
+    value = readOption(entry, text);
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
   }
-  if (kinds.includes("strings") && !(kinds.includes("string") && !text.includes(","))) return text.split(",");
-  if (kinds.includes("string")) return text;
-  throw new InvalidArgumentError(`Expected ${describeKinds(entry, text)}.`);
-}
-
-/** What is wrong with a value of a configuration file, or undefined. */
-export function findFault(entry: OptionEntry, value: unknown): string | undefined {
-  const { kinds, choices = [] } = entry;
-  const elements = Array.isArray(value) ? (value as unknown[]) : [];
-  const isValid =
-    kinds.some((kind) => kind === typeof value) ||
-    (typeof value === "string" && choices.includes(value)) ||
-    (elements.length > 0 &&
-      elements.every((element) => kinds.includes(`${typeof element}s` as (typeof kinds)[number])));
-  return isValid ? undefined : `expected ${describeKinds(entry, JSON.stringify(value))}`;
-}
-
-function describeKinds({ kinds, choices = [] }: OptionEntry, given: string): string {
-  const names = {
-    boolean: "true or false",
-    number: "a number",
-    string: "a text",
-    numbers: "numbers",
-    strings: "texts",
-  };
-  const expected = kinds.map((kind) => names[kind]);
-  if (choices.length > 0) expected.push("a choice");
-  const listed = choices.length > 0 ? ` ${describeChoices(given, choices).replace(/\.$/, "")}` : "";
-  return `${expected.join(", or ")}, not ${given}.${listed}`.replace(/\.$/, "");
+  return Array.isArray(value) && Array.isArray(previous) ? [...(previous as []), ...(value as [])] : value;
 }

@@ -3,8 +3,8 @@ import { Command, Option } from "commander";
 import { runOptions, chooseFormat, sectionTables, unflatten, type Section } from "../configuration.js";
 import { addFlags } from "../flags.js";
 import { isForPeople, printJson, printNote, printPairs } from "../print.js";
-import { loadTask } from "../task_files.js";
-import { tasks } from "../tasks.js";
+import { loadTask } from "../../catalog/load_task.js";
+import { tasks } from "../../catalog/tasks.js";
 
 /** What splits a training part, and what the task brings. */
 const LEFT_OUT = ["train", "val", "valSplit", "testSplit", "labels", "multiLabel", "tokens"];
@@ -29,11 +29,11 @@ export function evaluateCommand(): Command {
 }
 
 async function evaluate(model: string, { json, format: named, ...section }: Flags): Promise<void> {
-  const { command, task } = await loadTask(model);
-  const format = chooseFormat(command, section, named);
+  const { entry, task } = await loadTask(model);
+  const format = chooseFormat(entry, section, named);
   const data = await format.read({
     ...unflatten(section),
-    ...command.dataOptions(task),
+    ...entry.dataOptions(task),
     onWarning: printNote,
   });
   const { Trainer } = await import("../../index.js");

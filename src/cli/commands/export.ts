@@ -4,8 +4,8 @@ import { ConfigurationError } from "../../errors.js";
 import { tableOf, unflatten, type Section } from "../configuration.js";
 import { addFlags } from "../flags.js";
 import { isForPeople, printJson, printPairs } from "../print.js";
-import { loadTask } from "../task_files.js";
-import { tasks } from "../tasks.js";
+import { loadTask } from "../../catalog/load_task.js";
+import { tasks } from "../../catalog/tasks.js";
 
 type Flags = Section & { json?: boolean };
 
@@ -19,9 +19,9 @@ export function exportCommand(): Command {
     if (exportOptions !== undefined) addFlags(command, tableOf(exportOptions), `${className}:`);
   }
   return command.action(async (model: string, output: string, { json, ...flags }: Flags) => {
-    const { command, task } = await loadTask(model);
+    const { entry, task } = await loadTask(model);
     if (task.exportOnnx === undefined) {
-      throw new ConfigurationError("ERR_EXPORT_TASK", `${command.className} cannot be exported.`);
+      throw new ConfigurationError("ERR_EXPORT_TASK", `${entry.className} cannot be exported.`);
     }
     const { path, bytes, opset, difference } = (await task.exportOnnx(output, unflatten(flags))) as {
       path: string;

@@ -1,7 +1,7 @@
 /** `kindling list tasks|backbones|devices`: what there is to choose from. */
 import { Argument, Command, Option } from "commander";
 import { isForPeople, printJson, printLine, printPairs } from "../print.js";
-import { tasks } from "../tasks.js";
+import { tasks } from "../../catalog/tasks.js";
 
 const DOMAINS = ["image", "text", "audio", "detection"] as const;
 

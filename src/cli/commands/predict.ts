@@ -1,14 +1,15 @@
 /** `kindling predict MODEL INPUT…`: one line of results for each input, as it comes. */
 import { createInterface } from "node:readline/promises";
 import { Command, Option } from "commander";
-import { ConfigurationError, KindlingError } from "../../errors.js";
+import { ConfigurationError } from "../../errors.js";
 import { resolveInputs } from "../../tasks/image/image_inputs.js";
 import { resolveSounds } from "../../tasks/audio/audio_files.js";
 import { addFlags } from "../flags.js";
 import { tableOf, unflatten, type Section } from "../configuration.js";
 import { isForPeople, printJson, printLine, printNote } from "../print.js";
-import { loadTask, type LoadedTask } from "../task_files.js";
-import { tasks, type TaskCommand } from "../tasks.js";
+import { predictEach } from "../../catalog/predict_each.js";
+import { loadTask } from "../../catalog/load_task.js";
+import { tasks, type TaskEntry } from "../../catalog/tasks.js";
 
 /** Inputs that are predicted together. */
 const CHUNK = 64;
@@ -29,23 +30,23 @@ export function predictCommand(): Command {
 
 async function predict(model: string, inputs: string[], { json, ...flags }: Flags): Promise<void> {
   const loaded = await loadTask(model);
-  checkFlags(loaded.command, flags);
+  checkFlags(loaded.entry, flags);
   const isHuman = isForPeople(json);
   let failures = 0;
-  for await (const chunk of chunks(inputs, loaded.command)) {
-    for (const result of await answer(loaded, chunk, unflatten(flags))) {
-      if (!("error" in result)) printResult(result, isHuman);
-      else {
-        failures++;
-        if (isHuman) printNote(`${result.input}: ${result.error.message}`);
-        else printJson(result);
-      }
+  for await (const chunk of chunks(inputs, loaded.entry)) {
+    const answers = await predictEach(loaded.task, chunk, unflatten(flags));
+    for (const [i, answer] of answers.entries()) {
+      const input = chunk[i]!;
+      if ("error" in answer) failures++;
+      if (!isHuman) printJson({ input, ...answer });
+      else if ("error" in answer) printNote(`${input}: ${answer.error.message}`);
+      else printLine(`${input}\t${[answer.prediction].flat().map(describe).join(", ") || "nothing"}`);
     }
   }
   if (failures > 0) process.exitCode = 1;
 }
 
-function checkFlags({ className, predictOptions }: TaskCommand, flags: Section): void {
+function checkFlags({ className, predictOptions }: TaskEntry, flags: Section): void {
   const known = predictOptions === undefined ? [] : tableOf(predictOptions).map(({ name }) => name);
   const unknown = Object.keys(flags).filter((name) => !known.includes(name));
   if (unknown.length === 0) return;
@@ -57,7 +58,7 @@ function checkFlags({ className, predictOptions }: TaskCommand, flags: Section):
 }
 
 /** The inputs one by one, folders and patterns as the files that they stand for. */
-async function* chunks(inputs: readonly string[], { inputs: kind }: TaskCommand): AsyncGenerator<string[]> {
+async function* chunks(inputs: readonly string[], { inputs: kind }: TaskEntry): AsyncGenerator<string[]> {
   const given = inputs.length === 0 ? ["-"] : inputs;
   let chunk: string[] = [];
   for (const input of given) {
@@ -75,39 +76,12 @@ function standardInput(): AsyncIterable<string> {
   return createInterface({ input: process.stdin, crlfDelay: Infinity });
 }
 
-async function* expand(input: string, kind: TaskCommand["inputs"]): AsyncGenerator<string> {
+async function* expand(input: string, kind: TaskEntry["inputs"]): AsyncGenerator<string> {
   if (kind === "texts") yield input;
   else {
     const { sources } = await (kind === "pictures" ? resolveInputs(input) : resolveSounds(input));
     yield* sources as string[];
   }
-}
-
-type Result =
-  { input: string; prediction: unknown } | { input: string; error: { code: string; message: string } };
-
-/** One bad input does not take the others of its chunk with it. */
-async function answer(
-  loaded: LoadedTask,
-  inputs: readonly string[],
-  options: Record<string, unknown>,
-): Promise<Result[]> {
-  try {
-    const predictions = await loaded.task.predict(inputs, options);
-    return inputs.map((input, i) => ({ input, prediction: predictions[i] }));
-  } catch (error) {
-    if (!(error instanceof KindlingError) || error instanceof ConfigurationError) throw error;
-    if (inputs.length === 1)
-      return [{ input: inputs[0]!, error: { code: error.code, message: error.message } }];
-    const results: Result[] = [];
-    for (const input of inputs) results.push(...(await answer(loaded, [input], options)));
-    return results;
-  }
-}
-
-function printResult({ input, prediction }: { input: string; prediction: unknown }, isHuman: boolean): void {
-  if (!isHuman) return printJson({ input, prediction });
-  printLine(`${input}\t${[prediction].flat().map(describe).join(", ") || "nothing"}`);
 }
 
 /** A prediction in a few words. */

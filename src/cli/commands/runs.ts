@@ -13,9 +13,9 @@ import {
   type Section,
 } from "../configuration.js";
 import { addFlags } from "../flags.js";
-import type { OptionTable } from "../option_table.js";
+import type { OptionTable } from "../../catalog/option_table.js";
 import { printNote } from "../print.js";
-import { findTask, tasks, type RunnableTask, type TaskCommand } from "../tasks.js";
+import { findTask, tasks, type RunnableTask, type TaskEntry } from "../../catalog/tasks.js";
 
 const MAX_SEED = 2 ** 31;
 
@@ -88,7 +88,7 @@ export async function makeRun({
   return { task: await makeTask(command, { ...unflatten(model), data }), data };
 }
 
-async function makeTask(command: TaskCommand, options: Record<string, unknown>): Promise<RunnableTask> {
+async function makeTask(command: TaskEntry, options: Record<string, unknown>): Promise<RunnableTask> {
   try {
     return await command.create(options);
   } catch (error) {

@@ -5,7 +5,7 @@ import type { Command } from "commander";
 import type { FinetuneOptions } from "../../core/index.js";
 import { ConfigurationError } from "../../errors.js";
 import { unflatten, writeConfiguration, type RunConfiguration } from "../configuration.js";
-import type { OptionTable } from "../option_table.js";
+import type { OptionTable } from "../../catalog/option_table.js";
 import { isForPeople, printJson, printLine, printPairs } from "../print.js";
 import { makeRun, taskCommand, type Flags } from "./runs.js";
 

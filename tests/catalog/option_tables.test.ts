@@ -1,15 +1,15 @@
 /**
- * The command line's options are those of the classes' types. `npx vitest run tests/cli/option_tables.test.ts -u` writes
+ * The command line's options are those of the classes' types. `npx vitest run tests/catalog/option_tables.test.ts -u` writes
  * them after a change of the types.
  */
 import { format, resolveConfig } from "prettier";
 import { expect, it } from "vitest";
 import { flagOf } from "../../src/cli/flags.js";
-import { optionTables } from "../../src/cli/option_tables.js";
-import { tasks } from "../../src/cli/tasks.js";
+import { optionTables } from "../../src/catalog/option_tables.js";
+import { tasks } from "../../src/catalog/tasks.js";
 import { readOptionTables } from "./read_option_tables.js";
 
-const FILE = new URL("../../src/cli/option_tables.ts", import.meta.url).pathname;
+const FILE = new URL("../../src/catalog/option_tables.ts", import.meta.url).pathname;
 
 const NAMES = [
   "TrainerOptions",
@@ -25,7 +25,7 @@ const NAMES = [
 
 it("are those of the types", { timeout: 120_000 }, async () => {
   const tables = readOptionTables(NAMES);
-  const source = `/** The options of the classes by the names of their types. Made by tests/cli/option_tables.test.ts: do not edit. */
+  const source = `/** The options of the classes by the names of their types. Made by tests/catalog/option_tables.test.ts: do not edit. */
 import type { OptionTable } from "./option_table.js";
 
 export const optionTables = ${JSON.stringify(tables)} as const satisfies Record<string, OptionTable>;

@@ -1,6 +1,6 @@
-/** What the command line knows of an option that a class takes. The tables are made of the classes' own types. */
+/** What is known of an option that a class takes, for programs that offer it. The tables are made of the classes' own types. */
 
-/** The kinds of values that a flag can carry. */
+/** The kinds of values that can be given from outside. */
 export type ValueKind = "boolean" | "number" | "string" | "numbers" | "strings";
 
 /** One option of a class. */

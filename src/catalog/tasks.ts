@@ -1,4 +1,4 @@
-/** The tasks as the command line has them: their names, the data that they read, and the options of each. */
+/** The tasks as the command line and the server know them: their names, the data that they read, and the options of each. */
 import type { DataModule, LightningModule } from "../core/index.js";
 import { ConfigurationError, describeChoices } from "../errors.js";
 import type { optionTables } from "./option_tables.js";
@@ -17,11 +17,11 @@ export interface DataFormat {
 /** What all tasks can do. */
 export interface RunnableTask extends LightningModule {
   save: (path: string) => Promise<void>;
-  predict: (inputs: readonly string[], options: Options) => Promise<unknown[]>;
+  predict: (inputs: readonly (string | Uint8Array)[], options: Options) => Promise<unknown[]>;
   exportOnnx?: (path: string, options: Options) => Promise<unknown>;
 }
 
-export interface TaskCommand {
+export interface TaskEntry {
   /** The class. */
   className: string;
   summary: string;
@@ -50,7 +50,7 @@ function format<Given>(
 
 function create<Given>(
   make: (library: Awaited<ReturnType<typeof kindling>>, options: Given) => unknown,
-): TaskCommand["create"] {
+): TaskEntry["create"] {
   return async (options) => make(await kindling(), options as Given) as RunnableTask;
 }
 
@@ -60,7 +60,7 @@ function classesOf(task: RunnableTask): Options {
   return { labels, ...(multiLabel === true && { multiLabel }) };
 }
 
-export const tasks: Readonly<Record<string, TaskCommand>> = {
+export const tasks: Readonly<Record<string, TaskEntry>> = {
   "image-classifier": {
     className: "ImageClassifier",
     summary: "tells what a picture shows",
@@ -196,7 +196,7 @@ export const tasks: Readonly<Record<string, TaskCommand>> = {
 };
 
 /** @throws ConfigurationError `ERR_UNKNOWN_TASK` */
-export function findTask(name: string): TaskCommand {
+export function findTask(name: string): TaskEntry {
   const task = Object.hasOwn(tasks, name) ? tasks[name] : undefined;
   if (task !== undefined) return task;
   throw new ConfigurationError(

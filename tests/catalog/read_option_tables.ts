@@ -1,6 +1,6 @@
 /** Reads the options that the command line offers from the types that the classes take, with TypeScript's own compiler. */
 import ts from "typescript";
-import type { OptionEntry, ValueKind } from "../../src/cli/option_table.js";
+import type { OptionEntry, ValueKind } from "../../src/catalog/option_table.js";
 
 const INDEX = new URL("../../src/index.ts", import.meta.url).pathname;
 const CONFIG = new URL("../../tsconfig.json", import.meta.url).pathname;

@@ -1,4 +1,4 @@
-/** The options of the classes by the names of their types. Made by tests/cli/option_tables.test.ts: do not edit. */
+/** The options of the classes by the names of their types. Made by tests/catalog/option_tables.test.ts: do not edit. */
 import type { OptionTable } from "./option_table.js";
 
 export const optionTables = {
