@@ -215,6 +215,62 @@ export const optionTables = {
       description: 'How to choose the learning rate that is set. Default: "steepest".',
     },
   ],
+  ServeOptions: [
+    { name: "port", kinds: ["number"], description: "Default: 8000. 0 takes any that is free." },
+    {
+      name: "hostname",
+      kinds: ["string"],
+      description:
+        "The address to listen on. Default: 127.0.0.1, which other machines cannot reach; `0.0.0.0` for all.",
+    },
+    {
+      name: "token",
+      kinds: ["string"],
+      description:
+        "Requests must carry it as `Authorization: Bearer TOKEN`. Default: none, everybody may ask.",
+    },
+    {
+      name: "allowUrls",
+      kinds: ["boolean"],
+      description: "Whether inputs may be http and https URLs, of public addresses only. Default: false.",
+    },
+    {
+      name: "maxBytes",
+      kinds: ["number"],
+      description: "The largest body of a request, in bytes. Default: 16 MiB.",
+    },
+    { name: "maxInputs", kinds: ["number"], description: "The most inputs of one request. Default: 64." },
+    {
+      name: "maxPixels",
+      kinds: ["number"],
+      description: "Pictures with more pixels are refused before they are decoded. Default: 50 million.",
+    },
+    {
+      name: "maxSeconds",
+      kinds: ["number"],
+      description: "Longer sounds are refused, in seconds. Default: 300.",
+    },
+    {
+      name: "maxQueue",
+      kinds: ["number"],
+      description: "Inputs that may wait for a model; more are refused with 429. Default: 256.",
+    },
+    {
+      name: "timeoutSeconds",
+      kinds: ["number"],
+      description: "How long a request may take, in seconds, before it is given up with 504. Default: 30.",
+    },
+    {
+      name: "maxBatchSize",
+      kinds: ["number"],
+      description: "The most inputs of one run of the model. Default: 32; 1 for no batching.",
+    },
+    {
+      name: "maxWaitMs",
+      kinds: ["number"],
+      description: "How long the first input of a batch waits for others, in milliseconds. Default: 2.",
+    },
+  ],
   ImageClassifierOptions: [
     {
       name: "labels",

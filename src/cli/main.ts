@@ -11,6 +11,7 @@ import { findLrCommand } from "./commands/find_lr.js";
 import { listCommand } from "./commands/list.js";
 import { predictCommand } from "./commands/predict.js";
 import { withTaskOfConfig } from "./commands/runs.js";
+import { serveCommand } from "./commands/serve.js";
 import { trainCommand } from "./commands/train.js";
 import { printNote } from "./print.js";
 
@@ -28,6 +29,7 @@ export function createProgram(): Command {
     evaluateCommand(),
     exportCommand(),
     findLrCommand(),
+    serveCommand(),
     listCommand(),
   ];
   for (const command of commands) program.addCommand(command);
