@@ -1,5 +1,6 @@
-/** What answers: a task in a thread of its own. */
-import { Worker } from "node:worker_threads";
+/** What answers: a task in a process of its own, so that neither its work nor its end stops the server. */
+import { fork } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import type { Answer } from "../catalog/predict_each.js";
 import { KindlingError } from "../errors.js";
 
@@ -20,22 +21,22 @@ export interface Predictor {
   close: () => Promise<void>;
 }
 
-/** What the thread is started with. */
-export interface WorkerData {
+/** What the process is started with. */
+export interface PredictorSetup {
   path: string;
   maxPixels: number;
   maxSeconds: number;
 }
 
-/** What is sent to the thread. */
-export interface WorkerRequest {
+/** What is sent to the process. */
+export interface PredictorRequest {
   id: number;
   inputs: readonly Input[];
   options: Record<string, unknown>;
 }
 
-/** What the thread sends. */
-export type WorkerMessage =
+/** What the process sends. */
+export type PredictorMessage =
   | { kind: "ready"; info: ModelInfo }
   | { kind: "failed"; code: string; message: string }
   | { kind: "answers"; id: number; answers: Answer[] };
@@ -45,17 +46,18 @@ interface Waiting {
   reject: (error: Error) => void;
 }
 
-/** The thread has ended; what it was answering is lost. */
+/** The process has ended; what it was answering is lost. */
 export class ModelLostError extends KindlingError {}
 
 /**
- * Loads a saved task in a thread of its own.
+ * Loads a saved task in a process of its own.
  *
  * @throws KindlingError as loading the task does
  */
-export async function startPredictor(data: WorkerData): Promise<Predictor> {
+export async function startPredictor(setup: PredictorSetup): Promise<Predictor> {
   const source = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  const worker = new Worker(new URL(`./predictor_thread.${source}`, import.meta.url), { workerData: data });
+  const script = fileURLToPath(new URL(`./predictor_process.${source}`, import.meta.url));
+  const child = fork(script, [JSON.stringify(setup)], { serialization: "advanced" });
   const waiting = new Map<number, Waiting>();
   let lost: Error | undefined;
   let ids = 0;
@@ -66,7 +68,7 @@ export async function startPredictor(data: WorkerData): Promise<Predictor> {
     waiting.clear();
   };
   const info = await new Promise<ModelInfo>((resolve, reject) => {
-    worker.on("message", (message: WorkerMessage) => {
+    child.on("message", (message: PredictorMessage) => {
       if (message.kind === "ready") resolve(message.info);
       else if (message.kind === "failed") reject(new KindlingError(message.code, message.message));
       else {
@@ -75,14 +77,18 @@ export async function startPredictor(data: WorkerData): Promise<Predictor> {
       }
     });
     const fail = (reason: string, cause?: unknown): void => {
-      const error = new ModelLostError("ERR_MODEL_LOST", `The thread of ${data.path} has ended: ${reason}`, {
-        cause,
-      });
+      const error = new ModelLostError(
+        "ERR_MODEL_LOST",
+        `The process of ${setup.path} has ended: ${reason}`,
+        {
+          cause,
+        },
+      );
       reject(error);
       lose(error);
     };
-    worker.on("error", (error: Error) => fail(error.message, error));
-    worker.on("exit", (code) => fail(`code ${code}.`));
+    child.on("error", (error) => fail(error.message, error));
+    child.on("exit", (code, signal) => fail(signal ?? `code ${code}.`));
   });
 
   return {
@@ -92,10 +98,13 @@ export async function startPredictor(data: WorkerData): Promise<Predictor> {
         if (lost !== undefined) return reject(lost);
         const id = ids++;
         waiting.set(id, { resolve, reject });
-        worker.postMessage({ id, inputs, options } satisfies WorkerRequest);
+        child.send({ id, inputs, options } satisfies PredictorRequest);
       }),
     close: async () => {
-      await worker.terminate();
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const ended = new Promise((resolve) => child.once("exit", resolve));
+      child.kill("SIGKILL");
+      await ended;
     },
   };
 }

@@ -19,7 +19,7 @@ export interface RunningServer {
 }
 
 /**
- * Serves trained tasks, each in a thread of its own: `POST /predict` asks the first, `POST /models/NAME/predict` the others.
+ * Serves trained tasks, each in a process of its own: `POST /predict` asks the first, `POST /models/NAME/predict` the others.
  *
  * @param models the files of saved tasks, called by their names without ending; or files by name
  * @throws KindlingError as loading the tasks does, and `ERR_SERVE_OPTION`

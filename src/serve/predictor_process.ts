@@ -1,16 +1,15 @@
-/** The thread of a predictor: loads a task, and answers what it is sent. */
-import { parentPort, workerData } from "node:worker_threads";
+/** The process of a predictor: loads a task, and answers what it is sent. It ends with the server. */
 import { loadTask } from "../catalog/load_task.js";
 import { predictEach, type Answer } from "../catalog/predict_each.js";
 import type { RunnableTask, TaskEntry } from "../catalog/tasks.js";
 import { KindlingError } from "../errors.js";
 import { checkInput } from "./check_input.js";
-import type { Input, ModelInfo, WorkerData, WorkerMessage, WorkerRequest } from "./predictor.js";
+import type { Input, ModelInfo, PredictorMessage, PredictorRequest, PredictorSetup } from "./predictor.js";
 
-const data = workerData as WorkerData;
+const setup = JSON.parse(process.argv[2]!) as PredictorSetup;
 
-function send(message: WorkerMessage): void {
-  parentPort!.postMessage(message);
+function send(message: PredictorMessage): void {
+  process.send!(message);
 }
 
 function describe(entry: TaskEntry, task: RunnableTask): ModelInfo {
@@ -21,10 +20,10 @@ function describe(entry: TaskEntry, task: RunnableTask): ModelInfo {
 /** An input that breaks a limit is answered with that, and does not reach the task. */
 async function answer(
   { entry, task }: { entry: TaskEntry; task: RunnableTask },
-  { inputs, options }: WorkerRequest,
+  { inputs, options }: PredictorRequest,
 ): Promise<Answer[]> {
   const answers: (Answer | undefined)[] = await Promise.all(
-    inputs.map((input) => checkInput(input, entry.inputs, data).then(() => undefined, asAnswer)),
+    inputs.map((input) => checkInput(input, entry.inputs, setup).then(() => undefined, asAnswer)),
   );
   const sound = inputs.filter((_, i) => answers[i] === undefined);
   const predicted = sound.length === 0 ? [] : await predictAll(task, sound, options);
@@ -44,10 +43,13 @@ function asAnswer(error: unknown): Answer {
   return { error: { code, message: error instanceof Error ? error.message : String(error) } };
 }
 
+// Ctrl-C goes to the whole group; the server decides when its models end.
+process.on("SIGINT", () => undefined);
+process.on("disconnect", () => process.exit());
 try {
-  const loaded = await loadTask(data.path);
+  const loaded = await loadTask(setup.path);
   let last = Promise.resolve();
-  parentPort!.on("message", (request: WorkerRequest) => {
+  process.on("message", (request: PredictorRequest) => {
     last = last.then(async () =>
       send({ kind: "answers", id: request.id, answers: await answer(loaded, request) }),
     );
