@@ -2,6 +2,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { Hono, type Context } from "hono";
 import { bodyLimit } from "hono/body-limit";
+import type { BlankEnv } from "hono/types";
 import type { Answer } from "../catalog/predict_each.js";
 import { optionTables } from "../catalog/option_tables.js";
 import type { OptionTable } from "../catalog/option_table.js";
@@ -59,7 +60,7 @@ export function createHandler(
     }),
   );
 
-  const predict = async (context: Context, name: string): Promise<Response> => {
+  const predict = async (context: Context<BlankEnv, string>, name: string): Promise<Response> => {
     if (isDraining)
       throw new RequestError(503, "ERR_DRAINING", "The server is ending and takes no more requests.");
     const model = models.get(name);

@@ -28,7 +28,7 @@ const OWN = new Set(["maxBytes", "timeoutSeconds"]);
 
 /** @throws RequestError 400 for what cannot be read, 413 for too many inputs, 415 for a type that is not taken */
 export async function readPredictRequest(
-  request: HonoRequest,
+  request: HonoRequest<string>,
   options: ReadOptions,
 ): Promise<PredictRequest> {
   const type = (request.header("content-type") ?? "").split(";")[0]!.trim().toLowerCase();
@@ -43,7 +43,11 @@ export async function readPredictRequest(
   return { ...read, options: { ...checkOptions(options.table, query), ...read.options } };
 }
 
-async function readBody(request: HonoRequest, type: string, options: ReadOptions): Promise<PredictRequest> {
+async function readBody(
+  request: HonoRequest<string>,
+  type: string,
+  options: ReadOptions,
+): Promise<PredictRequest> {
   if (type === "application/json") return readJson(await request.text(), options);
   if (type === "multipart/form-data") return readForm(request, options);
   const isText = type === "text/plain";
@@ -109,7 +113,7 @@ async function readString(value: string, options: ReadOptions): Promise<Input> {
 }
 
 /** Files are inputs; so are fields named `input` where the model takes texts. Other fields are options. */
-async function readForm(request: HonoRequest, options: ReadOptions): Promise<PredictRequest> {
+async function readForm(request: HonoRequest<string>, options: ReadOptions): Promise<PredictRequest> {
   const form = await request.formData().catch((cause: unknown) => {
     const message = `The form cannot be read: ${(cause as Error).message}.`;
     throw new RequestError(400, "ERR_REQUEST_FORM", message, { cause });

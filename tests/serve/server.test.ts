@@ -21,7 +21,7 @@ async function start(...args: string[]): Promise<{ child: ChildProcess; url: str
     ["--import", "tsx", "--conditions=kindling-source", "src/cli/bin.ts", "serve", "--port", "0", ...args],
     { stdio: ["ignore", "pipe", "inherit"] },
   );
-  for await (const line of createInterface({ input: child.stdout! })) {
+  for await (const line of createInterface({ input: child.stdout })) {
     const found = / at (http:\S+)/.exec(line);
     if (found !== null) return { child, url: found[1]! };
   }
@@ -81,7 +81,7 @@ describe("answers", () => {
       json(path, { input: `data:image/png;base64,${picture.toString("base64")}` }),
       post(path, form),
     ]);
-    const [first, ...others] = await Promise.all(answers.map((answer) => answer.json()));
+    const [first, ...others] = await Promise.all(answers.map((answer) => answer.json() as Promise<unknown>));
     expect(first).toMatchObject({ prediction: { label: expect.any(String) as string } });
     for (const other of others) expect(other).toEqual(first);
   });
@@ -89,7 +89,7 @@ describe("answers", () => {
   it("health, readiness and what it serves", async () => {
     expect((await fetch(`${url}/health`)).status).toBe(200);
     expect((await fetch(`${url}/ready`)).status).toBe(200);
-    const info = await (await fetch(`${url}/info`)).json();
+    const info: unknown = await (await fetch(`${url}/info`)).json();
     expect(info).toMatchObject({ models: { texts: { task: "TextClassifier", labels: ["+", "-"] } } });
   });
 });
