@@ -1,7 +1,6 @@
 /** Pictures with their true boxes and what was found in them, in a grid. */
 import { contactSheet, type ContactSheetOptions } from "../image/contact_sheet.js";
-import type { Candidates, DetectionOptions } from "./decode_detections.js";
-import { nameDetections } from "./decode_detections.js";
+import { nameDetections, type Candidates, type DetectionOptions } from "./decode_detections.js";
 import { DetectionConfusion } from "./detection_confusion.js";
 import type { DetectionRecord } from "./detection_dataset.js";
 import { truthOf } from "./detection_evaluation.js";
@@ -24,7 +23,7 @@ interface Found {
 }
 
 /** Letters are drawn on whole pictures, which the sheet makes smaller. */
-const ENLARGED = 1.8;
+const ENLARGED = 1.3;
 const TILE = 320;
 
 /** As PNG. A picture is right where all is found and nothing else, at an overlap of one half. */
@@ -39,7 +38,7 @@ export async function detectionSheet(
       const { right, wrong } = count(detected[i]!, record, labels.length);
       return {
         image: await drawDetections(record.image, boxes, { truth, scale: ENLARGED }),
-        caption: [`${right} of ${truth.length} found, ${wrong} wrong`],
+        caption: [`${right} of ${truth.length} found`, `${wrong} wrong`],
         correct: right === truth.length && wrong === 0,
       };
     }),

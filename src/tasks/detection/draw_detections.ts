@@ -44,7 +44,7 @@ export async function drawDetections(
   const unit = scale * Math.max(1, Math.sqrt(width * height) / 300);
   const size = { width, height, line: 1.5 * unit, text: Math.max(11, 8 * unit) };
   const drawing = [
-    ...truth.map((box) => frameOf(box, TRUE_COLOR, { ...size, line: 2 * size.line, dashed: true })),
+    ...truth.map((box) => frameOf(box, TRUE_COLOR, { ...size, line: 1.5 * size.line, dashed: true })),
     ...boxes.map(({ box, classId }) => frameOf(box, colorOf(classId), size)),
     ...boxes.map((box) => tagOf(box, size)),
   ].join("");

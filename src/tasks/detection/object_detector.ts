@@ -11,7 +11,7 @@ import {
 } from "../../core/index.js";
 import type { ImageSource } from "../../data/index.js";
 import { writeFileAtomically } from "../../atomic_write.js";
-import { fromHost } from "../../engine/index.js";
+import { engine, fromHost } from "../../engine/index.js";
 import { ConfigurationError } from "../../errors.js";
 import type { HostTensor } from "../../host_tensor.js";
 import { inEvalMode } from "../../nn/eval_mode.js";
@@ -22,6 +22,7 @@ import { resolveInputs } from "../image/image_inputs.js";
 import type { ManyImages } from "../image/predict_images.js";
 import { adamWWithWarmup } from "../recipe.js";
 import { readTaskFile, restoreState, writeTaskFile } from "../task_file.js";
+import { trainingBytesPerPicture } from "./batch_memory.js";
 import {
   checkDetectionOptions,
   inPicture,
@@ -212,7 +213,10 @@ export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> i
   override prepareData(): void {
     this.#refuseQueries();
     const { dataModule } = this.trainer;
-    if (dataModule instanceof ObjectDetectionData) this.#attach(dataModule);
+    if (!(dataModule instanceof ObjectDetectionData)) return;
+    this.#attach(dataModule);
+    if (this.trainer.training && engine.current?.name === "cpu")
+      dataModule.fitBatchSize(() => trainingBytesPerPicture(this.network, this.imageSize));
   }
 
   override onBeforeBatchTransfer(batch: unknown): HostBatch {

@@ -27,11 +27,12 @@ const VIDEO = /\.(mp4|m4v|mov|avi|mkv|webm|mpg|mpeg|ogv|wmv|flv)$/i;
 
 /** @throws ConfigurationError `ERR_VIDEO_PREDICT` where a video is among what is taken for pictures */
 export function refuseVideos(sources: readonly ImageSource[]): void {
-  const video = sources.find((source) => typeof source === "string" && VIDEO.test(source));
+  const paths = sources.filter((source) => typeof source === "string");
+  const video = paths.find((path) => VIDEO.test(path));
   if (video === undefined) return;
   throw new ConfigurationError(
     "ERR_VIDEO_PREDICT",
-    `${String(video)} is a video, and \`predict\` takes pictures. Its frames come one after the other: ` +
+    `${video} is a video, and \`predict\` takes pictures. Its frames come one after the other: ` +
       "`for await (const { time, detections } of task.predictVideo(path, { fps: 5 })) …`.",
   );
 }

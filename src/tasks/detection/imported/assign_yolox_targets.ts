@@ -59,7 +59,7 @@ export function assignYoloxTargets(
   const isCandidate = tf.mul(tf.cast(tf.greaterEqual(tf.neg(cost), limit), "float32"), possible);
   const costs = tf.add(cost, tf.mul(tf.sub(1, isCandidate), 2 * IMPOSSIBLE));
   const owner = tf.oneHot(tf.argMin(costs, 1), rows, 1, 0, "float32");
-  const assigned = tf.mul(tf.transpose(owner, [0, 2, 1]), isCandidate) as tf.Tensor3D;
+  const assigned = tf.mul<tf.Tensor3D>(tf.transpose(owner, [0, 2, 1]), isCandidate);
   return {
     assigned: tf.sum(assigned, 1),
     classes: tf.matMul(tf.mul(assigned, iou), trueClasses, true, false),
@@ -86,7 +86,7 @@ function isNear(boxes: tf.Tensor3D, { count, corners, strides }: YoloxGrid): tf.
 function crossEntropies(probabilities: tf.Tensor, trueClasses: tf.Tensor3D): tf.Tensor {
   const bounded = tf.clipByValue(probabilities, TINY, 1 - 1e-6);
   const ofOthers = tf.neg(tf.log(tf.sub(1, bounded)));
-  const difference = tf.sub(tf.neg(tf.log(bounded)), ofOthers) as tf.Tensor3D;
+  const difference = tf.sub<tf.Tensor3D>(tf.neg(tf.log(bounded)), ofOthers);
   const ofAll = tf.expandDims(tf.sum(ofOthers, 2), 1);
   return tf.add(tf.matMul(trueClasses, difference, false, true), ofAll);
 }

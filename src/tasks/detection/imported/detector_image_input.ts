@@ -10,8 +10,15 @@ export interface DetectorImageInput extends DetectionInput {
   readonly interpolation: Interpolation;
 }
 
+interface SizeOption {
+  shortest_edge?: number;
+  longest_edge?: number;
+  height?: number;
+  width?: number;
+}
+
 interface PreprocessorConfig {
-  size?: number | { shortest_edge?: number; longest_edge?: number; height?: number; width?: number };
+  size?: number | SizeOption;
   max_size?: number;
   resample?: number;
   do_rescale?: boolean;
@@ -66,10 +73,10 @@ function resizeOf(
   refuse: (problem: string) => never,
 ): DetectionInput["resize"] {
   if (size === undefined) return DETR_EDGES;
-  const given = typeof size === "number" ? { shortest_edge: size } : size;
-  const { height, width, shortest_edge } = given as Exclude<typeof size, number>;
+  const given: SizeOption = typeof size === "number" ? { shortest_edge: size } : size;
+  const { height, width, shortest_edge } = given;
   if (height !== undefined && width !== undefined) return { height, width };
-  const longestEdge = (given as { longest_edge?: number }).longest_edge ?? max_size ?? DETR_EDGES.longestEdge;
+  const longestEdge = given.longest_edge ?? max_size ?? DETR_EDGES.longestEdge;
   if (shortest_edge !== undefined) return { shortestEdge: shortest_edge, longestEdge };
   return refuse("`size` must hold `height` and `width`, or `shortest_edge`.");
 }

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { findBackboneFolder } from "../../../backbones/backbone_folder.js";
+import { looksLikeRepository } from "../../../backbones/hub/index.js";
 import { availableBackbones } from "../../../backbones/index.js";
 import { ConfigurationError } from "../../../errors.js";
 import { decodeOnnx } from "../../../onnx/index.js";
@@ -21,7 +22,7 @@ const USUAL_FILES = ["onnx/model.onnx", "model.onnx"];
 const CONFIGURATIONS = ["preprocessor_config.json", "config.json"];
 
 /**
- * @param given an ONNX file, a folder with one, a name of `availableBackbones("detection")`
+ * @param given an ONNX file, a folder with one, a name of `availableBackbones("detection")`, or a repository on the hub
  * @returns undefined for anything that is not meant as a detector
  * @throws ConfigurationError `ERR_DETECTOR_MODEL` for an ONNX file that is neither a detector nor a backbone,
  *   `ERR_DETECTOR_LABELS`, `ERR_PRETRAINED_OPTION`
@@ -53,8 +54,9 @@ export function findImportedDetector(
     if (isBackbone) return undefined;
     throw new ConfigurationError(
       "ERR_DETECTOR_MODEL",
-      `${path} is no detector of a known kind. It is no YOLOX: ${structure}; and no DETR, whose outputs are called logits and pred_boxes. For a backbone without a detector, give a folder ` +
-        "with preprocessor_config.json and onnx/model.onnx.",
+      `${path} is no detector of a known kind. It is no YOLOX: ${structure}. It is no DETR: its outputs are ` +
+        `${model.graph.outputs.map(({ name }) => name).join(", ")}, where logits and pred_boxes are expected. For a backbone ` +
+        "without a detector, give a folder with preprocessor_config.json and onnx/model.onnx.",
     );
   }
   refusePretrained(name, pretrained);
@@ -82,9 +84,10 @@ function findModel(given: string): FoundModel | undefined {
     const folder = resolve(given);
     return { path: join(folder, file), folder, name: basename(folder) };
   }
-  if (!(availableBackbones("detection") as readonly string[]).includes(given)) return undefined;
+  const isNamed = (availableBackbones("detection") as readonly string[]).includes(given);
+  if (!isNamed && !looksLikeRepository(given)) return undefined;
   const { folder, files } = findBackboneFolder("detection", given);
-  return { path: join(folder, files.main), folder, name: given };
+  return files.weights === "onnx" ? { path: join(folder, files.main), folder, name: given } : undefined;
 }
 
 function refusePretrained(name: string, pretrained: boolean | string | undefined): void {

@@ -63,8 +63,9 @@ export class YoloxDetector implements DetectorSource {
   makeNetwork({ labels, imageSize }: NetworkOptions): YoloxNetwork {
     const { numClasses } = this.#structure;
     const known = this.labels ?? (labels.length === numClasses ? labels : []);
-    const classes = labels.map((label) => {
-      const id = known.indexOf(label);
+    const classes = labels.map((label, i) => {
+      // The file's own names may repeat themselves.
+      const id = known[i] === label ? i : known.indexOf(label);
       return id < 0 ? undefined : id;
     });
     return new YoloxNetwork(this.#model, this.#structure, { classes, imageSize });

@@ -80,7 +80,7 @@ export class YoloxFile {
       const maps = whole.forward(tf.zeros([1, 3, imageSize, imageSize]));
       last = names.findLast((name) => {
         const { shape } = maps[name]!;
-        return shape.length === 4 && shape[2]! * stride >= imageSize;
+        return shape.length === 4 && shape[2] * stride >= imageSize;
       });
     });
     whole.dispose();

@@ -45,5 +45,5 @@ export function decodeYoloxBoxes(raw: tf.Tensor, { count, corners, strides }: Yo
   const [offset, size] = tf.split(raw, 2, 2) as [tf.Tensor, tf.Tensor];
   const middle = tf.add(tf.mul(offset, stride), tf.tensor(corners, [1, count, 2]));
   const half = tf.mul(tf.exp(tf.minimum(size, LARGEST)), tf.mul(stride, 0.5));
-  return tf.concat([tf.sub(middle, half), tf.add(middle, half)], 2) as tf.Tensor3D;
+  return tf.concat<tf.Tensor3D>([tf.sub(middle, half), tf.add(middle, half)], 2);
 }
