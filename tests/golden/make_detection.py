@@ -52,33 +52,31 @@ def points(size):
         for row in range(side):
             for column in range(side):
                 centers.append(((column + 0.5) * stride, (row + 0.5) * stride))
-                reaches.append(2.0 * stride)
+                reaches.append(4.0 * stride)
     return torch.tensor(centers), torch.tensor(reaches)
 
 
-def assign(scores, predicted, truth, labels, centers, reaches, candidates=13):
-    """One picture, in loops: the paper's task-aligned assignment, where half of a fit is that of the box a place begins with."""
+def assign(scores, predicted, truth, labels, centers, candidates=13):
+    """One picture, in loops: the paper's task-aligned assignment."""
     places, classes = scores.shape
-    wanted, weights = torch.zeros(places, classes), torch.zeros(places)
+    wanted = torch.zeros(places, classes)
     matched = [-1] * places
     iou = ops.box_iou(truth, predicted) if len(truth) else torch.zeros(0, places)
-    first = torch.cat([centers - reaches[:, None], centers + reaches[:, None]], 1)
-    prior = ops.box_iou(truth, first) if len(truth) else torch.zeros(0, places)
-    fitness = torch.zeros(len(truth), places)
     alignment = torch.zeros(len(truth), places)
     proposals = torch.zeros(len(truth), places)
     for g in range(len(truth)):
         x0, y0, x1, y1 = truth[g]
-        within = [p for p in range(places) if x0 < centers[p][0] < x1 and y0 < centers[p][1] < y1]
-        for p in within:
-            fitness[g, p] = (iou[g, p] + prior[g, p] / max(prior[g, q] for q in within)) / 2
-            alignment[g, p] = scores[p, labels[g]] * fitness[g, p] ** 6
-        for p in sorted(within, key=lambda p: -alignment[g, p])[:candidates]:
-            proposals[g, p] = 1
+        for p in range(places):
+            x, y = centers[p]
+            if x0 < x < x1 and y0 < y < y1:
+                alignment[g, p] = scores[p, labels[g]] * iou[g, p] ** 6
+        for p in alignment[g].topk(candidates).indices.tolist():
+            if alignment[g, p] > 1e-9:
+                proposals[g, p] = 1
     for p in range(places):
         owners = [g for g in range(len(truth)) if proposals[g, p] > 0]
         if owners:
-            matched[p] = max(owners, key=lambda g: fitness[g, p])
+            matched[p] = max(owners, key=lambda g: iou[g, p])
     for g in range(len(truth)):
         mine = [p for p in range(places) if matched[p] == g]
         if not mine:
@@ -86,9 +84,8 @@ def assign(scores, predicted, truth, labels, centers, reaches, candidates=13):
         best = max(alignment[g, p] for p in mine)
         highest = max(iou[g, p] for p in mine)
         for p in mine:
-            weights[p] = alignment[g, p] / best
-            wanted[p, labels[g]] = weights[p] * highest
-    return wanted, matched, weights
+            wanted[p, labels[g]] = alignment[g, p] / best * highest
+    return wanted, matched
 
 
 def loss():
@@ -102,17 +99,18 @@ def loss():
     pixels = distances.exp() * reaches[None, :, None]
     predicted = torch.cat([centers - pixels[..., :2], centers + pixels[..., 2:]], 2)
     with torch.no_grad():
-        assigned = [assign(logits[i].sigmoid(), predicted[i], truth[i], labels[i], centers, reaches) for i in range(3)]
+        assigned = [assign(logits[i].sigmoid(), predicted[i], truth[i], labels[i], centers) for i in range(3)]
     wanted = torch.stack([a[0] for a in assigned])
-    weights = torch.stack([a[2] for a in assigned])
+    weights = wanted.sum(2)
+    total = weights.sum().clamp(min=1)
     focal = torch.nn.functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
-    class_loss = (focal * (wanted - logits.sigmoid()).abs() ** 2).sum() / wanted.sum().clamp(min=1)
+    class_loss = (focal * (wanted - logits.sigmoid()).abs() ** 2).sum() / total
     misfits = []
     for i in range(3):
         for p, g in enumerate(assigned[i][1]):
             if g >= 0:
                 misfits.append(weights[i, p] * ops.generalized_box_iou_loss(predicted[i, p][None], truth[i][g][None]).sum())
-    box_loss = torch.stack(misfits).sum() / weights.sum().clamp(min=1)
+    box_loss = torch.stack(misfits).sum() / total
     (class_loss + 2 * box_loss).backward()
     rows = 4
     padded = torch.zeros(3, rows, 4)
@@ -129,7 +127,6 @@ def loss():
         "boxes": numbers(padded),
         "classIds": ids.flatten().tolist(),
         "scores": numbers(wanted),
-        "weights": numbers(weights),
         "classLoss": class_loss.item(),
         "boxLoss": box_loss.item(),
         "logitsGradient": numbers(logits.grad),

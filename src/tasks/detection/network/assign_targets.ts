@@ -1,9 +1,6 @@
-/**
- * Task-aligned assignment: which places learn which true box (Feng et al., 2021, arXiv:2108.07755, section 3.2), with a say
- * for where a place is and what it is meant for, as in assignments that do not look at predictions (FCOS, ATSS).
- */
+/** Task-aligned assignment: which places learn which true box (Feng et al., 2021, arXiv:2108.07755, section 3.2). */
 import * as tf from "@tensorflow/tfjs-core";
-import { decodeBoxes, overlapOf } from "./box_tensors.js";
+import { overlapOf } from "./box_tensors.js";
 import type { Points } from "./points.js";
 
 /** What each place is to learn. */
@@ -12,22 +9,18 @@ export interface Targets {
   scores: tf.Tensor3D;
   /** [batch, places, 4]: corners in pixels; of no meaning where all scores are 0. */
   boxes: tf.Tensor3D;
-  /** [batch, places]: 0 to 1, what a place counts in the loss of boxes: 1 where it is the best that its box has. */
+  /** [batch, places]: the sum of the scores, which is what a place counts in the loss of boxes. */
   weights: tf.Tensor2D;
 }
 
-/** Exponent of how well a place fits a box, in their alignment; that of the score is 1. */
-const BETA = 6;
+/** Exponents of the score and of the overlap in the alignment of a place with a box. */
+const [ALPHA, BETA] = [1, 6];
 /** Places that learn each box. */
 const CANDIDATES = 13;
 const TINY = 1e-9;
-/** Alignments are compared with each other, however small they are. */
-const LEAST_ALIGNMENT = 1e-30;
 
 /**
- * A box is learnt by the places within it that fit it best, and each place learns one box at most. How well a place fits is
- * the mean of two overlaps: that of its prediction, and that of the box it began with, which is as good as the best one for
- * the box has it. Predictions alone leave small and rare things behind: as long as they are poor, none of their places counts.
+ * A box is learnt by the places within it whose predictions fit it best, and each place learns one box at most.
  *
  * @param scores what the places say now, 0 to 1, [batch, places, classes]
  * @param predicted their boxes, [batch, places, 4]
@@ -50,13 +43,15 @@ export function assignTargets(
   const { iou } = overlapOf(tf.expandDims(boxes, 2), tf.expandDims(predicted, 1));
   const isPresent = tf.expandDims(tf.cast(tf.greaterEqual(classIds, 0), "float32"), 2);
   const inside = tf.mul(insideBoxes(boxes, points), isPresent);
-  const fitness = tf.div(tf.add(iou, priorFitness(boxes, inside, points)), 2);
-  const alignment = tf.mul(tf.mul(scoreOfClass, tf.pow(fitness, BETA)), inside);
+  const alignment = tf.mul(
+    tf.mul(ALPHA === 1 ? scoreOfClass : tf.pow(scoreOfClass, ALPHA), tf.pow(iou, BETA)),
+    inside,
+  );
   const best = tf.topk(alignment, Math.min(CANDIDATES, places)).values;
   const least = tf.slice(best, [0, 0, best.shape[2]! - 1], [batch, rows, 1]);
-  const isCandidate = tf.mul(tf.cast(tf.greaterEqual(alignment, least), "float32"), inside);
-  // Of several boxes a place learns the one that it fits best.
-  const fit = tf.mul(tf.add(fitness, TINY), isCandidate);
+  const isCandidate = tf.mul(tf.cast(tf.greaterEqual(alignment, tf.maximum(least, TINY)), "float32"), inside);
+  // Of several boxes a place learns the one that its own fits best.
+  const fit = tf.mul(tf.add(iou, TINY), isCandidate);
   const bestFit = tf.max(fit, 1, true);
   const owner = tf.oneHot(tf.argMax(fit, 1), rows, 1, 0, "float32");
   const assigned = tf.mul<tf.Tensor3D>(
@@ -65,25 +60,16 @@ export function assignTargets(
   );
   // The best aligned place of a box shall say the best overlap that the box has.
   const aligned = tf.mul(alignment, assigned);
-  const share = tf.div(aligned, tf.add(tf.max(aligned, 2, true), LEAST_ALIGNMENT));
-  const quality = tf.mul(share, tf.max(tf.mul(iou, assigned), 2, true));
+  const quality = tf.mul(
+    tf.div(aligned, tf.add(tf.max(aligned, 2, true), TINY)),
+    tf.max(tf.mul(iou, assigned), 2, true),
+  );
+  const weights = tf.sum<tf.Tensor2D>(quality, 1);
   return {
     scores: tf.matMul<tf.Tensor3D>(quality, classes, true, false),
     boxes: tf.matMul(assigned, boxes, true, false),
-    weights: tf.sum<tf.Tensor2D>(share, 1),
+    weights,
   };
-}
-
-/**
- * How well the boxes that places begin with fit each true box, 1 for the best of those within it: [batch, rows, places]
- *
- * @param inside 1 where a place's middle lies within a box, likewise
- */
-function priorFitness(boxes: tf.Tensor3D, inside: tf.Tensor, points: Points): tf.Tensor {
-  const first = decodeBoxes(tf.zeros([1, points.count, 4]), points);
-  const { iou } = overlapOf(tf.expandDims(boxes, 2), tf.expandDims(first, 1));
-  const within = tf.mul(iou, inside);
-  return tf.div(within, tf.add(tf.max(within, 2, true), TINY));
 }
 
 /** 1 where a place's middle lies within a box: [batch, rows, places] */

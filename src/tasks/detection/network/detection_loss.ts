@@ -24,7 +24,7 @@ export interface DetectionLoss {
 
 const BOX_WEIGHT = 2;
 
-/** Both parts are sums over all places: of scores, divided by the sum of those to be learnt; of boxes, by that of their weights. */
+/** Both parts are sums over all places, divided by the sum of the scores that are to be learnt. */
 export function detectionLoss(
   { logits, distances }: HeadOutput,
   truth: TrueBoxTensors,
@@ -32,15 +32,11 @@ export function detectionLoss(
 ): DetectionLoss {
   const boxes = decodeBoxes(distances, points) as tf.Tensor3D;
   const targets = noGrad(() => assignTargets(tf.sigmoid(logits), boxes, truth, points));
-  const classLoss = meanOver(qualityFocalLoss(logits, targets.scores), targets.scores);
+  const total = tf.maximum(tf.sum(targets.weights), 1);
+  const classLoss = tf.div<tf.Scalar>(tf.sum(qualityFocalLoss(logits, targets.scores)), total);
   const misfit = tf.sub(1, generalizedIou(boxes, targets.boxes));
-  const boxLoss = meanOver(tf.mul(misfit, targets.weights), targets.weights);
+  const boxLoss = tf.div<tf.Scalar>(tf.sum(tf.mul(misfit, targets.weights)), total);
   return { loss: tf.add(classLoss, tf.mul(boxLoss, BOX_WEIGHT)), classLoss, boxLoss };
-}
-
-/** The sum of losses over that of what counts, which is 1 at least. */
-function meanOver(losses: tf.Tensor, counted: tf.Tensor): tf.Scalar {
-  return tf.div(tf.sum(losses), tf.maximum(tf.sum(counted), 1));
 }
 
 /**
