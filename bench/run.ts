@@ -76,8 +76,8 @@ if (benchmark === undefined || !areCounts || !isPart || models?.some((name) => !
     ...(models && { models }),
     ...(kills && { kills }),
     ...(mutations && { mutations }),
-      ...(only !== undefined && { only }),
-      ...(sheets && { sheets }),
+    ...(only !== undefined && { only }),
+    ...(sheets && { sheets }),
     peers: !values["no-peers"],
   });
   if (values.json !== true) console.table(result.models ?? result);
