@@ -188,9 +188,7 @@ describe("the conformer", () => {
 describe("a recogniser refuses", () => {
   it("to be made without a vocabulary, with an encoder that there is not, or for other data", async () => {
     expect(() => new SpeechRecognizer({})).toThrow(code("ERR_RECOGNIZER_OPTION"));
-    expect(() => new SpeechRecognizer({ data, encoder: "gru" })).toThrow(
-      code("ERR_UNKNOWN_ENCODER"),
-    );
+    expect(() => new SpeechRecognizer({ data, encoder: "gru" })).toThrow(code("ERR_UNKNOWN_ENCODER"));
     const vocabulary = new Vocabulary("words", ["low", "mid"]);
     expect(() => new SpeechRecognizer({ data, vocabulary })).toThrow(code("ERR_VOCABULARY"));
     await expect(task.predict("/nowhere/*.wav")).rejects.toThrow(code("ERR_NO_AUDIO"));
