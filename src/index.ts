@@ -18,6 +18,7 @@ export {
 export * from "./nn/index.js";
 export * from "./data/index.js";
 export * from "./core/index.js";
+export * from "./work/index.js";
 export {
   type DynamicAxes,
   encodeOnnx,
