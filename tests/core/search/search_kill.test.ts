@@ -12,7 +12,7 @@ import type { StudyEntry } from "../../../src/core/tuner/search/study_state.js";
 import { startNode } from "../../support/node_process.js";
 
 const TRIALS = 60;
-const KILLS = 5;
+const KILLS = 4;
 
 async function entriesOf(journal: string): Promise<StudyEntry[]> {
   const lines = (await readFile(journal, "utf8")).split("\n");

@@ -12,7 +12,7 @@ import { Study } from "./study.js";
 import { StudyState, type SearchDirection, type StudyEntry, type TrialRecord } from "./study_state.js";
 
 /** A trial that has taken its process with it so many times is not tried again. */
-const MOST_ATTEMPTS = 3;
+const MOST_ATTEMPTS = 5;
 
 interface SharedStudyOptions {
   journal: string | undefined;
