@@ -19,6 +19,7 @@ export * from "./nn/index.js";
 export * from "./data/index.js";
 export * from "./core/index.js";
 export * from "./work/index.js";
+export * from "./apps/index.js";
 export {
   type DynamicAxes,
   encodeOnnx,
