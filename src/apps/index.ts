@@ -4,7 +4,7 @@ export { Pipeline, type PipelineOptions, type PipelineRunOptions } from "./pipel
 export type { StageState, StageStatus } from "./pipeline_status.js";
 export type { PipelineSchedule, ScheduleOptions } from "./schedule.js";
 export {
-  Stage,
+  PipelineStage,
   type JsonValue,
   type StageContext,
   type StageFunction,

@@ -10,7 +10,7 @@ import { InputFiles } from "./input_files.js";
 import { PipelineRun } from "./pipeline_run.js";
 import { readStatus, StatusFile, type StageStatus } from "./pipeline_status.js";
 import { startSchedule, type PipelineSchedule, type ScheduleOptions } from "./schedule.js";
-import { Stage, type StageInput, type StageOptions, type StageOutput } from "./stage.js";
+import { PipelineStage, type StageInput, type StageOptions, type StageOutput } from "./stage.js";
 import { StageStore } from "./stage_store.js";
 
 /** Options of `Pipeline`. */
@@ -55,7 +55,7 @@ export class Pipeline {
   /** The absolute path of its folder. */
   readonly folder: string;
   readonly #concurrency: number;
-  readonly #stages = new Map<string, Stage>();
+  readonly #stages = new Map<string, PipelineStage>();
   readonly #store: StageStore;
 
   /** @throws ConfigurationError `ERR_PIPELINE_OPTION` */
@@ -69,7 +69,7 @@ export class Pipeline {
   }
 
   /** The stages, in the order in which they were made. */
-  get stages(): Stage[] {
+  get stages(): PipelineStage[] {
     return [...this.#stages.values()];
   }
 
@@ -84,7 +84,7 @@ export class Pipeline {
   stage<const Inputs extends Readonly<Record<string, StageInput>>, Result>(
     name: string,
     { inputs, version = 1, retries = 0, retryDelay = { seconds: 1 }, run }: StageOptions<Inputs, Result>,
-  ): Stage<Result> {
+  ): PipelineStage<Result> {
     if (!/^[\w-]+$/.test(name))
       throw optionError(`a stage's name has letters, digits, - and _, unlike ${inspect(name)}`);
     if (this.#stages.has(name)) throw optionError(`there are two stages named ${JSON.stringify(name)}`);
@@ -94,7 +94,7 @@ export class Pipeline {
     for (const [key, input] of Object.entries<StageInput>(inputs ?? {})) this.#checkInput(name, key, input);
     const delay = durationMilliseconds(retryDelay, `The option retryDelay of the stage ${name}`);
     const options = { inputs: inputs ?? {}, version, retries, retryDelay: delay, run: run as never };
-    const stage = new Stage<Result>(name, options);
+    const stage = new PipelineStage<Result>(name, options);
     this.#stages.set(name, stage);
     return stage;
   }
@@ -138,8 +138,12 @@ export class Pipeline {
    *
    * @throws ConfigurationError `ERR_PIPELINE_SCHEDULE` for a pattern that is none
    */
-  schedule(pattern: string, options: ScheduleOptions = {}): PipelineSchedule {
-    return startSchedule(pattern, async (signal) => this.run({ signal }), options);
+  schedule(pattern: string, { onStatus, ...options }: ScheduleOptions = {}): PipelineSchedule {
+    return startSchedule(
+      pattern,
+      async (signal) => this.run({ signal, ...(onStatus && { onStatus }) }),
+      options,
+    );
   }
 
   async #makeFolder(): Promise<void> {
@@ -152,7 +156,7 @@ export class Pipeline {
   }
 
   #checkInput(stage: string, name: string, input: StageInput): void {
-    if (input instanceof Stage) {
+    if (input instanceof PipelineStage) {
       if (this.#stages.get(input.name) === input) return;
       throw optionError(`the input ${name} of ${stage} is the stage ${input.name} of another pipeline`);
     }

@@ -5,12 +5,12 @@ import { KindlingError, PipelineError } from "../errors.js";
 import { hashValue } from "./content_hash.js";
 import { InputFiles, readInputFiles } from "./input_files.js";
 import type { StatusFile } from "./pipeline_status.js";
-import { Stage, type StageOutput } from "./stage.js";
+import { PipelineStage, type StageOutput } from "./stage.js";
 import { runInProcess } from "./stage_in_process.js";
 import type { StageKey, StageStore, StoredResult } from "./stage_store.js";
 
 interface RunParts {
-  stages: readonly Stage[];
+  stages: readonly PipelineStage[];
   store: StageStore;
   status: StatusFile;
   /** Stages at the same time. */
@@ -24,8 +24,8 @@ class SkippedStage extends Error {}
 export class PipelineRun {
   readonly #parts: RunParts;
   readonly #calledOff = new AbortController();
-  readonly #results = new Map<Stage, Promise<StoredResult>>();
-  readonly #failures = new Map<Stage, { error: unknown; attempts: number }>();
+  readonly #results = new Map<PipelineStage, Promise<StoredResult>>();
+  readonly #failures = new Map<PipelineStage, { error: unknown; attempts: number }>();
   /** How many more may run now, and who waits. */
   #free: number;
   readonly #waiting: (() => void)[] = [];
@@ -39,7 +39,7 @@ export class PipelineRun {
    * @returns the output of each stage
    * @throws PipelineError `ERR_PIPELINE_STAGE` when all that could run has run
    */
-  async run(): Promise<Map<Stage, StageOutput>> {
+  async run(): Promise<Map<PipelineStage, StageOutput>> {
     const { stages, signal } = this.#parts;
     const callOff = () => this.#calledOff.abort(signal!.reason);
     if (signal?.aborted) callOff();
@@ -59,7 +59,7 @@ export class PipelineRun {
     return new Map(outputs.map(([stage, { output }]) => [stage, output]));
   }
 
-  async #complete(stage: Stage): Promise<StoredResult> {
+  async #complete(stage: PipelineStage): Promise<StoredResult> {
     const { status, store } = this.#parts;
     try {
       const { values, hashes } = await this.#readInputs(stage);
@@ -81,12 +81,12 @@ export class PipelineRun {
 
   /** What the stage gets, and what it is to be known by. */
   async #readInputs(
-    stage: Stage,
+    stage: PipelineStage,
   ): Promise<{ values: Record<string, unknown>; hashes: Record<string, string> }> {
     const values: Record<string, unknown> = {};
     const hashes: Record<string, string> = {};
     for (const [name, input] of Object.entries(stage.options.inputs)) {
-      if (input instanceof Stage) {
+      if (input instanceof PipelineStage) {
         const { output, hash } = await this.#results.get(input)!.catch(() => {
           throw new SkippedStage();
         });
@@ -99,7 +99,11 @@ export class PipelineRun {
     return { values, hashes };
   }
 
-  async #tryAgain(stage: Stage, key: StageKey, values: Record<string, unknown>): Promise<StoredResult> {
+  async #tryAgain(
+    stage: PipelineStage,
+    key: StageKey,
+    values: Record<string, unknown>,
+  ): Promise<StoredResult> {
     const { status } = this.#parts;
     const { retries, retryDelay } = stage.options;
     for (let attempt = 1; ; attempt++) {
@@ -120,7 +124,7 @@ export class PipelineRun {
   }
 
   async #try(
-    stage: Stage,
+    stage: PipelineStage,
     key: StageKey,
     values: Record<string, unknown>,
     attempt: number,
@@ -143,7 +147,7 @@ export class PipelineRun {
     return stored;
   }
 
-  async #fail(stage: Stage, error: unknown, attempts: number): Promise<void> {
+  async #fail(stage: PipelineStage, error: unknown, attempts: number): Promise<void> {
     this.#failures.set(stage, { error, attempts });
     const endedAt = new Date().toISOString();
     await this.#parts.status.set(stage.name, { state: "failed", endedAt, error: describeError(error) });

@@ -1,9 +1,12 @@
 /** Does something again and again, at the times of a cron pattern. */
 import { Cron } from "croner";
 import { ConfigurationError } from "../errors.js";
+import type { StageStatus } from "./pipeline_status.js";
 
 /** Options of `pipeline.schedule`. */
 export interface ScheduleOptions {
+  /** Is told whenever a stage goes from one state to another. */
+  onStatus?: (status: StageStatus) => void;
   /** A name of the IANA database, such as "Europe/Berlin", whose clock the pattern means. Default: that of the machine. */
   timezone?: string;
   /** Gets the errors of runs, after which the schedule goes on. Default: an error stops it, and `done` rejects with it. */
@@ -24,7 +27,7 @@ export interface PipelineSchedule {
 export function startSchedule(
   pattern: string,
   action: (signal: AbortSignal) => Promise<unknown>,
-  { timezone, onError }: ScheduleOptions,
+  { timezone, onError }: Omit<ScheduleOptions, "onStatus">,
 ): PipelineSchedule {
   const { promise, resolve, reject } = withResolvers();
   const calledOff = new AbortController();

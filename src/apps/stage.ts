@@ -15,11 +15,11 @@ export interface StageOutput<Result = unknown> {
 }
 
 /** What a stage can depend on: plain values, files, and other stages. */
-export type StageInput = JsonValue | InputFiles | Stage<unknown>;
+export type StageInput = JsonValue | InputFiles | PipelineStage<unknown>;
 
 /** What a stage gets for its declared inputs: values as they are, files as absolute paths, stages as their outputs. */
 export type StageInputValues<Inputs> = {
-  [Name in keyof Inputs]: Inputs[Name] extends Stage<infer Result>
+  [Name in keyof Inputs]: Inputs[Name] extends PipelineStage<infer Result>
     ? StageOutput<Result>
     : Inputs[Name] extends InputFiles
       ? string[]
@@ -65,7 +65,7 @@ export interface StageOptions<Inputs, Result> {
 }
 
 /** A stage of a pipeline: `pipeline.stage` makes it, and other stages take it as an input. */
-export class Stage<Result = unknown> {
+export class PipelineStage<Result = unknown> {
   readonly name: string;
   /** @internal */
   readonly options: ResolvedStageOptions;
@@ -86,9 +86,4 @@ export interface ResolvedStageOptions {
   /** Milliseconds. */
   retryDelay: number;
   run: StageFunction | URL;
-}
-
-/** The stages that a stage takes as inputs. */
-export function dependenciesOf({ options }: Stage): Stage[] {
-  return Object.values(options.inputs).filter((input) => input instanceof Stage);
 }
