@@ -77,16 +77,16 @@ export class Tuner {
    *
    * ```ts
    * const study = await Tuner.search(
-   *   { lr: suggest.float(1e-4, 1e-1, { log: true }), batchSize: suggest.categorical([16, 32, 64]) },
-   *   async ({ lr, batchSize }, trial) => {
-   *     const callbacks = new PruningCallback({ trial, monitor: "val_loss" });
+   *   { learningRate: suggest.float(1e-4, 1e-1, { log: true }), labelSmoothing: suggest.float(0, 0.2) },
+   *   async (parameters, trial) => {
+   *     const callbacks = new PruningCallback({ trial, monitor: "val_accuracy" });
    *     const trainer = new Trainer({ maxEpochs: 16, callbacks, logger: false, enableCheckpointing: false });
-   *     await trainer.fit(new Autoencoder({ lr }), loaders(batchSize));
-   *     return trainer.callbackMetrics.val_loss!;
+   *     await trainer.fit(new TextClassifier({ data, ...parameters }), data);
+   *     return trainer.callbackMetrics.val_accuracy!;
    *   },
-   *   { maxTrials: 50, pruner: "asha", journal: "search.jsonl" },
+   *   { direction: "maximize", maxTrials: 50, pruner: "asha", journal: "search.jsonl" },
    * );
-   * study.bestParameters; // { lr: 0.0123, batchSize: 32 }
+   * study.bestParameters; // { learningRate: 0.0123, labelSmoothing: 0.04 }
    * ```
    *
    * @param objective a function, or the URL of a module that exports one as its default: then each trial runs in a process of
