@@ -8,4 +8,5 @@ export * from "./image/index.js";
 export { LengthGroupedSampler, type LengthGroupedSamplerOptions } from "./length_grouped_sampler.js";
 export { compareNaturally } from "./natural_order.js";
 export { RandomSampler, SequentialSampler, WeightedRandomSampler, type Sampler } from "./samplers.js";
+export { videoFrames, type VideoFrame, type VideoFramesOptions } from "./video/video_frames.js";
 export { randomSplit, stratifiedSplit, type Split, type StratifiedSplit } from "./splits.js";
