@@ -15,6 +15,7 @@ import { NETWORKS, onnxParity } from "./onnx_parity.js";
 import type { BenchOptions } from "./options.js";
 import { resampling } from "./resample.js";
 import { resume } from "./resume.js";
+import { search } from "./search.js";
 import { soak } from "./soak.js";
 import { text } from "./text.js";
 import { speech, SPEECH_PARTS } from "./speech.js";
@@ -34,6 +35,7 @@ const benchmarks: Record<string, (options: BenchOptions) => Promise<Record<strin
   resample: resampling,
   resume: (options) =>
     resume(options, (whileWriting) => console.log(whileWriting ? "killed while saving" : "killed")),
+  search,
   soak,
   text,
   speech,
