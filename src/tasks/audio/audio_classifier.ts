@@ -101,7 +101,7 @@ const TASK_NAME = "AudioClassifier";
 
 /**
  * A backbone, a linear layer on its features, and a recipe that learns by default: AdamW with warm-up and a cosine,
- * SpecAugment, changes of speed and loudness, the weights of the best validation accuracy kept. A frozen backbone's features
+ * SpecAugment, changes of speed and loudness, smoothed labels, the weights of the best validation accuracy kept. A frozen backbone's features
  * are computed once, of sounds as they are.
  */
 export class AudioClassifier extends LightningModule<AudioInput, tf.Tensor> implements Finetunable {
@@ -321,7 +321,7 @@ export class AudioClassifier extends LightningModule<AudioInput, tf.Tensor> impl
 
   #loss(logits: tf.Tensor, target: tf.Tensor): tf.Scalar {
     if (this.multiLabel) return binaryCrossEntropyWithLogits(logits, target);
-    const { labelSmoothing, classWeights } = this.#options;
+    const { labelSmoothing = 0.1, classWeights } = this.#options;
     return crossEntropy(logits, target, { labelSmoothing, weight: classWeights });
   }
 
