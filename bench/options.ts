@@ -8,4 +8,6 @@ export interface BenchOptions {
   kills?: number;
   /** How many damaged files `onnx-fuzz` tries. */
   mutations?: number;
+  /** The one part of `speech` that runs. Default: all. */
+  only?: string;
 }

@@ -1,8 +1,9 @@
 /**
- * Runs one benchmark: `npm run bench -- NAME [--json] [--models a,b] [--no-peers] [--kills N] [--mutations N]`. The last line of its output is one JSON
+ * Runs one benchmark: `npm run bench -- NAME [--json] [--models a,b] [--no-peers] [--kills N] [--mutations N] [--only PART]`. The last line of its output is one JSON
  * object.
  */
 import { parseArgs } from "node:util";
+import { ctc } from "./ctc.js";
 import { finetuneOnnx } from "./finetune_onnx.js";
 import { finetunePhotos } from "./finetune_photos.js";
 import { forward } from "./forward.js";
@@ -11,21 +12,24 @@ import { onnxFuzz } from "./onnx_fuzz.js";
 import { onnxMemory } from "./onnx_memory.js";
 import { NETWORKS, onnxParity } from "./onnx_parity.js";
 import type { BenchOptions } from "./options.js";
+import { resampling } from "./resample.js";
 import { resume } from "./resume.js";
 import { soak } from "./soak.js";
 import { text } from "./text.js";
-import { speech } from "./speech.js";
+import { speech, SPEECH_PARTS } from "./speech.js";
 import { trainCnn } from "./train_cnn.js";
 import { trainStep } from "./train_step.js";
 import { trainerOverhead } from "./trainer_overhead.js";
 
 const benchmarks: Record<string, (options: BenchOptions) => Promise<Record<string, unknown>>> = {
+  ctc,
   "finetune-onnx": finetuneOnnx,
   "finetune-photos": finetunePhotos,
   forward,
   "onnx-fuzz": ({ mutations }) => onnxFuzz(mutations),
   "onnx-memory": onnxMemory,
   "onnx-parity": onnxParity,
+  resample: resampling,
   resume: (options) =>
     resume(options, (whileWriting) => console.log(whileWriting ? "killed while saving" : "killed")),
   soak,
@@ -42,6 +46,7 @@ const { positionals, values } = parseArgs({
     json: { type: "boolean" },
     kills: { type: "string" },
     mutations: { type: "string" },
+    only: { type: "string" },
     models: { type: "string" },
     "no-peers": { type: "boolean", default: false },
   },
@@ -51,11 +56,13 @@ const models = values.models?.split(",");
 const choices = positionals[0] === "onnx-parity" ? NETWORKS : MODEL_NAMES;
 const kills = values.kills === undefined ? undefined : Number(values.kills);
 const mutations = values.mutations === undefined ? undefined : Number(values.mutations);
+const { only } = values;
+const isPart = only === undefined || SPEECH_PARTS.some((part) => part === only);
 const areCounts = [kills, mutations].every((count = 1) => Number.isInteger(count) && count > 0);
-if (benchmark === undefined || !areCounts || models?.some((name) => !choices.includes(name))) {
+if (benchmark === undefined || !areCounts || !isPart || models?.some((name) => !choices.includes(name))) {
   console.error(
-    "usage: npm run bench -- NAME [--json] [--models MODEL,MODEL] [--no-peers] [--kills N] [--mutations N], with NAME one of " +
-      `${Object.keys(benchmarks).join(", ")} and MODEL one of ${choices.join(", ")}`,
+    "usage: npm run bench -- NAME [--json] [--models MODEL,MODEL] [--no-peers] [--kills N] [--mutations N] [--only PART], with NAME one of " +
+      `${Object.keys(benchmarks).join(", ")}, MODEL one of ${choices.join(", ")} and PART one of ${SPEECH_PARTS.join(", ")}`,
   );
   process.exitCode = 2;
 } else {
@@ -63,6 +70,7 @@ if (benchmark === undefined || !areCounts || models?.some((name) => !choices.inc
     ...(models && { models }),
     ...(kills && { kills }),
     ...(mutations && { mutations }),
+    ...(only !== undefined && { only }),
     peers: !values["no-peers"],
   });
   if (values.json !== true) console.table(result.models ?? result);

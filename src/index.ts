@@ -125,6 +125,8 @@ export {
   resnet34,
   resnet50,
   type ResNetOptions,
+  SampleEncoder,
+  type SampleEncoderOptions,
   type SpecAugmentOptions,
   type SpectrogramConformerOptions,
   type SpectrogramInput,

@@ -69,6 +69,7 @@ export async function* streamAudio(
     }
     const rest = resampler?.flush();
     if (rest !== undefined && rest.length > 0) yield { samples: rest, sampleRate: sampleRate ?? given! };
+    if (done === 0) throw new FormatProblem("ERR_AUDIO_EMPTY", "holds no samples.");
   } catch (cause) {
     if (!(cause instanceof FormatProblem)) throw cause;
     throw new DataError(cause.code, `${named} ${cause.message}`, {

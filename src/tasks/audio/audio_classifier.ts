@@ -42,18 +42,22 @@ import {
 import type { PaddedSequences } from "./encoders/speech_encoder.js";
 import { audioClassifierExport, type AudioClassifierExportOptions } from "./export_audio_classifier.js";
 import { LogMelFrontEnd, resolveFrontEnd, type ResolvedFrontEnd } from "./features/front_end.js";
-import { drawSpecAugment, resolveSpecAugment, type SpecAugmentOptions } from "./features/spec_augment.js";
+import {
+  changeFeatures,
+  drawSpecAugment,
+  resolveSpecAugment,
+  type FeatureChanges,
+  type SpecAugmentOptions,
+} from "./features/spec_augment.js";
 import { padSounds } from "./padded_batch.js";
 import { voiceActivity, type VoiceSegment } from "./voice_activity.js";
 
 /** A batch on the device, or what `forward` takes: waveforms with their lengths, or features [batch, numFeatures]. */
-export interface AudioInput {
+export interface AudioInput extends FeatureChanges {
   /** float32 [batch, samples] with 0 behind each sound's end, or features of a frozen backbone. */
   input: tf.Tensor;
   /** int32 [batch]: the samples of each. Absent with features. */
   length?: tf.Tensor;
-  /** Factors of the front end's features, [batch, frames, bands]. */
-  mask?: tf.Tensor;
 }
 
 /** What the file says of the task besides its weights. */
@@ -108,10 +112,10 @@ export class AudioClassifier extends Classifier<AudioInput, AudioSource> {
   }
 
   /** Waveforms, or features of a frozen backbone, to logits [batch, classes]. */
-  override forward({ input, length, mask }: AudioInput): tf.Tensor {
+  override forward({ input, length, ...changes }: AudioInput): tf.Tensor {
     if (this.backbone === undefined || length === undefined) return this.head.forward(input);
     const features = this.frontEnd.forward({ waveforms: input, lengths: length });
-    const values = mask === undefined ? features.values : tf.mul(features.values, mask);
+    const values = changeFeatures(features.values, changes);
     return this.head.forward(this.backbone.forward({ values, lengths: features.lengths }));
   }
 
@@ -157,8 +161,8 @@ export class AudioClassifier extends Classifier<AudioInput, AudioSource> {
     if (!("length" in host) || !this.training || this.#specAugment === undefined) return withoutPaths(host);
     const frames = this.frontEnd.frames(host.input.shape[1]!);
     const lengths = Array.from(host.length.data, (samples) => Math.max(1, this.frontEnd.frames(samples)));
-    const shape = [frames, this.frontEnd.numFeatures] as const;
-    return { ...host, mask: drawSpecAugment(getGlobalGenerator(), lengths, shape, this.#specAugment) };
+    const { options } = this.frontEnd;
+    return { ...host, ...drawSpecAugment(getGlobalGenerator(), lengths, frames, options, this.#specAugment) };
   }
 
   /**

@@ -34,8 +34,9 @@ export function audioClassifierExport(
     outputs: ["logits", ...(probabilities ? ["probabilities"] : [])],
     forward: (sounds) => {
       const logits = forward(sounds);
-      if (!probabilities) return { logits };
-      return { logits, probabilities: multiLabel ? tf.sigmoid(logits) : tf.softmax(logits) };
+      const results: Record<string, tf.Tensor> = { logits };
+      if (probabilities) results.probabilities = multiLabel ? tf.sigmoid(logits) : tf.softmax(logits);
+      return results;
     },
   };
   return soundExport(exported, options);

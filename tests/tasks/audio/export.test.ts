@@ -9,6 +9,7 @@ import { readOnnx } from "../../../src/onnx/index.js";
 import { Generator, seedEverything } from "../../../src/random.js";
 import {
   AudioClassifier,
+  availableSpeechEncoders,
   SpeechRecognizer,
   Vocabulary,
   type SpeechEncoderName,
@@ -22,6 +23,14 @@ const vocabulary = new Vocabulary("characters", [" ", "a", "b"]);
 const encoders: Record<SpeechEncoderName, object> = {
   conv_gru: { channels: 4, hiddenSize: 8, numLayers: 2 },
   conformer: { channels: 4, dModel: 16, numHeads: 2, numLayers: 2 },
+  wav2vec2: {
+    convDim: Array(7).fill(8),
+    hiddenSize: 16,
+    numHiddenLayers: 2,
+    numAttentionHeads: 2,
+    numConvPosEmbeddings: 8,
+    numConvPosEmbeddingGroups: 4,
+  },
 };
 
 /** Noise of these lengths, with silence behind the shorter ones. */
@@ -54,11 +63,13 @@ function deviceSounds({ waveforms, lengths }: (typeof runs)[number]) {
   return { input: fromHost(waveforms), length: fromHost(length) };
 }
 
-describe.each(["conv_gru", "conformer"] as const)("SpeechRecognizer with %s", (encoder) => {
+describe.each(availableSpeechEncoders())("SpeechRecognizer with %s", (encoder) => {
   it("is one file for any number of sounds of any length", async () => {
     seedEverything(1);
+    const options = { vocabulary, encoder, encoderOptions: encoders[encoder] };
+    const hearsSamples = encoder === "wav2vec2";
     const frontEnd = { sampleRate: RATE, nMels: 20 };
-    const task = new SpeechRecognizer({ vocabulary, frontEnd, encoder, encoderOptions: encoders[encoder] });
+    const task = new SpeechRecognizer(hearsSamples ? options : { ...options, frontEnd });
     const path = join(folder.path, `${encoder}.onnx`);
     await task.exportOnnx(path);
     task.eval();
@@ -75,8 +86,8 @@ describe.each(["conv_gru", "conformer"] as const)("SpeechRecognizer with %s", (e
       task: "SpeechRecognizer",
       unit: "characters",
       blank: 0,
-      sampleRate: RATE,
-      secondsPerFrame: 0.04,
+      sampleRate: hearsSamples ? 16000 : RATE,
+      secondsPerFrame: hearsSamples ? 0.02 : 0.04,
       inputs: ["waveforms", "lengths"],
       outputs: ["logits", "logit_lengths"],
     });

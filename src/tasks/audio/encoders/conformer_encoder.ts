@@ -10,11 +10,13 @@ import {
   sigmoid,
   silu,
 } from "../../../nn/index.js";
-import { ConvSubsampling } from "./conv_subsampling.js";
+import { ConvSubsampling, type Subsampling } from "./conv_subsampling.js";
 import { sequenceMask, SpeechEncoder, type PaddedSequences } from "./speech_encoder.js";
 
 /** Options of `ConformerEncoder`. */
 export interface ConformerEncoderOptions {
+  /** Frames of features for one state. Default: 4. */
+  subsampling?: Subsampling;
   /** Of the convolutions that halve the frames. Default: 32. */
   channels?: number;
   /** Width of the layers. Default: 144. */
@@ -34,17 +36,18 @@ export interface ConformerEncoderOptions {
  * rather than relative ones in each layer, and layer norm in the convolution's place of batch norm.
  */
 export class ConformerEncoder extends SpeechEncoder {
-  readonly subsampling = 4;
+  readonly subsampling: Subsampling;
   readonly numFeatures: number;
   readonly subsample: ConvSubsampling;
   readonly project: Linear;
   readonly dropout: Dropout;
   readonly layers: ConformerLayer[];
 
-  /** @param bands of the features */
+  /** @param bands of the features @throws ConfigurationError `ERR_SUBSAMPLING` */
   constructor(bands: number, options: ConformerEncoderOptions = {}) {
     super();
     const {
+      subsampling = 4,
       channels = 32,
       dModel = 144,
       numHeads = 4,
@@ -52,8 +55,9 @@ export class ConformerEncoder extends SpeechEncoder {
       kernelSize = 15,
       dropout = 0.1,
     } = options;
+    this.subsampling = subsampling;
     this.numFeatures = dModel;
-    this.subsample = new ConvSubsampling(bands, channels);
+    this.subsample = new ConvSubsampling(bands, channels, subsampling);
     this.project = new Linear(this.subsample.outFeatures, dModel);
     this.dropout = new Dropout(dropout);
     this.layers = Array.from({ length: numLayers }, () => {
