@@ -27,9 +27,9 @@ import { longSound } from "./long_sound.js";
 
 const UNSEEN_SPEAKER = "theo";
 const TEST_UTTERANCES = 300;
-const ISOLATED_EPOCHS = 12;
-const CONNECTED_STEPS = 1600;
-const UNSEEN_STEPS = 1200;
+const ISOLATED_EPOCHS = 15;
+const CONNECTED_STEPS = 2000;
+const UNSEEN_STEPS = 2000;
 const UTTERANCES_OF_AN_EPOCH = 1600;
 const QUIET: TrainerOptions = { logger: false, enableCheckpointing: false, enableProgressBar: false };
 

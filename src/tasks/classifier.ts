@@ -74,6 +74,11 @@ export abstract class Classifier<Input, Sample> extends Task<Input> implements F
   /** What suits the backbone. */
   protected abstract recipe(): ClassifierRecipe;
 
+  /** The share of targets that is spread over all classes where that can be and the user says nothing. */
+  protected get defaultLabelSmoothing(): number {
+    return 0;
+  }
+
   /** Logits of samples, [classes] each, in their order. */
   protected abstract logitsOf(samples: readonly Sample[]): Promise<ArrayLike<number>[]>;
 
@@ -181,8 +186,10 @@ export abstract class Classifier<Input, Sample> extends Task<Input> implements F
   }
 
   #loss(logits: tf.Tensor, target: tf.Tensor): tf.Scalar {
-    const { labelSmoothing = 0, focalGamma = 0 } = this.#options;
     const { multiLabel } = this;
+    const { focalGamma = 0 } = this.#options;
+    const isSmoothable = !multiLabel && focalGamma === 0;
+    const { labelSmoothing = isSmoothable ? this.defaultLabelSmoothing : 0 } = this.#options;
     const classWeights = this.#classWeights;
     return classificationLoss(logits, target, { multiLabel, labelSmoothing, focalGamma, classWeights });
   }

@@ -80,8 +80,8 @@ const TASK_NAME = "AudioClassifier";
 
 /**
  * A backbone, a linear layer on its features, and a recipe that learns by default: AdamW with warm-up and a cosine,
- * SpecAugment, changes of speed and loudness, the weights of the best validation accuracy kept. A frozen backbone's features
- * are computed once, of sounds as they are.
+ * SpecAugment, changes of speed and loudness, smoothed labels, the weights of the best validation accuracy kept. A frozen
+ * backbone's features are computed once, of sounds as they are.
  */
 export class AudioClassifier extends Classifier<AudioInput, AudioSource> {
   readonly frontEnd: LogMelFrontEnd;
@@ -126,6 +126,10 @@ export class AudioClassifier extends Classifier<AudioInput, AudioSource> {
 
   protected override recipe(): ClassifierRecipe {
     return { learningRate: 2e-3, weightDecay: 0.01, pretrained: false };
+  }
+
+  protected override get defaultLabelSmoothing(): number {
+    return 0.1;
   }
 
   /** @throws ConfigurationError `ERR_FINETUNE_STRATEGY` for one that the backbone cannot do */

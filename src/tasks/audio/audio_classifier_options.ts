@@ -23,6 +23,8 @@ export interface AudioClassifierOptions extends ClassifierOptions<AudioClassific
   learningRate?: number;
   /** Default: 0.01. */
   weightDecay?: number;
+  /** Share of each target that is spread over all classes (Szegedy et al., 2015), 0 to 1. Default: 0.1; 0 where it cannot be. */
+  labelSmoothing?: number;
 }
 
 /** Options of `AudioClassifier.predict`. */

@@ -61,7 +61,7 @@ export interface FeatureChanges<Array = tf.Tensor> {
 
 /** Features [batch, frames, bands], changed. */
 export function changeFeatures(values: tf.Tensor, { mask, warp }: FeatureChanges): tf.Tensor {
-  const warped = warp === undefined ? values : tf.matMul(values as tf.Tensor3D, warp as tf.Tensor3D);
+  const warped = warp === undefined ? values : tf.matMul(values, warp);
   return mask === undefined ? warped : tf.mul(warped, mask);
 }
 
