@@ -1,9 +1,10 @@
 /**
- * Runs one benchmark: `npm run bench -- NAME [--json] [--models a,b] [--no-peers] [--kills N] [--mutations N] [--only PART]`. The last line of its output is one JSON
- * object.
+ * Runs one benchmark: `npm run bench -- NAME [--json] [--models a,b] [--no-peers] [--kills N] [--mutations N] [--only PART]
+ * [--sheets FOLDER]`. The last line of its output is one JSON object.
  */
 import { parseArgs } from "node:util";
 import { ctc } from "./ctc.js";
+import { detect, DETECTION_RUNS } from "./detect.js";
 import { finetuneOnnx } from "./finetune_onnx.js";
 import { finetunePhotos } from "./finetune_photos.js";
 import { forward } from "./forward.js";
@@ -23,6 +24,7 @@ import { trainerOverhead } from "./trainer_overhead.js";
 
 const benchmarks: Record<string, (options: BenchOptions) => Promise<Record<string, unknown>>> = {
   ctc,
+  detect,
   "finetune-onnx": finetuneOnnx,
   "finetune-photos": finetunePhotos,
   forward,
@@ -46,8 +48,9 @@ const { positionals, values } = parseArgs({
     json: { type: "boolean" },
     kills: { type: "string" },
     mutations: { type: "string" },
-    only: { type: "string" },
     models: { type: "string" },
+    only: { type: "string" },
+    sheets: { type: "string" },
     "no-peers": { type: "boolean", default: false },
   },
 });
@@ -57,12 +60,16 @@ const choices = positionals[0] === "onnx-parity" ? NETWORKS : MODEL_NAMES;
 const kills = values.kills === undefined ? undefined : Number(values.kills);
 const mutations = values.mutations === undefined ? undefined : Number(values.mutations);
 const { only } = values;
-const isPart = only === undefined || SPEECH_PARTS.some((part) => part === only);
+/** Parts of `detect` and of `speech`. */
+const RUNS: readonly string[] = [...DETECTION_RUNS, ...SPEECH_PARTS];
+const isPart = only === undefined || RUNS.includes(only);
 const areCounts = [kills, mutations].every((count = 1) => Number.isInteger(count) && count > 0);
+const { sheets } = values;
 if (benchmark === undefined || !areCounts || !isPart || models?.some((name) => !choices.includes(name))) {
   console.error(
-    "usage: npm run bench -- NAME [--json] [--models MODEL,MODEL] [--no-peers] [--kills N] [--mutations N] [--only PART], with NAME one of " +
-      `${Object.keys(benchmarks).join(", ")}, MODEL one of ${choices.join(", ")} and PART one of ${SPEECH_PARTS.join(", ")}`,
+    "usage: npm run bench -- NAME [--json] [--models MODEL,MODEL] [--no-peers] [--kills N] [--mutations N] " +
+      `[--only PART] [--sheets FOLDER], with NAME one of ${Object.keys(benchmarks).join(", ")}, MODEL one of ` +
+      `${choices.join(", ")} and PART one of ${RUNS.join(", ")}`,
   );
   process.exitCode = 2;
 } else {
@@ -70,7 +77,8 @@ if (benchmark === undefined || !areCounts || !isPart || models?.some((name) => !
     ...(models && { models }),
     ...(kills && { kills }),
     ...(mutations && { mutations }),
-    ...(only !== undefined && { only }),
+    ...(only && { only }),
+    ...(sheets && { sheets }),
     peers: !values["no-peers"],
   });
   if (values.json !== true) console.table(result.models ?? result);

@@ -9,4 +9,5 @@ export { LengthGroupedSampler, type LengthGroupedSamplerOptions } from "./length
 export { MemoryBudget } from "./memory_budget.js";
 export { compareNaturally } from "./natural_order.js";
 export { RandomSampler, SequentialSampler, WeightedRandomSampler, type Sampler } from "./samplers.js";
+export { videoFrames, type VideoFrame, type VideoFramesOptions } from "./video/video_frames.js";
 export { randomSplit, stratifiedSplit, type Split, type StratifiedSplit } from "./splits.js";

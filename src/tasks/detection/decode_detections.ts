@@ -1,8 +1,9 @@
 /** From what a detector says of all places to the boxes that it finds. */
 import type { Size } from "../../data/index.js";
-import { letterbox, unplacePoint } from "../../data/image/placement.js";
+import { unplacePoint } from "../../data/image/placement.js";
 import { ConfigurationError } from "../../errors.js";
 import { nms, type Box } from "./boxes.js";
+import { placeInSquare, type LetterboxStyle } from "./letterbox.js";
 
 /** One thing that was found. */
 export interface Detection {
@@ -33,7 +34,13 @@ export interface Candidates {
 }
 
 /** So many places go into the suppression at most. */
-const MOST_CANDIDATES = 1000;
+export const MOST_CANDIDATES = 1000;
+
+/** With the defaults. */
+export function resolveDetectionOptions(options: DetectionOptions): Required<DetectionOptions> {
+  const { threshold = 0.3, iou = 0.6, maxDetections = 100 } = options;
+  return { threshold, iou, maxDetections };
+}
 
 /**
  * The detections of one picture.
@@ -44,8 +51,9 @@ const MOST_CANDIDATES = 1000;
 export function selectDetections(
   scores: Float32Array,
   boxes: Float32Array,
-  { threshold = 0.3, iou = 0.6, maxDetections = 100 }: DetectionOptions = {},
+  options: DetectionOptions = {},
 ): Candidates {
+  const { threshold, iou, maxDetections } = resolveDetectionOptions(options);
   const numClasses = scores.length / (boxes.length / 4);
   const above: number[] = [];
   scores.forEach((score, i) => {
@@ -79,9 +87,20 @@ function take(
   };
 }
 
+/** The square that a picture was brought to. */
+export interface Letterboxed {
+  /** In pixels. */
+  imageSize: number;
+  letterbox: LetterboxStyle;
+}
+
 /** Boxes from pixels of the letterboxed input to pixels of the picture, cut off at its edges. */
-export function inPicture(candidates: Candidates, picture: Size, imageSize: number): Candidates {
-  const placement = letterbox(picture, { width: imageSize, height: imageSize });
+export function inPicture(
+  candidates: Candidates,
+  picture: Size,
+  { imageSize, letterbox }: Letterboxed,
+): Candidates {
+  const placement = placeInSquare(picture, imageSize, letterbox);
   const boxes = candidates.boxes.slice();
   for (let i = 0; i < boxes.length; i += 2) {
     const [x, y] = unplacePoint([boxes[i]!, boxes[i + 1]!], placement);

@@ -4,6 +4,7 @@ import { Generator } from "../../random.js";
 import {
   collateDetections,
   DetectionDataset,
+  type DetectionDatasetOptions,
   type DetectionBatch,
   type DetectionRecord,
   type DetectionSample,
@@ -14,14 +15,14 @@ const BATCH_SIZE = 8;
 /** Batches in the order of the sources. */
 export function detectionPictureLoader(
   sources: readonly ImageSource[],
-  imageSize: number,
+  options: Pick<DetectionDatasetOptions, "imageSize" | "letterbox">,
 ): DataLoader<DetectionSample, DetectionBatch> {
   const dataset: Dataset<DetectionSample> = {
     length: sources.length,
     get: async (index) => {
       const image = sources[index]!;
       const record: DetectionRecord = { image, ...(await readImageSize(image)), boxes: [] };
-      return new DetectionDataset([record], { imageSize }).get(0, new Generator(0));
+      return new DetectionDataset([record], options).get(0, new Generator(0));
     },
   };
   return new DataLoader(dataset, { batchSize: BATCH_SIZE, collate: collateDetections });

@@ -1,6 +1,6 @@
 /** What every network that finds things has, whichever way it looks for them. */
 import type * as tf from "@tensorflow/tfjs-core";
-import { Module, type Parameter } from "../../../nn/index.js";
+import { Module, type AnyModule, type Parameter } from "../../../nn/index.js";
 import type { DetectionLoss, TrueBoxTensors } from "./detection_loss.js";
 
 /** What a network says of all places, in its own form. */
@@ -22,10 +22,15 @@ export abstract class DetectorNetwork<Output extends DetectorOutput = DetectorOu
   Output
 > {
   /** What begins with what others have learned, and what `trainer.finetune` freezes. */
-  abstract readonly backbone: Module<tf.Tensor, tf.Tensor>;
+  abstract readonly backbone: AnyModule;
 
   /** The parameters that are not the backbone's. */
   abstract headParameters(): Parameter[];
+
+  /** The layers of the backbone whose maps have places of `stride` pixels at most. */
+  earlyLayers(_stride: number): AnyModule[] {
+    return [];
+  }
 
   abstract loss(output: Output, truth: TrueBoxTensors): DetectionLoss;
 

@@ -1,24 +1,13 @@
 /** PyramidNetwork: a backbone's maps, a pyramid on them, and an anchor-free head on that. */
 import * as tf from "@tensorflow/tfjs-core";
-import type { FeatureInfo, ImageEncoder } from "../../../backbones/image_encoder.js";
-import { ConfigurationError } from "../../../errors.js";
-import type { Module, Parameter } from "../../../nn/index.js";
+import type { AnyModule, Parameter } from "../../../nn/index.js";
 import { decodeBoxes } from "./box_tensors.js";
 import { DetectionHead, type HeadOutput } from "./detection_head.js";
 import { detectionLoss, type DetectionLoss, type TrueBoxTensors } from "./detection_loss.js";
 import { DetectorNetwork, type Predictions } from "./detector_network.js";
 import { FeaturePyramid } from "./feature_pyramid.js";
+import { mapsAtStrides, type DetectorNetworkOptions, type MapEncoder } from "./map_encoder.js";
 import { makePoints, type Points } from "./points.js";
-
-/** A module that gives maps of features at several scales. */
-export type MapEncoder = Pick<ImageEncoder, "featureMaps" | "featureInfo"> & Module<tf.Tensor, tf.Tensor>;
-
-/** What a network on a backbone's maps is made for. */
-export interface DetectorNetworkOptions {
-  numClasses: number;
-  /** Side of the pictures, a multiple of 32. */
-  imageSize: number;
-}
 
 const WIDTH = 96;
 /** Strides of the backbone's maps that the pyramid stands on. */
@@ -36,7 +25,7 @@ export class PyramidNetwork extends DetectorNetwork<HeadOutput> {
   constructor(backbone: MapEncoder, { numClasses, imageSize }: DetectorNetworkOptions) {
     super();
     this.backbone = backbone;
-    this.#maps = USED.map((stride) => indexOfStride(backbone.featureInfo, stride));
+    this.#maps = mapsAtStrides(backbone, USED);
     const channels = this.#maps.map((i) => backbone.featureInfo[i]!.channels);
     this.neck = new FeaturePyramid(channels, WIDTH);
     this.head = new DetectionHead(WIDTH, numClasses);
@@ -46,6 +35,10 @@ export class PyramidNetwork extends DetectorNetwork<HeadOutput> {
   override forward(pixels: tf.Tensor): HeadOutput {
     const maps = this.backbone.featureMaps(pixels);
     return this.head.forward(this.neck.forward(this.#maps.map((i) => maps[i]!)));
+  }
+
+  override earlyLayers(stride: number): AnyModule[] {
+    return this.backbone.earlyLayers(stride);
   }
 
   override headParameters(): Parameter[] {
@@ -59,14 +52,4 @@ export class PyramidNetwork extends DetectorNetwork<HeadOutput> {
   override decode({ logits, distances }: HeadOutput): Predictions {
     return { scores: tf.sigmoid(logits), boxes: decodeBoxes(distances, this.#points) };
   }
-}
-
-function indexOfStride(info: readonly FeatureInfo[], stride: number): number {
-  const at = info.findIndex((map) => map.stride === stride);
-  if (at >= 0) return at;
-  const strides = info.map((map) => map.stride).join(", ");
-  throw new ConfigurationError(
-    "ERR_BACKBONE_MAPS",
-    `A detector stands on maps of the strides ${USED.join(", ")}; this backbone has ${strides || "none"}.`,
-  );
 }
