@@ -1186,7 +1186,7 @@ export const optionTables = {
         "Tokens of a text at most, special ones included; what is left out is counted in the data's `truncated`. Default: 128, or what a pretrained model takes if that is less.",
     },
   ],
-  TextClassifierExportOptions: [
+  TextTaskExportOptions: [
     {
       name: "weights",
       kinds: [],
