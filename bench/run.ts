@@ -60,16 +60,15 @@ const choices = positionals[0] === "onnx-parity" ? NETWORKS : MODEL_NAMES;
 const kills = values.kills === undefined ? undefined : Number(values.kills);
 const mutations = values.mutations === undefined ? undefined : Number(values.mutations);
 const { only } = values;
-/** Parts of `detect` and of `speech`. */
-const RUNS: readonly string[] = [...DETECTION_RUNS, ...SPEECH_PARTS];
-const isPart = only === undefined || RUNS.includes(only);
+const parts: readonly string[] = positionals[0] === "detect" ? DETECTION_RUNS : SPEECH_PARTS;
+const isPart = only === undefined || parts.includes(only);
 const areCounts = [kills, mutations].every((count = 1) => Number.isInteger(count) && count > 0);
 const { sheets } = values;
 if (benchmark === undefined || !areCounts || !isPart || models?.some((name) => !choices.includes(name))) {
   console.error(
     "usage: npm run bench -- NAME [--json] [--models MODEL,MODEL] [--no-peers] [--kills N] [--mutations N] " +
       `[--only PART] [--sheets FOLDER], with NAME one of ${Object.keys(benchmarks).join(", ")}, MODEL one of ` +
-      `${choices.join(", ")} and PART one of ${RUNS.join(", ")}`,
+      `${choices.join(", ")} and PART one of ${parts.join(", ")}`,
   );
   process.exitCode = 2;
 } else {
@@ -77,7 +76,7 @@ if (benchmark === undefined || !areCounts || !isPart || models?.some((name) => !
     ...(models && { models }),
     ...(kills && { kills }),
     ...(mutations && { mutations }),
-    ...(only && { only }),
+    ...(only !== undefined && { only }),
     ...(sheets && { sheets }),
     peers: !values["no-peers"],
   });

