@@ -73,7 +73,7 @@ const GRADIENT_CLIP_NORM = 1;
 const SUBSAMPLING: Record<TokenUnit, Subsampling> = { characters: 4, words: 8 };
 const TASK_NAME = "SpeechRecognizer";
 /** Of an encoder that learns from nothing. */
-const LEARNING_RATE = 2e-3;
+const LEARNING_RATE = 3e-3;
 /** Of an encoder that was trained before; its new head learns ten times as fast. */
 const FINETUNING_RATE = 1e-4;
 const HEAD_FACTOR = 10;

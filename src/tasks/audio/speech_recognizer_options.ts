@@ -32,7 +32,7 @@ export interface SpeechRecognizerOptions {
    * that hear samples.
    */
   specAugment?: SpecAugmentOptions | false;
-  /** AdamW's rate after warm-up. Default: 2e-3; 1e-4 for a pretrained encoder, whose head learns ten times as fast. */
+  /** AdamW's rate after warm-up. Default: 3e-3; 1e-4 for a pretrained encoder, whose head learns ten times as fast. */
   learningRate?: number;
   /** Default: 0.01. */
   weightDecay?: number;

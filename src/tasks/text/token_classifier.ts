@@ -3,16 +3,12 @@ import * as tf from "@tensorflow/tfjs-core";
 import { createTextBackbone, type TokenOptions } from "../../backbones/text/registry.js";
 import type { TextBackbone, TextInputs } from "../../backbones/text/text_backbone.js";
 import { TokenPreprocessor } from "../../backbones/text/token_preprocessor.js";
-import {
-  LightningModule,
-  type Finetunable,
-  type GradientClipAlgorithm,
-  type OptimizerConfiguration,
-} from "../../core/index.js";
+import type { Finetunable, OptimizerConfiguration } from "../../core/index.js";
 import { ConfigurationError } from "../../errors.js";
 import type { OnnxExport } from "../../onnx/index.js";
-import { Dropout, Linear, softmaxCrossEntropy, type Optimizer } from "../../nn/index.js";
-import { adamWWithWarmup } from "../recipe.js";
+import { Dropout, Linear, softmaxCrossEntropy } from "../../nn/index.js";
+import { backboneAndHead } from "../recipe.js";
+import { Task } from "../task.js";
 import { entitiesOf, EntityF1 } from "./entities.js";
 import { exportTextTask, type ExportedTextTask, type TextTaskExportOptions } from "./export_text_task.js";
 import { loadTextTask, saveTextTask } from "./saved_text_task.js";
@@ -56,8 +52,6 @@ type SavedOptions = Pick<TokenClassifierOptions, "learningRate" | "weightDecay" 
   labels: readonly string[];
 };
 
-const PRETRAINED_RATE_RATIO = 0.1;
-const GRADIENT_CLIP_NORM = 1;
 const HEAD_DROPOUT = 0.1;
 const TASK_NAME = "TokenClassifier";
 /** Words of a text, with punctuation apart, as CoNLL's data have them. */
@@ -67,7 +61,7 @@ const WORD = /[\p{L}\p{M}\p{N}]+(?:['’_.-][\p{L}\p{M}\p{N}]+)*|[^\s\p{L}\p{M}\
  * A backbone, a linear layer on each token, and a recipe that learns by default. The first token of each word tells its tag;
  * `val_f1`, of entities, is what the best weights are chosen by.
  */
-export class TokenClassifier extends LightningModule<TextInputs, tf.Tensor> implements Finetunable {
+export class TokenClassifier extends Task<TextInputs> implements Finetunable {
   readonly labels: readonly string[];
   readonly backbone: TextBackbone["module"];
   readonly dropout = new Dropout(HEAD_DROPOUT);
@@ -135,20 +129,8 @@ export class TokenClassifier extends LightningModule<TextInputs, tf.Tensor> impl
   override configureOptimizers(): OptimizerConfiguration {
     const { recipe, pretrained } = this.#source;
     const { learningRate = recipe.learningRate, weightDecay = recipe.weightDecay } = this.#options;
-    const ratio = pretrained ? PRETRAINED_RATE_RATIO : 1;
-    const sets = [
-      { parameters: this.backbone.parameters(), lr: learningRate * ratio },
-      { parameters: this.head.parameters(), lr: learningRate },
-    ];
-    return adamWWithWarmup(sets, { weightDecay, totalSteps: this.trainer.estimatedSteppingBatches });
-  }
-
-  override configureGradientClipping(
-    optimizer: Optimizer,
-    gradientClipVal = GRADIENT_CLIP_NORM,
-    gradientClipAlgorithm: GradientClipAlgorithm = "norm",
-  ): void {
-    this.clipGradients(optimizer, gradientClipVal, gradientClipAlgorithm);
+    const options = { learningRate, weightDecay, pretrained };
+    return backboneAndHead(this, options, this.trainer.estimatedSteppingBatches);
   }
 
   override prepareData(): void {
