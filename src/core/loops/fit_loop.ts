@@ -143,6 +143,11 @@ export class FitLoop {
     this.#step.accumulated = batches;
   }
 
+  /** Samples of a training batch, where the loader tells. */
+  get trainBatchSize(): number | undefined {
+    return this.#parts.sources.loaders("train")[0]?.batchSize;
+  }
+
   /** The last epoch with validation, -1 before the first; undefined where there is no validation data. */
   get validatedEpoch(): number | undefined {
     return this.#validatedEpoch;
@@ -197,6 +202,12 @@ export class FitLoop {
     return this.#trainer.shouldStop && epoch >= minEpochs && globalStep >= minSteps;
   }
 
+  /** A rank that stops stops all: they would wait for it in vain. */
+  #agreeOnStopping(): void {
+    const { strategy, shouldStop } = this.#trainer;
+    if (strategy.worldSize > 1) this.#trainer.shouldStop = strategy.anyNow([shouldStop])[0]!;
+  }
+
   async #epoch(): Promise<void> {
     const [train] = await this.#parts.sources.forEpoch("train", this.progress.epoch);
     train!.loader.setEpoch?.(this.#loaderEpoch);
@@ -210,6 +221,7 @@ export class FitLoop {
     await this.#batches(train!);
     if (this.#isValidationDue()) await this.#validate();
     await this.#endEpoch();
+    this.#agreeOnStopping();
     this.#parts.signals.check();
   }
 
@@ -231,6 +243,7 @@ export class FitLoop {
     for await (const numbered of this.#hooks.profileNext("trainDataloaderNext", batches)) {
       if (!(await this.#batch(numbered, train))) break;
       if (!this.#step.isAccumulating) this.#parts.signals.check();
+      this.#agreeOnStopping();
       if (this.#isStopping()) break;
     }
     this.#step.dropGradients();
@@ -278,7 +291,13 @@ export class FitLoop {
     this.progress.batchInEpoch = index + 1;
     this.progress.batchesSinceValidation++;
     if (this.#manual === undefined) this.progress.globalStep += steps;
-    if (this.#schedule.isDue(this.progress, train)) this.progress.phase = "validation";
+    if (this.#isValidationDueNow(train)) this.progress.phase = "validation";
+  }
+
+  /** Where time tells, the ranks' clocks may differ. */
+  #isValidationDueNow(train: BatchSource): boolean {
+    const isDue = this.#schedule.isDue(this.progress, train);
+    return this.#schedule.goesByTime ? this.#trainer.strategy.anyNow([isDue])[0]! : isDue;
   }
 
   async #stepSchedulers(steps: number, isLast: boolean): Promise<void> {

@@ -57,6 +57,11 @@ export function localRankData(): RankData | undefined {
   return isMainThread || data?.kindlingRank === undefined ? undefined : (data as RankData);
 }
 
+/** This thread's rank among those that the program has started itself. */
+export function ownLocalRank(): number {
+  return localRankData()?.kindlingRank ?? 0;
+}
+
 /** The group of a rank that `launchLocalRanks` has started. */
 export function joinLocalRanks({ kindlingRank, world }: RankData): LocalGroup {
   return new LocalGroup(new SharedWorld(world), kindlingRank);

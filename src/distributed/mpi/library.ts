@@ -1,5 +1,5 @@
 /** Open MPI's and MPICH's library, whichever this machine has, as far as collectives need it. */
-import koffi from "koffi";
+import koffi, { type LibraryHandle } from "koffi";
 import { DistributedError } from "../../errors.js";
 
 /** A communicator, data type or operation: an address in Open MPI, a number in MPICH. */
@@ -65,7 +65,7 @@ const MPICH_ERRORS_RETURN = 0x54000001;
  */
 export function loadMpi(names: readonly string[] = likelyNames()): MpiLibrary {
   for (const name of names) {
-    let library: koffi.IKoffiLib;
+    let library: LibraryHandle;
     try {
       // Open MPI's own plugins look for its symbols among the global ones.
       library = koffi.load(name, { global: true, lazy: true });
@@ -89,7 +89,7 @@ function likelyNames(): string[] {
   return isMpich ? [...MPICH, ...OPEN_MPI] : [...OPEN_MPI, ...MPICH];
 }
 
-function bind(library: koffi.IKoffiLib): MpiLibrary {
+function bind(library: LibraryHandle): MpiLibrary {
   const isOpenMpi = hasSymbol(library, "ompi_mpi_comm_world");
   const handle = isOpenMpi ? "void *" : "int";
   const functions = Object.fromEntries(
@@ -128,7 +128,7 @@ function bind(library: koffi.IKoffiLib): MpiLibrary {
   return { name: "Open MPI", constants, call };
 }
 
-function hasSymbol(library: koffi.IKoffiLib, name: string): boolean {
+function hasSymbol(library: LibraryHandle, name: string): boolean {
   try {
     library.symbol(name, "int");
     return true;

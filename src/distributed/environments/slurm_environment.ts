@@ -1,0 +1,60 @@
+/** Processes that Slurm's `srun` has started. */
+import { ClusterEnvironment, readCount, settingsError, type RequestedRanks, type Variables } from "./cluster_environment.js";
+
+export class SLURMEnvironment extends ClusterEnvironment {
+  readonly name = "Slurm";
+  readonly worldSize: number;
+  readonly globalRank: number;
+  readonly localRank: number;
+  readonly nodeRank: number;
+  readonly localWorldSize: number;
+  /** The job, or its place in an array of jobs, as `scontrol requeue` takes it. */
+  readonly jobId: string | undefined;
+  readonly #variables: Variables;
+
+  /** @throws ConfigurationError `ERR_CLUSTER_VARIABLE` where variables are missing */
+  constructor(variables: Variables = process.env) {
+    super();
+    const read = (name: string) => readCount(variables, name, "srun");
+    this.#variables = variables;
+    this.worldSize = read("SLURM_NTASKS");
+    this.globalRank = read("SLURM_PROCID");
+    this.localRank = read("SLURM_LOCALID");
+    this.nodeRank = read("SLURM_NODEID");
+    const nodes = read("SLURM_NNODES" in variables ? "SLURM_NNODES" : "SLURM_JOB_NUM_NODES");
+    const perNode = variables.SLURM_NTASKS_PER_NODE;
+    this.localWorldSize =
+      perNode === undefined ? Math.ceil(this.worldSize / nodes) : read("SLURM_NTASKS_PER_NODE");
+    const { SLURM_ARRAY_JOB_ID: array, SLURM_ARRAY_TASK_ID: task, SLURM_JOB_ID: job } = variables;
+    this.jobId = array === undefined ? job : `${array}_${task}`;
+  }
+
+  /** An interactive shell of Slurm (`bash`, `interactive`) has its variables too, and starts programs as any shell does. */
+  static detect(variables: Variables): boolean {
+    const { SLURM_NTASKS, SLURM_PROCID, SLURM_JOB_NAME: job } = variables;
+    return SLURM_NTASKS !== undefined && SLURM_PROCID !== undefined && job !== "bash" && job !== "interactive";
+  }
+
+  override get numNodes(): number {
+    return Number(this.#variables.SLURM_NNODES ?? this.#variables.SLURM_JOB_NUM_NODES);
+  }
+
+  override validateSettings(requested: RequestedRanks): void {
+    const { SLURM_NTASKS: tasks, SLURM_NTASKS_PER_NODE: perNode } = this.#variables;
+    if (requested.devices !== undefined && requested.devices > 1 && tasks === "1" && perNode === undefined) {
+      throw settingsError(
+        `The Trainer was given devices: ${requested.devices}, and Slurm has started one task. Under srun every rank is a ` +
+          `task: put \`#SBATCH --ntasks-per-node=${requested.devices}\` into the script, and call the program with srun.`,
+      );
+    }
+    super.validateSettings(requested);
+  }
+
+  protected override devicesHint(devices: number): string {
+    return `Set devices: ${this.localWorldSize}, or leave it out, or use \`#SBATCH --ntasks-per-node=${devices}\`.`;
+  }
+
+  protected override numNodesHint(numNodes: number): string {
+    return `Set numNodes: ${this.numNodes}, or leave it out, or use \`#SBATCH --nodes=${numNodes}\`.`;
+  }
+}
