@@ -89,11 +89,15 @@ export class SignalListener {
    * @throws StopRequest
    */
   check(): void {
-    if (this.#ranks.worldSize > 1) {
-      const received = this.#ranks.anyNow(signals.map((signal) => signal === this.#received));
-      this.#received = signals.find((_, i) => received[i]);
-    }
-    this.#stopIfReceived();
+    if (this.#ranks.worldSize > 1) this.agree([]);
+    this.stopIfReceived();
+  }
+
+  /** Ranks learn of each other's signals, and on the way of what any of them has decided otherwise. */
+  agree(decisions: readonly boolean[]): readonly boolean[] {
+    const agreed = this.#ranks.anyNow([...signals.map((signal) => signal === this.#received), ...decisions]);
+    this.#received = signals.find((_, i) => agreed[i]);
+    return agreed.slice(signals.length);
   }
 
   /**
@@ -102,10 +106,11 @@ export class SignalListener {
    * @throws StopRequest
    */
   checkAlone(): void {
-    if (this.#ranks.worldSize === 1) this.#stopIfReceived();
+    if (this.#ranks.worldSize === 1) this.stopIfReceived();
   }
 
-  #stopIfReceived(): void {
+  /** @throws StopRequest where a signal has come that all ranks know of */
+  stopIfReceived(): void {
     if (this.#received !== undefined) throw new StopRequest(this.#received);
   }
 }

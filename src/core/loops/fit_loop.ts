@@ -205,7 +205,7 @@ export class FitLoop {
   /** A rank that stops stops all: they would wait for it in vain. */
   #agreeOnStopping(): void {
     const { strategy, shouldStop } = this.#trainer;
-    if (strategy.worldSize > 1) this.#trainer.shouldStop = strategy.anyNow([shouldStop])[0]!;
+    if (strategy.worldSize > 1) [this.#trainer.shouldStop] = this.#parts.signals.agree([shouldStop]) as [boolean];
   }
 
   async #epoch(): Promise<void> {
@@ -222,7 +222,7 @@ export class FitLoop {
     if (this.#isValidationDue()) await this.#validate();
     await this.#endEpoch();
     this.#agreeOnStopping();
-    this.#parts.signals.check();
+    this.#parts.signals.stopIfReceived();
   }
 
   /** Hooks that run again because training was resumed must not change the numbers drawn afterwards. */
@@ -242,8 +242,8 @@ export class FitLoop {
     const batches = numberBatches(train, skip, isSought);
     for await (const numbered of this.#hooks.profileNext("trainDataloaderNext", batches)) {
       if (!(await this.#batch(numbered, train))) break;
-      if (!this.#step.isAccumulating) this.#parts.signals.check();
       this.#agreeOnStopping();
+      if (!this.#step.isAccumulating) this.#parts.signals.stopIfReceived();
       if (this.#isStopping()) break;
     }
     this.#step.dropGradients();

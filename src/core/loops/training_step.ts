@@ -157,7 +157,7 @@ export class TrainingStep {
 
   /** What happens to a window's gradients before the optimizer's step. */
   #finishGradients(): void {
-    const accumulated = this.#strategy.averageNow(this.#accumulated);
+    const accumulated = this.#strategy.averageBatches(this.#accumulated);
     this.#hasGradients = accumulated > 0;
     if (!this.#hasGradients) return;
     const { accumulateGradBatches: window, options } = this.#settings;

@@ -41,6 +41,9 @@ export class DDPStrategy extends Strategy {
   readonly #bucket = new GradientBucket();
   #membership: Membership | undefined;
   #syncs = true;
+  /** Batches without a backward pass since gradients were shared last, and whether any rank had some before that. */
+  #skipped = 0;
+  #someSkipped = false;
 
   constructor({ worldSize, environment, deviceIds, timeout, ...parts }: DDPOptions = {}) {
     super(parts);
@@ -122,10 +125,13 @@ export class DDPStrategy extends Strategy {
   }
 
   protected reduceGradients(parameters: readonly Parameter[]): void {
-    if (this.#syncs) this.#bucket.average(this.processGroup, parameters);
+    if (!this.#syncs) return;
+    this.#someSkipped = this.#bucket.average(this.processGroup, parameters, this.#skipped) > 0;
+    this.#skipped = 0;
   }
 
   override skipBackward(parameters: readonly Parameter[]): void {
+    this.#skipped++;
     this.reduceGradients(parameters);
   }
 
@@ -139,7 +145,8 @@ export class DDPStrategy extends Strategy {
     }
   }
 
-  override averageNow(count: number): number {
+  override averageBatches(count: number): number {
+    if (!this.#someSkipped) return count;
     const array = new Float64Array([count]);
     this.processGroup.allReduce(array, "mean").wait();
     return array[0]!;

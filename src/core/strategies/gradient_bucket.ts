@@ -10,12 +10,17 @@ export class GradientBucket {
   /**
    * Replaces the gradients by their means over all ranks. A parameter that has one on some ranks has one on all afterwards:
    * where it took no part in the loss, its gradient counts as zero.
+   *
+   * @param note a number that travels with them
+   * @returns its mean over all ranks
    */
-  average(group: ProcessGroup, parameters: readonly Parameter[]): void {
+  average(group: ProcessGroup, parameters: readonly Parameter[], note: number): number {
     const trained = parameters.filter(({ requiresGrad }) => requiresGrad);
     const size = trained.reduce((sum, parameter) => sum + parameter.size, 0);
-    if (this.#buffer.length !== size + trained.length) this.#buffer = new Float32Array(size + trained.length);
+    const length = size + trained.length + 1;
+    if (this.#buffer.length !== length) this.#buffer = new Float32Array(length);
     const buffer = this.#buffer;
+    buffer[length - 1] = note;
     markStep(); // all gradients in one run, rather than each as it is read
     let offset = 0;
     trained.forEach(({ grad, size: length }, i) => {
@@ -34,5 +39,6 @@ export class GradientBucket {
       }
       offset += length;
     });
+    return buffer[length - 1]!;
   }
 }

@@ -98,8 +98,8 @@ export abstract class Strategy {
   /** In place of a backward pass, where there was nothing to differentiate: the others share their gradients nevertheless. */
   skipBackward(_parameters: readonly Parameter[]): void {}
 
-  /** The mean of what all processes say. Synchronous. */
-  averageNow(count: number): number {
+  /** How many batches the gradients that were shared last are of, as a mean over all processes. */
+  averageBatches(count: number): number {
     return count;
   }
 

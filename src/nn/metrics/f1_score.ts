@@ -1,7 +1,7 @@
 /** F1Score: the harmonic mean of precision and recall. */
 import type * as tf from "@tensorflow/tfjs-core";
 import { ConfusionMatrix } from "./confusion_matrix.js";
-import type { Metric } from "./metric.js";
+import type { SummableMetric } from "./metric.js";
 import { MultiLabelCounts, type LabelCounts } from "./multi_label.js";
 
 /** How the scores of the classes become one. */

@@ -11,6 +11,7 @@ import {
   HostTensor,
   LightningModule,
   Linear,
+  ModelCheckpoint,
   Relu,
   AdamW,
   Sequential,
@@ -30,19 +31,32 @@ interface Options {
   batchNorm?: boolean;
   samples?: number;
   clip?: number;
+  maxEpochs?: number;
+  /** What goes wrong, on which rank and after which step. */
+  fail?: { rank: number; step: number; how: "throw" | "kill" | "short" | "stop" | "skip" | "signal" | "fewer" };
+  /** Where logs and checkpoints go. */
+  rootDir?: string;
+  /** Where to save when training ends, and what to go on from. */
+  save?: string;
+  /** Steps from one checkpoint in `rootDir` to the next. */
+  checkpointEvery?: number;
+  ckptPath?: string;
 }
 
 const options = JSON.parse(process.argv[2]!) as Options;
 const { output, devices, strategy = "auto", batchSize = 8, maxSteps = 50, accumulate = 1 } = options;
+const { fail, maxEpochs = -1 } = options;
+const seen: number[] = [];
 
 interface Batch {
+  index: tf.Tensor1D;
   input: tf.Tensor2D;
   target: tf.Tensor2D;
 }
 
 class Regression extends LightningModule {
   network = new Sequential(
-    new Linear(6, 16),
+    new Linear(6, 16, { bias: options.batchNorm !== true }), // of no use before a batch norm, where Adam makes steps of its rounding errors
     ...(options.batchNorm === true ? [new BatchNorm1d(16)] : []),
     new Relu(),
     new Linear(16, 2),
@@ -52,10 +66,23 @@ class Regression extends LightningModule {
     return this.network.forward(x) as tf.Tensor2D;
   }
 
-  override trainingStep({ input, target }: Batch): tf.Scalar {
+  override trainingStep({ input, target }: Batch): tf.Scalar | null {
+    if (this.isDue && fail?.how === "throw") throw new RangeError("the data made no sense");
+    if (this.isDue && fail?.how === "kill") process.kill(process.pid, "SIGKILL");
+    if (this.isDue && fail?.how === "skip") return null;
     const loss = mseLoss(this.forward(input), target);
     this.log("train_loss", loss, { onEpoch: true });
     return loss;
+  }
+
+  get isDue(): boolean {
+    return this.trainer.globalStep === fail?.step && this.trainer.strategy.globalRank === fail.rank;
+  }
+
+  override onTrainBatchEnd(_outputs: unknown, batch: unknown): void {
+    seen.push(...(batch as { index: HostTensor }).index.data);
+    if (this.isDue && fail?.how === "stop") this.trainer.shouldStop = true;
+    if (this.isDue && fail?.how === "signal") process.kill(process.pid, "SIGTERM");
   }
 
   override validationStep({ input, target }: Batch): void {
@@ -73,10 +100,10 @@ class Regression extends LightningModule {
 
 seedEverything(7);
 const random = new Generator(1);
-const samples = Array.from({ length: options.samples ?? 256 }, () => {
+const samples = Array.from({ length: options.samples ?? 256 }, (_, index) => {
   const input = Float32Array.from({ length: 6 }, () => random.normal());
   const target = Float32Array.of(input[0]! * input[1]!, Math.sin(input[2]!) + input[3]!);
-  return { input: new HostTensor(input, [6]), target: new HostTensor(target, [2]) };
+  return { index, input: new HostTensor(input, [6]), target: new HostTensor(target, [2]) };
 });
 const dataset = new ArrayDataset(samples);
 const loader = (shuffle: boolean, size: number) => new DataLoader(dataset, { batchSize: size, shuffle });
@@ -87,15 +114,36 @@ const trainer = new Trainer({
   strategy,
   accelerator: "cpu",
   maxSteps,
+  maxEpochs,
   accumulateGradBatches: accumulate,
   syncBatchnorm: options.batchNorm === true,
   ...(options.clip === undefined ? {} : { gradientClipVal: options.clip }),
+  ...(options.checkpointEvery === undefined
+    ? {}
+    : { callbacks: new ModelCheckpoint({ everyNTrainSteps: options.checkpointEvery, saveTopK: -1 }) }),
   logger: false,
   enableProgressBar: false,
   enableModelSummary: false,
-  enableCheckpointing: false,
+  enableCheckpointing: options.rootDir !== undefined,
+  ...(options.rootDir === undefined ? {} : { defaultRootDir: options.rootDir }),
 });
-await trainer.fit(module, { train: loader(true, batchSize) });
+const train = loader(true, batchSize);
+if (fail?.how === "short" && trainer.strategy.globalRank === fail.rank) {
+  // A loader that ends before its time.
+  const iterate = train[Symbol.asyncIterator].bind(train);
+  train.shareOf = () =>
+    Object.assign(Object.create(train), {
+      length: 16,
+      async *[Symbol.asyncIterator]() {
+        let left = fail.step;
+        for await (const batch of { [Symbol.asyncIterator]: iterate }) if (left-- > 0) yield batch;
+      },
+    });
+}
+if (fail?.how === "fewer" && trainer.strategy.globalRank === fail.rank) train.shareOf = () => loader(true, 64);
+const { ckptPath, save } = options;
+await trainer.fit(module, { train }, ckptPath === undefined ? {} : { ckptPath });
+if (save !== undefined) await trainer.saveCheckpoint(save);
 const [validation] = [await trainer.validate(module, { val: loader(false, 10) })];
 const predictions = (await trainer.predict(module, { predict: loader(false, 10) })) as HostTensor[];
 const weights: Record<string, number[]> = {};
@@ -105,6 +153,8 @@ const result = {
   worldSize: trainer.strategy.worldSize,
   weights,
   validation,
+  seen,
+  steps: trainer.globalStep,
   predictions: predictions.map(({ data }) => [...data]),
 };
 await writeFile(`${output}.${trainer.strategy.globalRank}`, JSON.stringify(result));

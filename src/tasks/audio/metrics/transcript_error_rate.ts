@@ -1,6 +1,6 @@
 /** The error rate of a recogniser's most probable tokens, as a metric of validation and test. */
 import * as tf from "@tensorflow/tfjs-core";
-import type { Metric } from "../../../nn/index.js";
+import type { SummableMetric } from "../../../nn/index.js";
 import type { Vocabulary } from "../transcripts/vocabulary.js";
 import { characterErrorRate, wordErrorRate } from "./error_rates.js";
 
