@@ -3,6 +3,7 @@
  * object.
  */
 import { parseArgs } from "node:util";
+import { ddp } from "./ddp.js";
 import { finetuneOnnx } from "./finetune_onnx.js";
 import { finetunePhotos } from "./finetune_photos.js";
 import { forward } from "./forward.js";
@@ -20,6 +21,7 @@ import { trainStep } from "./train_step.js";
 import { trainerOverhead } from "./trainer_overhead.js";
 
 const benchmarks: Record<string, (options: BenchOptions) => Promise<Record<string, unknown>>> = {
+  ddp,
   "finetune-onnx": finetuneOnnx,
   "finetune-photos": finetunePhotos,
   forward,

@@ -189,7 +189,11 @@ export class Trainer extends TrainerStatus {
       const { sources, isList } = await run.sources.require("predict", "predict");
       const { strategy, options } = this;
       const { useDistributedSampler: isShared } = options;
-      const loop = new PredictionLoop(run.hooks, run.signals, { strategy, keeps: returnPredictions, isShared });
+      const loop = new PredictionLoop(run.hooks, run.signals, {
+        strategy,
+        keeps: returnPredictions,
+        isShared,
+      });
       const predictions = await loop.run(sources, this.currentEpoch);
       return isList ? predictions : predictions[0]!;
     });
@@ -213,7 +217,12 @@ export class Trainer extends TrainerStatus {
     }
     const progress = this.loop?.resumePoint ?? startOfTraining();
     const loop = weightsOnly ? undefined : run.loop;
-    const fit = loop && { loop, metrics: this.metrics, dataModule: run.hooks.dataModule, strategy: this.strategy };
+    const fit = loop && {
+      loop,
+      metrics: this.metrics,
+      dataModule: run.hooks.dataModule,
+      strategy: this.strategy,
+    };
     const checkpoint = await captureCheckpoint(run.hooks, progress, fit);
     await this.strategy.writeOnce(async () => this.checkpointIO.saveCheckpoint(path, checkpoint));
   }

@@ -12,10 +12,5 @@ export { TorchElasticEnvironment } from "./environments/torch_elastic_environmen
 export { joinProcessGroup, type Membership } from "./join.js";
 export { ownLocalRank } from "./local/launch.js";
 export { allGatherObject, allGatherObjectNow, broadcastObject } from "./objects.js";
-export {
-  ProcessGroup,
-  type CollectiveArray,
-  type NumericArray,
-  type ReduceOp,
-} from "./process_group.js";
+export { ProcessGroup, type CollectiveArray, type NumericArray, type ReduceOp } from "./process_group.js";
 export { Work } from "./work.js";

@@ -73,7 +73,8 @@ function decode(bytes: Uint8Array): unknown {
 
 function revive(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(revive);
-  if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value;
+  if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype)
+    return value;
   const tensor = (value as Record<string, unknown>)[HOST_TENSOR];
   if (tensor !== undefined) {
     const { data, shape, dtype } = tensor as { data: HostArray; shape: number[]; dtype: HostDType };

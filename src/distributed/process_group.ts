@@ -94,11 +94,7 @@ export abstract class ProcessGroup {
   abstract checkAlive(): void;
 
   protected abstract allReduceSteps(array: NumericArray, op: ReduceOp): Procedure;
-  protected abstract reduceScatterSteps(
-    input: NumericArray,
-    output: NumericArray,
-    op: ReduceOp,
-  ): Procedure;
+  protected abstract reduceScatterSteps(input: NumericArray, output: NumericArray, op: ReduceOp): Procedure;
   protected abstract allGatherSteps(input: CollectiveArray, output: CollectiveArray): Procedure;
   protected abstract broadcastSteps(array: CollectiveArray, src: number): Procedure;
   protected abstract gatherSteps(
@@ -159,7 +155,11 @@ export function checkAgreement(signatures: readonly Signature[]): void {
   );
 }
 
-function signature(name: string, { constructor, length }: CollectiveArray, detail: string | number): Signature {
+function signature(
+  name: string,
+  { constructor, length }: CollectiveArray,
+  detail: string | number,
+): Signature {
   return { name, type: constructor.name, length, detail };
 }
 

@@ -5,18 +5,51 @@ import { Generator, seedEverything } from "../../src/random.js";
 
 /** `list(DistributedSampler(range(n), num_replicas, rank, shuffle=False, drop_last))` of PyTorch 1.13, for each rank. */
 const torchs = [
-  { length: 10, ranks: 3, dropLast: false, wanted: [[0, 3, 6, 9], [1, 4, 7, 0], [2, 5, 8, 1]] },
-  { length: 10, ranks: 3, dropLast: true, wanted: [[0, 3, 6], [1, 4, 7], [2, 5, 8]] },
+  {
+    length: 10,
+    ranks: 3,
+    dropLast: false,
+    wanted: [
+      [0, 3, 6, 9],
+      [1, 4, 7, 0],
+      [2, 5, 8, 1],
+    ],
+  },
+  {
+    length: 10,
+    ranks: 3,
+    dropLast: true,
+    wanted: [
+      [0, 3, 6],
+      [1, 4, 7],
+      [2, 5, 8],
+    ],
+  },
   { length: 2, ranks: 4, dropLast: false, wanted: [[0], [1], [0], [1]] },
-  { length: 12, ranks: 4, dropLast: false, wanted: [[0, 4, 8], [1, 5, 9], [2, 6, 10], [3, 7, 11]] },
+  {
+    length: 12,
+    ranks: 4,
+    dropLast: false,
+    wanted: [
+      [0, 4, 8],
+      [1, 5, 9],
+      [2, 6, 10],
+      [3, 7, 11],
+    ],
+  },
 ];
 
 describe("DistributedSampler", () => {
-  it.each(torchs)("deals $length samples out to $ranks ranks as PyTorch's", ({ length, ranks, dropLast, wanted }) => {
-    const samplers = wanted.map((_, rank) => new DistributedSampler(length, { numReplicas: ranks, rank, dropLast }));
-    expect(samplers.map((sampler) => sampler.order(new Generator(0)))).toEqual(wanted);
-    expect(samplers.map((sampler) => sampler.length)).toEqual(wanted.map((order) => order.length));
-  });
+  it.each(torchs)(
+    "deals $length samples out to $ranks ranks as PyTorch's",
+    ({ length, ranks, dropLast, wanted }) => {
+      const samplers = wanted.map(
+        (_, rank) => new DistributedSampler(length, { numReplicas: ranks, rank, dropLast }),
+      );
+      expect(samplers.map((sampler) => sampler.order(new Generator(0)))).toEqual(wanted);
+      expect(samplers.map((sampler) => sampler.length)).toEqual(wanted.map((order) => order.length));
+    },
+  );
 
   it("deals out one random order", () => {
     const orders = [0, 1].map((rank) =>
@@ -56,7 +89,9 @@ describe("a DataLoader's share", () => {
     const options = { shuffle: true, collate };
     const whole = await all(new DataLoader(dataset, { ...options, batchSize: 12 }));
     const loader = new DataLoader(dataset, { ...options, batchSize: 4 });
-    const shares = await Promise.all([0, 1, 2].map((rank) => all(loader.shareOf({ rank, worldSize: 3, of: "samples" }))));
+    const shares = await Promise.all(
+      [0, 1, 2].map((rank) => all(loader.shareOf({ rank, worldSize: 3, of: "samples" }))),
+    );
     expect(new Set(shares.map(({ length }) => length))).toEqual(new Set([9]));
     for (const i of [0, 1, 7]) {
       const together = shares.flatMap((batches) => batches[i]!);

@@ -90,14 +90,16 @@ describe("a cluster environment", () => {
   it("of Kubernetes takes the rank from the operator, the job's index, or the host's name", () => {
     expect(detectClusterEnvironment({ ...kubernetes, RANK: "2" })?.globalRank).toBe(2);
     expect(detectClusterEnvironment({ ...kubernetes, JOB_COMPLETION_INDEX: "3" })?.globalRank).toBe(3);
-    expect(placeOf(new KubernetesEnvironment(kubernetes, "trainer-1.workers.default.svc"))).toEqual([1, 4, 0, 1, 1, 4]);
+    expect(placeOf(new KubernetesEnvironment(kubernetes, "trainer-1.workers.default.svc"))).toEqual([
+      1, 4, 0, 1, 1, 4,
+    ]);
     expect(() => new KubernetesEnvironment(kubernetes, "trainer")).toThrow("RANK");
   });
 
   it("names a variable that is missing or no number", () => {
     const { SLURM_LOCALID: _, ...incomplete } = slurm;
     expect(() => detectClusterEnvironment(incomplete)).toThrow(/SLURM_LOCALID .* here it is missing/s);
-    expect(() => detectClusterEnvironment({ ...torchrun, LOCAL_RANK: "one" })).toThrow('LOCAL_RANK');
+    expect(() => detectClusterEnvironment({ ...torchrun, LOCAL_RANK: "one" })).toThrow("LOCAL_RANK");
   });
 });
 
@@ -115,13 +117,20 @@ describe("the options of the Trainer", () => {
   });
 
   it("are refused with what to set where they differ", () => {
-    expect(check(slurm, { devices: 2 })).toThrow(/devices: 2, and Slurm has started 4 .*--ntasks-per-node=2/s);
+    expect(check(slurm, { devices: 2 })).toThrow(
+      /devices: 2, and Slurm has started 4 .*--ntasks-per-node=2/s,
+    );
     expect(check(slurm, { numNodes: 4 })).toThrow(/numNodes: 4.*#SBATCH --nodes=4/s);
     expect(check(openMpi, { devices: 4 })).toThrow("--map-by ppr:4:node");
   });
 
   it("know the usual mistake under Slurm: one task, and devices that should be tasks", () => {
-    const { SLURM_NTASKS_PER_NODE: _, ...job } = { ...slurm, SLURM_NTASKS: "1", SLURM_NNODES: "1", SLURM_PROCID: "0" };
+    const { SLURM_NTASKS_PER_NODE: _, ...job } = {
+      ...slurm,
+      SLURM_NTASKS: "1",
+      SLURM_NNODES: "1",
+      SLURM_PROCID: "0",
+    };
     expect(check(job, { devices: 4 })).toThrow(/Slurm has started one task.*--ntasks-per-node=4.*srun/s);
   });
 });

@@ -11,7 +11,7 @@ function start(options: Record<string, unknown>, mpi?: number): Promise<Ended> {
   const output = join(mkdtempSync(join(tmpdir(), "kindling-failing-")), "rank");
   return runRanks(
     "train_process.ts",
-    [JSON.stringify({ output, ...options })],
+    [JSON.stringify({ output, runs: [options] })],
     mpi === undefined ? {} : { mpi },
   );
 }
@@ -44,7 +44,11 @@ describe("of two threads", () => {
 
   it("a signal ends both, with a checkpoint from which one goes on", { timeout }, async () => {
     const folder = mkdtempSync(join(tmpdir(), "kindling-signal-"));
-    const { code, stderr } = await start({ devices: 2, rootDir: folder, fail: { rank: 0, step: 4, how: "signal" } });
+    const { code, stderr } = await start({
+      devices: 2,
+      rootDir: folder,
+      fail: { rank: 0, step: 4, how: "signal" },
+    });
     expect(code).toBe(143);
     expect(stderr).toContain("SIGTERM has interrupted fit after 4 steps");
     const ckptPath = join(folder, "checkpoints", "interrupted.safetensors");
@@ -72,11 +76,24 @@ describe.skipIf(!hasMpi)("of two processes (needs mpirun)", () => {
     const source = readFileSync(join(import.meta.dirname, "support", "versions_process.ts"), "utf8");
     const path = join(import.meta.dirname, "../../src/distributed/index.js");
     for (const version of [0, 1]) {
-      writeFileSync(join(folder, `program${version}.ts`), `${source.replace("../../../src/distributed/index.js", path)}\n// ${version}\n`);
+      writeFileSync(
+        join(folder, `program${version}.ts`),
+        `${source.replace("../../../src/distributed/index.js", path)}\n// ${version}\n`,
+      );
     }
     writeFileSync(join(folder, "start.sh"), `exec "$@" ${folder}/program$OMPI_COMM_WORLD_RANK.ts\n`);
     const { code, stderr } = await runRanks("", [], {
-      command: ["mpirun", "--oversubscribe", "-n", "2", "sh", join(folder, "start.sh"), process.execPath, "--import", "tsx"],
+      command: [
+        "mpirun",
+        "--oversubscribe",
+        "-n",
+        "2",
+        "sh",
+        join(folder, "start.sh"),
+        process.execPath,
+        "--import",
+        "tsx",
+      ],
     });
     expect(code).not.toBe(0);
     expect(stderr).toMatch(/Rank [01] runs other contents of .*program[01]\.ts than rank [01]/);

@@ -79,7 +79,10 @@ export async function readWeights(module: AnyLightningModule): Promise<Record<st
 }
 
 /** By the parameter's number in the optimizer. */
-async function readAccumulation(loop: FitLoop, strategy: Strategy): Promise<NonNullable<Checkpoint["accumulation"]>> {
+async function readAccumulation(
+  loop: FitLoop,
+  strategy: Strategy,
+): Promise<NonNullable<Checkpoint["accumulation"]>> {
   const gradients = parametersOf(loop.optimizer).flatMap(({ grad }, i) =>
     grad === null ? [] : [[String(i), grad] as const],
   );
@@ -121,7 +124,11 @@ export async function restoreModule(
  * @throws CheckpointError `ERR_CHECKPOINT_WEIGHTS_ONLY` where the checkpoint lacks them; `ERR_CHECKPOINT_EPOCH` where it
  *   is of a later epoch than this fit goes to
  */
-export function restoreLoop({ loop, metrics, strategy }: RunningFit, checkpoint: Checkpoint, maxEpochs: number): void {
+export function restoreLoop(
+  { loop, metrics, strategy }: RunningFit,
+  checkpoint: Checkpoint,
+  maxEpochs: number,
+): void {
   const { optimizerStates, lrSchedulers = [], accumulation, progress } = checkpoint;
   if (optimizerStates === undefined) {
     throw new CheckpointError(
@@ -148,7 +155,10 @@ export function restoreLoop({ loop, metrics, strategy }: RunningFit, checkpoint:
   loop.resume(positionAmong(worldOf(strategy, loop), checkpoint), randomOf(strategy, checkpoint.random));
 }
 
-function worldOf({ worldSize: size }: Strategy, { trainBatchSize }: FitLoop): NonNullable<Checkpoint["world"]> {
+function worldOf(
+  { worldSize: size }: Strategy,
+  { trainBatchSize }: FitLoop,
+): NonNullable<Checkpoint["world"]> {
   return { size, ...(trainBatchSize === undefined ? {} : { samplesPerBatch: trainBatchSize * size }) };
 }
 

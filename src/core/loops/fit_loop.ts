@@ -205,7 +205,8 @@ export class FitLoop {
   /** A rank that stops stops all: they would wait for it in vain. */
   #agreeOnStopping(): void {
     const { strategy, shouldStop } = this.#trainer;
-    if (strategy.worldSize > 1) [this.#trainer.shouldStop] = this.#parts.signals.agree([shouldStop]) as [boolean];
+    if (strategy.worldSize > 1)
+      [this.#trainer.shouldStop] = this.#parts.signals.agree([shouldStop]) as [boolean];
   }
 
   async #epoch(): Promise<void> {

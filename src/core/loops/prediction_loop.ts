@@ -26,11 +26,7 @@ export class PredictionLoop {
   readonly #strategy: Strategy;
   readonly #isShared: boolean;
 
-  constructor(
-    hooks: Hooks,
-    signals: SignalListener,
-    { strategy, keeps, isShared }: PredictionLoopOptions,
-  ) {
+  constructor(hooks: Hooks, signals: SignalListener, { strategy, keeps, isShared }: PredictionLoopOptions) {
     this.#hooks = hooks;
     this.#signals = signals;
     this.#keeps = keeps;

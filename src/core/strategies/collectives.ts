@@ -1,6 +1,11 @@
 /** Collectives on nested values, whose leaves are numbers, HostTensors and tensors. */
 import * as tf from "@tensorflow/tfjs-core";
-import { allGatherObject, broadcastObject, type ProcessGroup, type ReduceOp } from "../../distributed/index.js";
+import {
+  allGatherObject,
+  broadcastObject,
+  type ProcessGroup,
+  type ReduceOp,
+} from "../../distributed/index.js";
 import { fromHost } from "../../engine/index.js";
 import { HostTensor } from "../../host_tensor.js";
 import { isTensor, mapNested } from "../../nested.js";
@@ -75,11 +80,23 @@ function stack(all: readonly HostTensor[]): unknown {
 function reduce(all: readonly unknown[], op: ReduceOp): unknown {
   const [first] = all;
   if (typeof first === "number") return reduceNumbers(all as readonly number[], op);
-  if (Array.isArray(first)) return first.map((_, i) => reduce(all.map((value) => (value as unknown[])[i]), op));
+  if (Array.isArray(first))
+    return first.map((_, i) =>
+      reduce(
+        all.map((value) => (value as unknown[])[i]),
+        op,
+      ),
+    );
   if (first instanceof HostTensor) {
     const arrays = (all as readonly HostTensor[]).map(({ data }) => data);
     const data = first.data.slice();
-    data.forEach((_, i) => (data[i] = reduceNumbers(arrays.map((array) => array[i]!), op)));
+    data.forEach(
+      (_, i) =>
+        (data[i] = reduceNumbers(
+          arrays.map((array) => array[i]!),
+          op,
+        )),
+    );
     return new HostTensor(data, first.shape, first.dtype);
   }
   if (typeof first !== "object" || first === null) return first;

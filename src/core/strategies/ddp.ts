@@ -192,7 +192,10 @@ export class DDPStrategy extends Strategy {
       if (this.isGlobalZero) await write();
     } catch (error) {
       own = error;
-      const { code = "ERR_RANK_FAILED", message = String(error) } = error as { code?: string; message?: string };
+      const { code = "ERR_RANK_FAILED", message = String(error) } = error as {
+        code?: string;
+        message?: string;
+      };
       failure = { code, message };
     }
     const sent = await broadcastObject(this.processGroup, failure);

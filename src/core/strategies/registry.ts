@@ -73,10 +73,7 @@ function singleDevice(request: StrategyRequest): Strategy {
  *
  * @throws ConfigurationError `ERR_CLUSTER_SETTINGS` where the options differ from what was started
  */
-function distributed(
-  Kind: typeof DDPStrategy,
-  request: StrategyRequest,
-): Strategy {
+function distributed(Kind: typeof DDPStrategy, request: StrategyRequest): Strategy {
   const { devices, numNodes, environment, deviceIds, ...parts } = request;
   environment?.validateSettings({ devices, numNodes });
   if (environment === undefined && numNodes !== undefined && numNodes > 1) {

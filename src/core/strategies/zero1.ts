@@ -73,7 +73,8 @@ export class ZeRO1Strategy extends DDPStrategy {
     const length = Math.max(
       ...byRank.map((parameters) => parameters.reduce((sum, { size }) => sum + size, 0)),
     );
-    if (this.#values.length !== length * this.worldSize) this.#values = new Float32Array(length * this.worldSize);
+    if (this.#values.length !== length * this.worldSize)
+      this.#values = new Float32Array(length * this.worldSize);
     const own = new Float32Array(length);
     let offset = 0;
     for (const parameter of byRank[this.globalRank]!) {

@@ -1,5 +1,11 @@
 /** Processes that Slurm's `srun` has started. */
-import { ClusterEnvironment, readCount, settingsError, type RequestedRanks, type Variables } from "./cluster_environment.js";
+import {
+  ClusterEnvironment,
+  readCount,
+  settingsError,
+  type RequestedRanks,
+  type Variables,
+} from "./cluster_environment.js";
 
 export class SLURMEnvironment extends ClusterEnvironment {
   readonly name = "Slurm";
@@ -32,7 +38,9 @@ export class SLURMEnvironment extends ClusterEnvironment {
   /** An interactive shell of Slurm (`bash`, `interactive`) has its variables too, and starts programs as any shell does. */
   static detect(variables: Variables): boolean {
     const { SLURM_NTASKS, SLURM_PROCID, SLURM_JOB_NAME: job } = variables;
-    return SLURM_NTASKS !== undefined && SLURM_PROCID !== undefined && job !== "bash" && job !== "interactive";
+    return (
+      SLURM_NTASKS !== undefined && SLURM_PROCID !== undefined && job !== "bash" && job !== "interactive"
+    );
   }
 
   override get numNodes(): number {

@@ -16,7 +16,8 @@ export class TorchElasticEnvironment extends ClusterEnvironment {
     this.worldSize = read("WORLD_SIZE");
     this.globalRank = read("RANK");
     this.localRank = read("LOCAL_RANK");
-    this.localWorldSize = variables.LOCAL_WORLD_SIZE === undefined ? this.worldSize : read("LOCAL_WORLD_SIZE");
+    this.localWorldSize =
+      variables.LOCAL_WORLD_SIZE === undefined ? this.worldSize : read("LOCAL_WORLD_SIZE");
     this.nodeRank =
       variables.GROUP_RANK === undefined
         ? Math.floor(this.globalRank / this.localWorldSize)

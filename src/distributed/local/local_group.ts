@@ -26,7 +26,11 @@ export class LocalGroup extends ProcessGroup {
 
   abort(error: unknown): void {
     const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    const failure = { rank: this.rank, code: "ERR_RANK_FAILED", message: `Rank ${this.rank} has failed. ${reason}` };
+    const failure = {
+      rank: this.rank,
+      code: "ERR_RANK_FAILED",
+      message: `Rank ${this.rank} has failed. ${reason}`,
+    };
     if (this.#world.abort.raise(failure)) this.#world.wake();
   }
 
@@ -62,11 +66,7 @@ export class LocalGroup extends ProcessGroup {
     }
   }
 
-  protected override *reduceScatterSteps(
-    input: NumericArray,
-    output: NumericArray,
-    op: ReduceOp,
-  ): Procedure {
+  protected override *reduceScatterSteps(input: NumericArray, output: NumericArray, op: ReduceOp): Procedure {
     const slots = this.#slots(input);
     const own = slots[this.rank]!;
     for (const { start, length } of pieces(output.length, Math.floor(own.length / this.size))) {

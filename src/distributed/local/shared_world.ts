@@ -107,8 +107,7 @@ export class SharedWorld {
     return {
       isOver,
       block: () => {
-        for (let i = 0; i < SPINS; i++)
-          if (Atomics.load(this.#control, GENERATION) !== generation) return;
+        for (let i = 0; i < SPINS; i++) if (Atomics.load(this.#control, GENERATION) !== generation) return;
         Atomics.wait(this.#control, GENERATION, generation, LOOK);
       },
       sleep: async () => {

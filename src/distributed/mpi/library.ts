@@ -52,7 +52,12 @@ const MPICH = ["libmpich.so.12", "libmpi.so.12", "libmpi.12.dylib", "libmpich.so
 /** The numbers of MPICH's binary interface, which Intel MPI, MVAPICH and Cray MPICH share. */
 const MPICH_CONSTANTS: Constants = {
   world: 0x44000000,
-  types: { Float32Array: 0x4c00040a, Float64Array: 0x4c00080b, Int32Array: 0x4c000405, Uint8Array: 0x4c00010d },
+  types: {
+    Float32Array: 0x4c00040a,
+    Float64Array: 0x4c00080b,
+    Int32Array: 0x4c000405,
+    Uint8Array: 0x4c00010d,
+  },
   ops: { max: 0x58000001, min: 0x58000002, sum: 0x58000003 },
   inPlace: -1n,
 };
@@ -120,7 +125,11 @@ function bind(library: LibraryHandle): MpiLibrary {
       Int32Array: address("ompi_mpi_int"),
       Uint8Array: address("ompi_mpi_byte"),
     },
-    ops: { max: address("ompi_mpi_op_max"), min: address("ompi_mpi_op_min"), sum: address("ompi_mpi_op_sum") },
+    ops: {
+      max: address("ompi_mpi_op_max"),
+      min: address("ompi_mpi_op_min"),
+      sum: address("ompi_mpi_op_sum"),
+    },
     inPlace: 1n,
   };
   call("init", null, null);

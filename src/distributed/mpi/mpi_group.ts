@@ -111,11 +111,7 @@ export class MpiGroup extends ProcessGroup {
     if (op === "mean") divide(array, this.size);
   }
 
-  protected override *reduceScatterSteps(
-    input: NumericArray,
-    output: NumericArray,
-    op: ReduceOp,
-  ): Procedure {
+  protected override *reduceScatterSteps(input: NumericArray, output: NumericArray, op: ReduceOp): Procedure {
     yield this.#begin("reduceScatter", [input, output], (request) => [
       input,
       output,

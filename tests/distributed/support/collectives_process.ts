@@ -62,7 +62,9 @@ for (const Kind of [Float32Array, Float64Array, Int32Array]) {
     );
     const gathered = new Kind(length * size);
     await group.allGather(arrayOf(Kind, rank, length), gathered).finished();
-    expectEqual(`allGather ${Kind.name} ${length}`, gathered, (i) => valueOf(Math.floor(i / length), i % length));
+    expectEqual(`allGather ${Kind.name} ${length}`, gathered, (i) =>
+      valueOf(Math.floor(i / length), i % length),
+    );
     const sent = arrayOf(Kind, rank, length);
     group.broadcast(sent, size - 1).wait();
     expectEqual(`broadcast ${Kind.name} ${length}`, sent, (i) => valueOf(size - 1, i));
@@ -89,7 +91,10 @@ const everybodys = await allGatherObject(group, [...uneven]);
 for (const theirs of everybodys) expectEqual("bits", theirs, (i) => uneven[i]!);
 
 // Objects of any size.
-const value = { rank, nested: [new HostTensor(Float32Array.of(rank, 2), [2]), undefined, "é".repeat(rank * 1000)] };
+const value = {
+  rank,
+  nested: [new HostTensor(Float32Array.of(rank, 2), [2]), undefined, "é".repeat(rank * 1000)],
+};
 const values = await allGatherObject(group, value);
 values.forEach((theirs, other) => {
   checks++;

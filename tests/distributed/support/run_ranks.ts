@@ -34,7 +34,11 @@ export function commandOf(script: string, args: readonly string[], mpi?: number)
 /** Open MPI refuses root unless it is told twice. */
 export const mpiEnvironment = { OMPI_ALLOW_RUN_AS_ROOT: "1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: "1" };
 
-export async function runRanks(script: string, args: readonly string[], options: RunOptions = {}): Promise<Ended> {
+export async function runRanks(
+  script: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<Ended> {
   const { mpi, env = {}, timeout = 120_000 } = options;
   const [command, ...rest] = (options.command ?? commandOf(script, args, mpi)) as [string, ...string[]];
   const start = performance.now();
@@ -49,9 +53,7 @@ export async function runRanks(script: string, args: readonly string[], options:
   child.stderr.on("data", (text) => (stderr += String(text)));
   return new Promise((resolve, reject) => {
     child.on("error", reject);
-    child.on("close", (code) =>
-      resolve({ code, stdout, stderr, milliseconds: performance.now() - start }),
-    );
+    child.on("close", (code) => resolve({ code, stdout, stderr, milliseconds: performance.now() - start }));
   });
 }
 
@@ -67,24 +69,35 @@ export interface Trained {
   steps: number;
 }
 
-/** Trains, and gives what each rank has written. */
+/** Trains with each of the options, in one program, and gives for each of them what each rank has written. */
+export async function trainAll(
+  runs: readonly Record<string, unknown>[],
+  { ranks = 1, ...run }: RunOptions & { ranks?: number } = {},
+): Promise<Trained[][]> {
+  const output = join(mkdtempSync(join(tmpdir(), "kindling-ranks-")), "rank");
+  const ended = await runRanks("train_process.ts", [JSON.stringify({ output, runs })], run);
+  if (ended.code !== 0) throw new Error(`The ranks ended with ${ended.code}:\n${ended.stderr}`);
+  const byRank = Array.from(
+    { length: ranks },
+    (_, rank) => JSON.parse(readFileSync(`${output}.${rank}`, "utf8")) as Trained[],
+  );
+  return runs.map((_, i) => byRank.map((results) => results[i]!));
+}
+
+/** As `trainAll`, once. */
 export async function train(
   options: Record<string, unknown>,
-  { ranks = 1, ...run }: RunOptions & { ranks?: number } = {},
+  run: RunOptions & { ranks?: number } = {},
 ): Promise<Trained[]> {
-  const output = join(mkdtempSync(join(tmpdir(), "kindling-ranks-")), "rank");
-  const ended = await runRanks("train_process.ts", [JSON.stringify({ output, ...options })], run);
-  if (ended.code !== 0) throw new Error(`The ranks ended with ${ended.code}:\n${ended.stderr}`);
-  return Array.from(
-    { length: ranks },
-    (_, rank) => JSON.parse(readFileSync(`${output}.${rank}`, "utf8")) as Trained,
-  );
+  return (await trainAll([options], run))[0]!;
 }
 
 /** The largest difference between two sets of weights. */
 export function distance(a: Trained, b: Trained): number {
   const names = Object.keys(a.weights);
-  return Math.max(...names.flatMap((name) => a.weights[name]!.map((value, i) => Math.abs(value - b.weights[name]![i]!))));
+  return Math.max(
+    ...names.flatMap((name) => a.weights[name]!.map((value, i) => Math.abs(value - b.weights[name]![i]!))),
+  );
 }
 
 /** Whether mpirun and its library are here. */

@@ -1,8 +1,8 @@
 /**
- * A program that trains on as many ranks as it is told, or as a launcher has started, and writes what came out as JSON into
- * the file of its options.
+ * A program that trains, once for each of the options that it is given, on as many ranks as they say or as a launcher has
+ * started. Each rank writes what came out into a file.
  */
-import { writeFile } from "node:fs/promises";
+import { writeFileSync } from "node:fs";
 import * as tf from "@tensorflow/tfjs-core";
 import {
   ArrayDataset,
@@ -22,7 +22,6 @@ import {
 import { Generator } from "../../../src/random.js";
 
 interface Options {
-  output: string;
   devices?: number;
   strategy?: string;
   batchSize?: number;
@@ -33,20 +32,21 @@ interface Options {
   clip?: number;
   maxEpochs?: number;
   /** What goes wrong, on which rank and after which step. */
-  fail?: { rank: number; step: number; how: "throw" | "kill" | "short" | "stop" | "skip" | "signal" | "fewer" };
+  fail?: {
+    rank: number;
+    step: number;
+    how: "throw" | "kill" | "short" | "stop" | "skip" | "signal" | "fewer";
+  };
   /** Where logs and checkpoints go. */
   rootDir?: string;
   /** Where to save when training ends, and what to go on from. */
   save?: string;
   /** Steps from one checkpoint in `rootDir` to the next. */
   checkpointEvery?: number;
+  /** Where each rank writes the error that ends it. */
+  errors?: string;
   ckptPath?: string;
 }
-
-const options = JSON.parse(process.argv[2]!) as Options;
-const { output, devices, strategy = "auto", batchSize = 8, maxSteps = 50, accumulate = 1 } = options;
-const { fail, maxEpochs = -1 } = options;
-const seen: number[] = [];
 
 interface Batch {
   index: tf.Tensor1D;
@@ -54,107 +54,125 @@ interface Batch {
   target: tf.Tensor2D;
 }
 
-class Regression extends LightningModule {
-  network = new Sequential(
-    new Linear(6, 16, { bias: options.batchNorm !== true }), // of no use before a batch norm, where Adam makes steps of its rounding errors
-    ...(options.batchNorm === true ? [new BatchNorm1d(16)] : []),
-    new Relu(),
-    new Linear(16, 2),
-  );
+/** Trains, validates and predicts. */
+async function run(options: Options) {
+  const { devices, strategy = "auto", batchSize = 8, maxSteps = 50, accumulate = 1 } = options;
+  const { fail, maxEpochs = -1 } = options;
+  const seen: number[] = [];
+  class Regression extends LightningModule {
+    network = new Sequential(
+      new Linear(6, 16, { bias: options.batchNorm !== true }), // of no use before a batch norm, where Adam makes steps of its rounding errors
+      ...(options.batchNorm === true ? [new BatchNorm1d(16)] : []),
+      new Relu(),
+      new Linear(16, 2),
+    );
 
-  forward(x: tf.Tensor2D): tf.Tensor2D {
-    return this.network.forward(x) as tf.Tensor2D;
+    forward(x: tf.Tensor2D): tf.Tensor2D {
+      return this.network.forward(x) as tf.Tensor2D;
+    }
+
+    override trainingStep({ input, target }: Batch): tf.Scalar | null {
+      if (this.isDue && fail?.how === "throw") throw new RangeError("the data made no sense");
+      if (this.isDue && fail?.how === "kill") process.kill(process.pid, "SIGKILL");
+      if (this.isDue && fail?.how === "skip") return null;
+      const loss = mseLoss(this.forward(input), target);
+      this.log("train_loss", loss, { onEpoch: true });
+      return loss;
+    }
+
+    get isDue(): boolean {
+      return this.trainer.globalStep === fail?.step && this.trainer.strategy.globalRank === fail.rank;
+    }
+
+    override onTrainBatchEnd(_outputs: unknown, batch: unknown): void {
+      seen.push(...(batch as { index: HostTensor }).index.data);
+      if (this.isDue && fail?.how === "stop") this.trainer.shouldStop = true;
+      if (this.isDue && fail?.how === "signal") process.kill(process.pid, "SIGTERM");
+    }
+
+    override validationStep({ input, target }: Batch): void {
+      this.log("val_loss", mseLoss(this.forward(input), target));
+    }
+
+    override predictStep({ input }: Batch): tf.Tensor2D {
+      return this.forward(input);
+    }
+
+    override configureOptimizers(): AdamW {
+      return new AdamW(this.parameters(), { lr: 1e-2 });
+    }
   }
 
-  override trainingStep({ input, target }: Batch): tf.Scalar | null {
-    if (this.isDue && fail?.how === "throw") throw new RangeError("the data made no sense");
-    if (this.isDue && fail?.how === "kill") process.kill(process.pid, "SIGKILL");
-    if (this.isDue && fail?.how === "skip") return null;
-    const loss = mseLoss(this.forward(input), target);
-    this.log("train_loss", loss, { onEpoch: true });
-    return loss;
-  }
+  seedEverything(7);
+  const random = new Generator(1);
+  const samples = Array.from({ length: options.samples ?? 256 }, (_, index) => {
+    const input = Float32Array.from({ length: 6 }, () => random.normal());
+    const target = Float32Array.of(input[0]! * input[1]!, Math.sin(input[2]!) + input[3]!);
+    return { index, input: new HostTensor(input, [6]), target: new HostTensor(target, [2]) };
+  });
+  const dataset = new ArrayDataset(samples);
+  const loader = (shuffle: boolean, size: number) => new DataLoader(dataset, { batchSize: size, shuffle });
 
-  get isDue(): boolean {
-    return this.trainer.globalStep === fail?.step && this.trainer.strategy.globalRank === fail.rank;
+  const module = new Regression();
+  const trainer = new Trainer({
+    ...(devices === undefined ? {} : { devices }),
+    strategy,
+    accelerator: "cpu",
+    maxSteps,
+    maxEpochs,
+    accumulateGradBatches: accumulate,
+    syncBatchnorm: options.batchNorm === true,
+    ...(options.clip === undefined ? {} : { gradientClipVal: options.clip }),
+    ...(options.checkpointEvery === undefined
+      ? {}
+      : { callbacks: new ModelCheckpoint({ everyNTrainSteps: options.checkpointEvery, saveTopK: -1 }) }),
+    logger: false,
+    enableProgressBar: false,
+    enableModelSummary: false,
+    enableCheckpointing: options.rootDir !== undefined,
+    ...(options.rootDir === undefined ? {} : { defaultRootDir: options.rootDir }),
+  });
+  const train = loader(true, batchSize);
+  if (fail?.how === "short" && trainer.strategy.globalRank === fail.rank) {
+    // A loader that ends before its time.
+    const iterate = train[Symbol.asyncIterator].bind(train);
+    train.shareOf = () =>
+      Object.assign(Object.create(train), {
+        length: 16,
+        async *[Symbol.asyncIterator]() {
+          let left = fail.step;
+          for await (const batch of { [Symbol.asyncIterator]: iterate }) if (left-- > 0) yield batch;
+        },
+      });
   }
-
-  override onTrainBatchEnd(_outputs: unknown, batch: unknown): void {
-    seen.push(...(batch as { index: HostTensor }).index.data);
-    if (this.isDue && fail?.how === "stop") this.trainer.shouldStop = true;
-    if (this.isDue && fail?.how === "signal") process.kill(process.pid, "SIGTERM");
+  if (fail?.how === "fewer" && trainer.strategy.globalRank === fail.rank)
+    train.shareOf = () => loader(true, 64);
+  const { ckptPath, save } = options;
+  try {
+    await trainer.fit(module, { train }, ckptPath === undefined ? {} : { ckptPath });
+  } catch (error) {
+    if (options.errors !== undefined)
+      writeFileSync(`${options.errors}.${trainer.strategy.globalRank}`, String(error));
+    throw error;
   }
-
-  override validationStep({ input, target }: Batch): void {
-    this.log("val_loss", mseLoss(this.forward(input), target));
-  }
-
-  override predictStep({ input }: Batch): tf.Tensor2D {
-    return this.forward(input);
-  }
-
-  override configureOptimizers(): AdamW {
-    return new AdamW(this.parameters(), { lr: 1e-2 });
-  }
+  if (save !== undefined) await trainer.saveCheckpoint(save);
+  const validation = await trainer.validate(module, { val: loader(false, 10) });
+  const predictions = (await trainer.predict(module, { predict: loader(false, 10) })) as HostTensor[];
+  const weights: Record<string, number[]> = {};
+  for (const [name, tensor] of Object.entries(module.stateDict())) weights[name] = [...(await tensor.data())];
+  const result = {
+    rank: trainer.strategy.globalRank,
+    worldSize: trainer.strategy.worldSize,
+    weights,
+    validation,
+    seen,
+    steps: trainer.globalStep,
+    predictions: predictions.map(({ data }) => [...data]),
+  };
+  return result;
 }
 
-seedEverything(7);
-const random = new Generator(1);
-const samples = Array.from({ length: options.samples ?? 256 }, (_, index) => {
-  const input = Float32Array.from({ length: 6 }, () => random.normal());
-  const target = Float32Array.of(input[0]! * input[1]!, Math.sin(input[2]!) + input[3]!);
-  return { index, input: new HostTensor(input, [6]), target: new HostTensor(target, [2]) };
-});
-const dataset = new ArrayDataset(samples);
-const loader = (shuffle: boolean, size: number) => new DataLoader(dataset, { batchSize: size, shuffle });
-
-const module = new Regression();
-const trainer = new Trainer({
-  ...(devices === undefined ? {} : { devices }),
-  strategy,
-  accelerator: "cpu",
-  maxSteps,
-  maxEpochs,
-  accumulateGradBatches: accumulate,
-  syncBatchnorm: options.batchNorm === true,
-  ...(options.clip === undefined ? {} : { gradientClipVal: options.clip }),
-  ...(options.checkpointEvery === undefined
-    ? {}
-    : { callbacks: new ModelCheckpoint({ everyNTrainSteps: options.checkpointEvery, saveTopK: -1 }) }),
-  logger: false,
-  enableProgressBar: false,
-  enableModelSummary: false,
-  enableCheckpointing: options.rootDir !== undefined,
-  ...(options.rootDir === undefined ? {} : { defaultRootDir: options.rootDir }),
-});
-const train = loader(true, batchSize);
-if (fail?.how === "short" && trainer.strategy.globalRank === fail.rank) {
-  // A loader that ends before its time.
-  const iterate = train[Symbol.asyncIterator].bind(train);
-  train.shareOf = () =>
-    Object.assign(Object.create(train), {
-      length: 16,
-      async *[Symbol.asyncIterator]() {
-        let left = fail.step;
-        for await (const batch of { [Symbol.asyncIterator]: iterate }) if (left-- > 0) yield batch;
-      },
-    });
-}
-if (fail?.how === "fewer" && trainer.strategy.globalRank === fail.rank) train.shareOf = () => loader(true, 64);
-const { ckptPath, save } = options;
-await trainer.fit(module, { train }, ckptPath === undefined ? {} : { ckptPath });
-if (save !== undefined) await trainer.saveCheckpoint(save);
-const [validation] = [await trainer.validate(module, { val: loader(false, 10) })];
-const predictions = (await trainer.predict(module, { predict: loader(false, 10) })) as HostTensor[];
-const weights: Record<string, number[]> = {};
-for (const [name, tensor] of Object.entries(module.stateDict())) weights[name] = [...(await tensor.data())];
-const result = {
-  rank: trainer.strategy.globalRank,
-  worldSize: trainer.strategy.worldSize,
-  weights,
-  validation,
-  seen,
-  steps: trainer.globalStep,
-  predictions: predictions.map(({ data }) => [...data]),
-};
-await writeFile(`${output}.${trainer.strategy.globalRank}`, JSON.stringify(result));
+const { output, runs } = JSON.parse(process.argv[2]!) as { output: string; runs: Options[] };
+const results = [];
+for (const options of runs) results.push(await run(options));
+writeFileSync(`${output}.${results[0]!.rank}`, JSON.stringify(results));
