@@ -324,6 +324,13 @@ export class Fabric {
     { filter = {} }: { filter?: Record<string, StateFilter> } = {},
   ): Promise<void> {
     this.#requireLaunch("save");
+    if (this.strategy.shardsOptimizers) {
+      throw new ConfigurationError(
+        "ERR_FABRIC_SAVE",
+        `Under the strategy "${this.strategy.name}" a rank has a part of the optimizers' state, and fabric.save writes rank 0's. ` +
+          'Use "ddp", or the Trainer, which collects the parts.',
+      );
+    }
     await this.#log.flush();
     const file = { state: await collectState(state, filter), precision: this.precision.stateDict() };
     await this.strategy.writeOnce(() => writeState(path, file));

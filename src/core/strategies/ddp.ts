@@ -35,6 +35,7 @@ export interface DDPOptions extends StrategyParts {
   timeout?: number;
 }
 
+/** Every rank trains on its own batches; gradients are averaged before each step. */
 export class DDPStrategy extends Strategy {
   readonly name: string = "ddp";
   readonly #options: DDPOptions;

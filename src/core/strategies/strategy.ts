@@ -44,6 +44,11 @@ export abstract class Strategy {
   /** Processes of all machines. */
   abstract readonly worldSize: number;
 
+  /** Whether a rank has a part of the optimizers' state only. */
+  get shardsOptimizers(): boolean {
+    return false;
+  }
+
   get isGlobalZero(): boolean {
     return this.globalRank === 0;
   }

@@ -10,12 +10,17 @@ import { parametersOf } from "../gradients.js";
 import { toHost } from "../to_device.js";
 import { DDPStrategy } from "./ddp.js";
 
+/** `ddp` with the optimizer's state sharded over the ranks: the same numbers in less memory. */
 export class ZeRO1Strategy extends DDPStrategy {
   override readonly name: string = "zero1";
   /** Which rank updates which parameter. */
   readonly #owners = new Map<Parameter, number>();
   /** Values on their way: each rank's in a part of equal length. */
   #values = new Float32Array(0);
+
+  override get shardsOptimizers(): boolean {
+    return true;
+  }
 
   override optimizerStep(optimizer: Optimizer): boolean {
     const parameters = parametersOf(optimizer);

@@ -5,6 +5,7 @@
 import { hostname } from "node:os";
 import { ClusterEnvironment, readCount, type Variables } from "./cluster_environment.js";
 
+/** What Kubernetes says of a pod. Bringing ranks together takes MPI, so pods are started by an MPIJob. */
 export class KubernetesEnvironment extends ClusterEnvironment {
   readonly name = "Kubernetes";
   readonly worldSize: number;

@@ -12,6 +12,7 @@ const DIALECTS = [
   { size: "PMI_SIZE", rank: "PMI_RANK", localRank: "MPI_LOCALRANKID", localSize: "MPI_LOCALNRANKS" },
 ] as const;
 
+/** What `mpirun` says of a process. */
 export class MPIEnvironment extends ClusterEnvironment {
   readonly name = "mpirun";
   readonly worldSize: number;

@@ -7,6 +7,7 @@ import {
   type Variables,
 } from "./cluster_environment.js";
 
+/** What Slurm says of a task. */
 export class SLURMEnvironment extends ClusterEnvironment {
   readonly name = "Slurm";
   readonly worldSize: number;

@@ -1,6 +1,7 @@
 /** Processes that `torchrun`, or what sets its variables, has started. */
 import { ClusterEnvironment, readCount, type Variables } from "./cluster_environment.js";
 
+/** What `torchrun` says of a process. Bringing ranks together takes MPI, so the program is called with mpirun. */
 export class TorchElasticEnvironment extends ClusterEnvironment {
   readonly name = "torchrun";
   readonly worldSize: number;
