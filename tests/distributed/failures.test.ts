@@ -77,11 +77,11 @@ describe.skipIf(!hasMpi)("of two processes (needs mpirun)", () => {
     const path = join(import.meta.dirname, "../../src/distributed/index.js");
     for (const version of [0, 1]) {
       writeFileSync(
-        join(folder, `program${version}.ts`),
+        join(folder, `program${version}.mts`),
         `${source.replace("../../../src/distributed/index.js", path)}\n// ${version}\n`,
       );
     }
-    writeFileSync(join(folder, "start.sh"), `exec "$@" ${folder}/program$OMPI_COMM_WORLD_RANK.ts\n`);
+    writeFileSync(join(folder, "start.sh"), `exec "$@" ${folder}/program$OMPI_COMM_WORLD_RANK.mts\n`);
     const { code, stderr } = await runRanks("", [], {
       command: [
         "mpirun",
@@ -96,7 +96,7 @@ describe.skipIf(!hasMpi)("of two processes (needs mpirun)", () => {
       ],
     });
     expect(code).not.toBe(0);
-    expect(stderr).toMatch(/Rank [01] runs other contents of .*program[01]\.ts than rank [01]/);
+    expect(stderr).toMatch(/Rank [01] runs other contents of .*program[01]\.mts than rank [01]/);
   });
 });
 

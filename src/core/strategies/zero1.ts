@@ -25,6 +25,7 @@ export class ZeRO1Strategy extends DDPStrategy {
   override optimizerStep(optimizer: Optimizer): boolean {
     const parameters = parametersOf(optimizer);
     this.#assignOwners(parameters);
+    this.unscaleGradients(optimizer); // what is not finite is so for all ranks, whoever's parameter it is
     const others = parameters.filter((parameter) => this.#owners.get(parameter) !== this.globalRank);
     const gradients = others.map(({ grad }) => grad);
     for (const parameter of others) parameter.grad = null;
@@ -57,6 +58,11 @@ export class ZeRO1Strategy extends DDPStrategy {
     const pick = <T>(record: Record<string, T>): Record<string, T> =>
       Object.fromEntries(Object.entries(record).filter(([key]) => isOwn(key)));
     optimizer.loadStateDict({ tensors: pick(tensors), steps: pick(steps), paramGroups });
+  }
+
+  override teardown(): void {
+    super.teardown();
+    this.#owners.clear();
   }
 
   /** The next parameter goes to the rank that has the least to do; the same on all ranks. */

@@ -1,6 +1,6 @@
 /** The memory that the ranks of one process share: a barrier, what each rank is about to do, and room for pieces of arrays. */
 import { AbortFlag } from "../abort_flag.js";
-import { DistributedError } from "../../errors.js";
+import { endedError } from "../ended_error.js";
 import type { Wait } from "../work.js";
 
 /** What is handed to a worker thread. */
@@ -134,11 +134,6 @@ export class SharedWorld {
     const rank = Array.from({ length: this.size }, (_, i) => i).find(
       (i) => Atomics.load(this.#control, ENDED + 1 + i) === 1,
     )!;
-    throw new DistributedError(
-      "ERR_RANK_ENDED",
-      `Rank ${rank} has come to the end of the program while others wait for it. Every rank must call fit, validate, test, ` +
-        "predict and the collectives as often as the others, in the same order.",
-      { rank },
-    );
+    throw endedError(rank);
   }
 }

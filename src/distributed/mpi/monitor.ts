@@ -25,7 +25,7 @@ const THREAD = `
 ${RAISE_SOURCE}
 const net = require("node:net");
 const { parentPort, workerData } = require("node:worker_threads");
-const { rank, size, hostname, token, abort, acknowledged } = workerData;
+const { rank, size, hostname, token, abort, acknowledged, ended } = workerData;
 const peers = new Map(); // at rank 0 the others, elsewhere rank 0
 let isLeaving = false;
 
@@ -63,7 +63,15 @@ function readLines(socket, onMessage) {
 function onMessage(other, peer, message) {
   peer.last = Date.now();
   if (message.failure) fail(message.failure, other);
-  if (message.left) peer.left = true;
+  if (message.ended !== undefined) end(message.ended);
+  if (message.left) {
+    peer.left = true;
+    end(other);
+    for (const [next, { socket }] of peers) if (next !== other) send(socket, { ended: other });
+  }
+}
+function end(other) {
+  Atomics.store(new Int32Array(ended), 0, other + 1);
 }
 function onClose(other, peer) {
   if (peer.left) peers.delete(other);
@@ -138,12 +146,13 @@ if (rank === 0) serve();
 export class Monitor {
   readonly #thread: Worker;
   readonly #acknowledged = new SharedArrayBuffer(4);
+  readonly #ended = new SharedArrayBuffer(4);
 
   constructor(options: { rank: number; size: number; hostname: string; token: string; abort: AbortFlag }) {
     const { abort, ...data } = options;
     this.#thread = new Worker(THREAD, {
       eval: true,
-      workerData: { ...data, abort: abort.shared, acknowledged: this.#acknowledged },
+      workerData: { ...data, abort: abort.shared, acknowledged: this.#acknowledged, ended: this.#ended },
     });
     this.#thread.unref();
   }
@@ -157,6 +166,12 @@ export class Monitor {
   async connect(address: MonitorAddress): Promise<boolean> {
     this.#thread.postMessage({ address });
     return (await this.#answer<{ connected?: boolean }>()).connected === true;
+  }
+
+  /** A rank that has come to the end of its program; undefined while there is none. */
+  get endedRank(): number | undefined {
+    const rank = Atomics.load(new Int32Array(this.#ended), 0) - 1;
+    return rank === -1 ? undefined : rank;
   }
 
   /** Returns when the others have been told. */

@@ -13,6 +13,7 @@ import {
 } from "../process_group.js";
 import type { Procedure, Wait } from "../work.js";
 import { loadMpi, type MpiLibrary, type MpiType } from "./library.js";
+import { endedError } from "../ended_error.js";
 import { Monitor, ownAddresses, type MonitorAddress } from "./monitor.js";
 
 /** Bytes of what one rank says of a collective. */
@@ -24,6 +25,9 @@ const REQUEST_BYTES = 8;
 /** Milliseconds of asking without pause; afterwards a rank sleeps between two questions. */
 const EAGER = 20;
 const PAUSE = 0.2;
+
+/** Milliseconds in which what a rank sent before it ended arrives. */
+const GRACE = 5000;
 
 const pause = new Int32Array(new SharedArrayBuffer(4));
 
@@ -199,7 +203,7 @@ export class MpiGroup extends ProcessGroup {
         this.#mpi.call("test", request, flag, null);
         isDone = flag[0] !== 0;
         if (isDone) held = [];
-        else this.#abort.check();
+        else this.#checkOthers(performance.now() - start);
         return isDone && held.length === 0;
       },
       block: () => {
@@ -210,6 +214,14 @@ export class MpiGroup extends ProcessGroup {
           ? new Promise((resolve) => setTimeout(resolve, 1))
           : new Promise((resolve) => setImmediate(resolve)),
     };
+  }
+
+  /** @throws DistributedError where another rank has failed, or has ended while this one has waited for long enough */
+  #checkOthers(waited: number): void {
+    this.#abort.check();
+    if (waited < GRACE) return;
+    const rank = this.#monitor?.endedRank;
+    if (rank !== undefined) throw endedError(rank);
   }
 
   /** Has every rank watch over rank 0, and rank 0 over all. */

@@ -54,6 +54,21 @@ interface Batch {
   target: tf.Tensor2D;
 }
 
+/** The loader, which announces all of its batches and gives a few. */
+function endingEarly<Loader extends AsyncIterable<unknown> & { length: number }>(
+  loader: Loader,
+  batches: number,
+): Loader {
+  const short = {
+    length: loader.length,
+    async *[Symbol.asyncIterator]() {
+      let left = batches;
+      for await (const batch of loader) if (left-- > 0) yield batch;
+    },
+  };
+  return short as unknown as Loader;
+}
+
 /** Trains, validates and predicts. */
 async function run(options: Options) {
   const { devices, strategy = "auto", batchSize = 8, maxSteps = 50, accumulate = 1 } = options;
@@ -133,20 +148,12 @@ async function run(options: Options) {
     ...(options.rootDir === undefined ? {} : { defaultRootDir: options.rootDir }),
   });
   const train = loader(true, batchSize);
-  if (fail?.how === "short" && trainer.strategy.globalRank === fail.rank) {
-    // A loader that ends before its time.
-    const iterate = train[Symbol.asyncIterator].bind(train);
-    train.shareOf = () =>
-      Object.assign(Object.create(train), {
-        length: 16,
-        async *[Symbol.asyncIterator]() {
-          let left = fail.step;
-          for await (const batch of { [Symbol.asyncIterator]: iterate }) if (left-- > 0) yield batch;
-        },
-      });
-  }
-  if (fail?.how === "fewer" && trainer.strategy.globalRank === fail.rank)
-    train.shareOf = () => loader(true, 64);
+  const share = train.shareOf.bind(train);
+  train.shareOf = (of) => {
+    const isDue = trainer.strategy.globalRank === fail?.rank;
+    if (isDue && fail.how === "short") return endingEarly(share(of), fail.step);
+    return isDue && fail.how === "fewer" ? loader(true, 64) : share(of);
+  };
   const { ckptPath, save } = options;
   try {
     await trainer.fit(module, { train }, ckptPath === undefined ? {} : { ckptPath });
