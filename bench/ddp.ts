@@ -39,11 +39,33 @@ export async function ddp({ models = ["mobilenet_v2"] }: BenchOptions): Promise<
       ),
     );
   return {
+    byCalculation: estimates(mpi ?? local),
     cores: availableParallelism(),
     allReduce: { local, mpi: mpi && { ...mpi, c: allReduceInC() } },
     scaling: { model, ranks: 2, one, two, efficiency },
     equivalence: { local: distance("local"), mpi: hasMpi ? distance("mpi") : undefined },
   };
+}
+
+/**
+ * Milliseconds of an all-reduce of 100 MB and of 4 bytes by many ranks, in a ring and in a tree, calculated from the time that
+ * a message and a byte take between two. Two ranks' all-reduce is an exchange: each sends all of it once.
+ */
+function estimates({ smallMicroseconds, gigabytesPerSecond }: AllReduce): Record<string, unknown>[] {
+  const message = smallMicroseconds / 1000;
+  const perByte = 1 / gigabytesPerSecond / 1e6;
+  return [2, 8, 64, 1000].flatMap((ranks) =>
+    [100e6, 4].map((bytes) => {
+      const hops = Math.ceil(Math.log2(ranks));
+      return {
+        ranks,
+        bytes,
+        ringMs: 2 * (ranks - 1) * (message + (bytes / ranks) * perByte),
+        treeMs: 2 * hops * (message + bytes * perByte),
+        halvingMs: 2 * hops * message + 2 * ((ranks - 1) / ranks) * bytes * perByte,
+      };
+    }),
+  );
 }
 
 type How = "alone" | "local" | "mpi";

@@ -16,7 +16,7 @@ import {
   type tf,
 } from "kindling";
 import { detectClusterEnvironment, joinProcessGroup } from "../src/distributed/index.js";
-import { buildModel, type BenchModel } from "./models.js";
+import { buildModel, type BenchModel, type Inputs } from "./models.js";
 import { median } from "./measure.js";
 
 const [how, what, model] = process.argv.slice(2) as [string, string, string | undefined];
@@ -65,9 +65,13 @@ async function train(name: string): Promise<void> {
   class Benchmarked extends LightningModule {
     network: BenchModel["module"] = module;
 
+    forward(inputs: Inputs): tf.Tensor {
+      return this.network.forward(inputs);
+    }
+
     override trainingStep(): tf.Scalar {
       const inputs = batch();
-      return loss(this.network.forward(inputs), inputs);
+      return loss(this.forward(inputs), inputs);
     }
 
     override onTrainBatchEnd(): void {
@@ -124,8 +128,12 @@ async function weights(): Promise<void> {
   class Regression extends LightningModule {
     network = new Sequential(new Linear(6, 32), new Relu(), new Linear(32, 1));
 
+    forward(input: tf.Tensor): tf.Tensor {
+      return this.network.forward(input);
+    }
+
     override trainingStep({ input, target }: { input: tf.Tensor; target: tf.Tensor }): tf.Scalar {
-      return mseLoss(this.network.forward(input), target);
+      return mseLoss(this.forward(input), target);
     }
 
     override configureOptimizers(): AdamW {

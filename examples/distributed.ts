@@ -30,14 +30,18 @@ interface Batch {
 class Regression extends LightningModule {
   network = new Sequential(new Linear(2, 32), new Relu(), new Linear(32, 1));
 
+  forward(input: tf.Tensor): tf.Tensor {
+    return this.network.forward(input);
+  }
+
   override trainingStep({ input, target }: Batch): tf.Scalar {
-    const loss = mseLoss(this.network.forward(input), target);
+    const loss = mseLoss(this.forward(input), target);
     this.log("train_loss", loss, { progBar: true });
     return loss;
   }
 
   override validationStep({ input, target }: Batch): void {
-    this.log("val_loss", mseLoss(this.network.forward(input), target));
+    this.log("val_loss", mseLoss(this.forward(input), target));
   }
 
   override configureOptimizers(): AdamW {

@@ -40,6 +40,19 @@ const slurm: Variables = {
   SLURM_NODEID: "1",
 };
 
+/** Task 1 of `srun -n 2 env`, outside of a script (Slurm 22.05). */
+const srun: Variables = {
+  SLURM_JOB_ID: "1",
+  SLURM_JOB_NAME: "env",
+  SLURM_JOB_NUM_NODES: "1",
+  SLURM_LOCALID: "1",
+  SLURM_NNODES: "1",
+  SLURM_NODEID: "0",
+  SLURM_NTASKS: "2",
+  SLURM_PROCID: "1",
+  SLURM_STEP_TASKS_PER_NODE: "2",
+};
+
 /** As torchrun's documentation lists them. */
 const torchrun: Variables = {
   RANK: "6",
@@ -70,6 +83,7 @@ describe("a cluster environment", () => {
       [openMpi, MPIEnvironment, [3, 4, 1, 2, 1, 2]],
       [hydra, MPIEnvironment, [1, 4, 1, 4, 0, 1]],
       [slurm, SLURMEnvironment, [5, 8, 1, 4, 1, 2]],
+      [srun, SLURMEnvironment, [1, 2, 1, 2, 0, 1]],
       [torchrun, TorchElasticEnvironment, [6, 8, 2, 4, 1, 2]],
     ] as const;
     for (const [variables, Kind, place] of cases) {
