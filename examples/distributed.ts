@@ -55,7 +55,10 @@ seedEverything(1);
 const random = new Generator(1);
 const samples = Array.from({ length: 512 }, () => {
   const [x, y] = [random.normal(), random.normal()];
-  return { input: new HostTensor(Float32Array.of(x, y), [2]), target: new HostTensor(Float32Array.of(x * y), [1]) };
+  return {
+    input: new HostTensor(Float32Array.of(x, y), [2]),
+    target: new HostTensor(Float32Array.of(x * y), [1]),
+  };
 });
 const dataset = new ArrayDataset(samples);
 const train = new DataLoader(dataset, { batchSize: 16, shuffle: true }); // 16 samples a rank and step

@@ -56,7 +56,10 @@ export class DataSources {
     const loaders = part === "train" ? [trainingLoader(given)] : loadersOf(given);
     const sources: BatchSource[] = [];
     for (const loader of loaders) {
-      sources.push(limitBatches(await this.#process(loader, part), this.#options[limit], limit));
+      const own = await this.#process(loader, part);
+      // Of few batches some ranks have none.
+      const isWithout = own.length === 0 && loader.length !== 0 && this.#strategy.worldSize > 1;
+      sources.push(isWithout ? { loader: own, total: 0 } : limitBatches(own, this.#options[limit], limit));
     }
     const held = { sources, isList: part !== "train" && loaders[0] !== given };
     this.#held.set(part, held);

@@ -392,13 +392,17 @@ export class Trainer extends TrainerStatus {
     const val = hooks.module.validationStep && (await sources.request("validate"));
     const { numSanityValSteps } = this.options;
     const sanitySteps = numSanityValSteps === -1 ? Infinity : numSanityValSteps;
-    const sanity = (val?.sources ?? [])
-      .map(({ loader, total }) => ({ loader, total: Math.min(total, sanitySteps) }))
-      .filter(({ total }) => total > 0);
+    const limited = (val?.sources ?? []).map(({ loader, total }) => ({
+      loader,
+      total: Math.min(total, sanitySteps),
+    }));
+    const own = limited.filter(({ total }) => total > 0);
+    // All ranks validate where one has something to validate.
+    const [sanityRuns, validates] = this.strategy.anyNow([own.length > 0, sources.total("validate") > 0]);
+    const sanity = own.length > 0 || !sanityRuns ? own : limited;
     this.sanityBatches = sanity.reduce((sum, { total }) => sum + total, 0);
     const optimization = this.#configureOptimizers(hooks);
-    const validates = sources.total("validate") > 0;
-    return new FitLoop(this, { hooks, sources, signals, optimization, validates, sanity });
+    return new FitLoop(this, { hooks, sources, signals, optimization, validates: validates!, sanity });
   }
 
   /** @throws DistributedError `ERR_RANK_DATA` where a rank would wait for another that has fewer batches */

@@ -1,5 +1,5 @@
 /** Cluster environments, from the variables that launchers set. Recorded where the launcher was at hand. */
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import {
   detectClusterEnvironment,
   KubernetesEnvironment,
@@ -36,6 +36,7 @@ const slurm: Variables = {
   SLURM_NNODES: "2",
   SLURM_JOB_NUM_NODES: "2",
   SLURM_PROCID: "5",
+  SLURM_STEP_ID: "0",
   SLURM_LOCALID: "1",
   SLURM_NODEID: "1",
 };
@@ -50,6 +51,7 @@ const srun: Variables = {
   SLURM_NODEID: "0",
   SLURM_NTASKS: "2",
   SLURM_PROCID: "1",
+  SLURM_STEP_ID: "0",
   SLURM_STEP_TASKS_PER_NODE: "2",
 };
 
@@ -97,8 +99,13 @@ describe("a cluster environment", () => {
     expect(detectClusterEnvironment({ ...slurm, ...openMpi })).toBeInstanceOf(MPIEnvironment);
   });
 
-  it("is none in an interactive shell of Slurm, which starts one process as any shell", () => {
+  it("is none in Slurm's scripts and shells, which start one process as any shell", () => {
     expect(detectClusterEnvironment({ ...slurm, SLURM_JOB_NAME: "bash" })).toBeUndefined();
+    const warn = vi.spyOn(process, "emitWarning").mockReturnValue();
+    const { SLURM_STEP_ID: _, ...script } = slurm;
+    expect(detectClusterEnvironment(script)).toBeUndefined();
+    expect(warn.mock.calls[0]![0]).toContain("has 8 tasks, and the program was started without srun");
+    warn.mockRestore();
   });
 
   it("of Kubernetes takes the rank from the operator, the job's index, or the host's name", () => {
@@ -139,12 +146,7 @@ describe("the options of the Trainer", () => {
   });
 
   it("know the usual mistake under Slurm: one task, and devices that should be tasks", () => {
-    const { SLURM_NTASKS_PER_NODE: _, ...job } = {
-      ...slurm,
-      SLURM_NTASKS: "1",
-      SLURM_NNODES: "1",
-      SLURM_PROCID: "0",
-    };
+    const job: Variables = { ...srun, SLURM_NTASKS: "1", SLURM_PROCID: "0", SLURM_LOCALID: "0" };
     expect(check(job, { devices: 4 })).toThrow(/Slurm has started one task.*--ntasks-per-node=4.*srun/s);
   });
 });

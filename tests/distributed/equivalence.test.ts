@@ -59,11 +59,23 @@ describe("weights after 50 steps", () => {
 });
 
 it("3 ranks validate and predict 100 samples as one does", { timeout }, async () => {
-  const [one] = await train({ maxSteps: 0, samples: 100 });
-  const ranks = await train({ maxSteps: 0, samples: 100, devices: 3 }, { ranks: 3 });
-  for (const rank of ranks) {
-    expect(rank.predictions).toEqual(one!.predictions);
-    expect(rank.predictions).toHaveLength(100);
-    expect(Math.abs(rank.validation.val_loss! - one!.validation.val_loss!)).toBeLessThan(1e-9);
-  }
+  // 10 batches, and 2, of which one rank has none.
+  const evaluations = [
+    { maxSteps: 0, samples: 100 },
+    { maxSteps: 0, samples: 20 },
+  ];
+  const alone = await trainAll(evaluations);
+  const shared = await trainAll(
+    [...evaluations, { maxSteps: 2, samples: 20, validates: true }].map((run) => ({ ...run, devices: 3 })),
+    { ranks: 3 },
+  );
+  evaluations.forEach(({ samples }, i) => {
+    for (const rank of shared[i]!) {
+      expect(rank.predictions).toEqual(alone[i]![0]!.predictions);
+      expect(rank.predictions).toHaveLength(samples);
+      const [loss, wanted] = [rank.validation, alone[i]![0]!.validation].map(({ val_loss }) => val_loss!);
+      expect(Math.abs(loss! - wanted!)).toBeLessThan(1e-9);
+    }
+  });
+  expect(shared[2]!.map(({ steps }) => steps)).toEqual([2, 2, 2]);
 });

@@ -6,6 +6,7 @@ import { availableParallelism } from "node:os";
 import {
   allGatherObject,
   broadcastObject,
+  detectClusterEnvironment,
   joinProcessGroup,
   ownLocalRank,
   type ClusterEnvironment,
@@ -27,7 +28,7 @@ import { Strategy, type LoaderUse, type ReduceOp, type StrategyParts } from "./s
 export interface DDPOptions extends StrategyParts {
   /** Ranks; undefined for as many as the launcher has started. */
   worldSize?: number | undefined;
-  /** Who has started this process. Default: this program starts its ranks itself, as threads. */
+  /** Who has started this process. Default: as its variables say; without any, this program starts its ranks itself. */
   environment?: ClusterEnvironment | undefined;
   /** Which GPUs the ranks of this machine use, in their order. Default: the GPU of the local rank's number. */
   deviceIds?: readonly number[] | undefined;
@@ -46,7 +47,8 @@ export class DDPStrategy extends Strategy {
   #skipped = 0;
   #someSkipped = false;
 
-  constructor({ worldSize, environment, deviceIds, timeout, ...parts }: DDPOptions = {}) {
+  constructor(options: DDPOptions = {}) {
+    const { worldSize, environment = detectClusterEnvironment(), deviceIds, timeout, ...parts } = options;
     super(parts);
     this.#options = {
       worldSize: worldSize ?? environment?.worldSize,

@@ -1,4 +1,5 @@
 /** Processes that Slurm's `srun` has started. */
+import { warnOnce } from "../../warn.js";
 import {
   ClusterEnvironment,
   readCount,
@@ -36,12 +37,21 @@ export class SLURMEnvironment extends ClusterEnvironment {
     this.jobId = array === undefined ? job : `${array}_${task}`;
   }
 
-  /** An interactive shell of Slurm (`bash`, `interactive`) has its variables too, and starts programs as any shell does. */
+  /**
+   * A job's script and an interactive shell have most of Slurm's variables too, and start one program as any shell does: only
+   * what srun has started is a step. Where the job has several tasks, leaving srun out is probably a mistake, and a warning.
+   */
   static detect(variables: Variables): boolean {
-    const { SLURM_NTASKS, SLURM_PROCID, SLURM_JOB_NAME: job } = variables;
-    return (
-      SLURM_NTASKS !== undefined && SLURM_PROCID !== undefined && job !== "bash" && job !== "interactive"
-    );
+    const { SLURM_NTASKS: tasks, SLURM_PROCID: rank, SLURM_STEP_ID: step, SLURM_JOB_NAME: job } = variables;
+    if (tasks === undefined || rank === undefined || job === "bash" || job === "interactive") return false;
+    if (step === undefined && Number(tasks) > 1) {
+      warnOnce(
+        "WARN_SRUN",
+        `This job of Slurm has ${tasks} tasks, and the program was started without srun, as one process. Put srun before it, ` +
+          "as in `srun --mpi=pmix node train.js`, and every task is a rank.",
+      );
+    }
+    return step !== undefined;
   }
 
   override get numNodes(): number {

@@ -40,8 +40,7 @@ ${END_SOURCE}
 const { Worker, workerData } = require("node:worker_threads");
 const { code, script, url, world, argv } = workerData;
 for (let rank = 1; rank < world.size; rank++) {
-  const env = { ...process.env, RANK: rank, LOCAL_RANK: rank };
-  const thread = new Worker(code, { eval: true, argv, env, workerData: { kindlingRank: rank, world, script, url } });
+  const thread = new Worker(code, { eval: true, argv, workerData: { kindlingRank: rank, world, script, url } });
   const fail = (reason) =>
     raise(world.abort, { rank, code: "ERR_RANK_FAILED", message: "Rank " + rank + " has failed. " + reason });
   thread.on("error", (error) => fail(error instanceof Error ? error.name + ": " + error.message : error));

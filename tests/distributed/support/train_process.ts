@@ -45,6 +45,8 @@ interface Options {
   checkpointEvery?: number;
   /** Where each rank writes the error that ends it. */
   errors?: string;
+  /** Whether training validates. */
+  validates?: boolean;
   ckptPath?: string;
 }
 
@@ -156,7 +158,8 @@ async function run(options: Options) {
   };
   const { ckptPath, save } = options;
   try {
-    await trainer.fit(module, { train }, ckptPath === undefined ? {} : { ckptPath });
+    const val = options.validates === true ? { val: loader(false, 10) } : {};
+    await trainer.fit(module, { train, ...val }, ckptPath === undefined ? {} : { ckptPath });
   } catch (error) {
     if (options.errors !== undefined)
       writeFileSync(`${options.errors}.${trainer.strategy.globalRank}`, String(error));
