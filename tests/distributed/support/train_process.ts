@@ -107,6 +107,10 @@ async function run(options: Options) {
       if (this.isDue && fail?.how === "signal") process.kill(process.pid, "SIGTERM");
     }
 
+    override async onFitEnd(): Promise<void> {
+      if (options.save !== undefined) await this.trainer.saveCheckpoint(options.save);
+    }
+
     override validationStep({ input, target }: Batch): void {
       this.log("val_loss", mseLoss(this.forward(input), target));
     }
@@ -156,7 +160,7 @@ async function run(options: Options) {
     if (isDue && fail.how === "short") return endingEarly(share(of), fail.step);
     return isDue && fail.how === "fewer" ? loader(true, 64) : share(of);
   };
-  const { ckptPath, save } = options;
+  const { ckptPath } = options;
   try {
     const val = options.validates === true ? { val: loader(false, 10) } : {};
     await trainer.fit(module, { train, ...val }, ckptPath === undefined ? {} : { ckptPath });
@@ -165,7 +169,6 @@ async function run(options: Options) {
       writeFileSync(`${options.errors}.${trainer.strategy.globalRank}`, String(error));
     throw error;
   }
-  if (save !== undefined) await trainer.saveCheckpoint(save);
   const validation = await trainer.validate(module, { val: loader(false, 10) });
   const predictions = (await trainer.predict(module, { predict: loader(false, 10) })) as HostTensor[];
   const weights: Record<string, number[]> = {};
