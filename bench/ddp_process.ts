@@ -62,7 +62,7 @@ async function train(name: string): Promise<void> {
   seedEverything(0);
   const { module, batch, loss } = buildModel(name);
   const times: number[] = [];
-  class Benchmarked extends LightningModule {
+  class Benchmarked extends LightningModule<Inputs, tf.Tensor> {
     network: BenchModel["module"] = module;
 
     forward(inputs: Inputs): tf.Tensor {

@@ -1,6 +1,9 @@
 /** Collectives of both backends beside what is computed without them. */
 import { describe, expect, it } from "vitest";
-import { hasMpi, runRanks } from "./support/run_ranks.js";
+import { spawnSync } from "node:child_process";
+import { commandOf, hasMpi, runRanks } from "./support/run_ranks.js";
+
+const hasMpich = spawnSync("mpiexec.mpich", ["--version"]).status === 0;
 
 interface Report {
   rank: number;
@@ -9,11 +12,11 @@ interface Report {
   problems: string[];
 }
 
-async function reports(args: string[], mpi?: number): Promise<Report[]> {
+async function reports(args: string[], command?: string[]): Promise<Report[]> {
   const { code, stdout, stderr } = await runRanks(
     "collectives_process.ts",
     args,
-    mpi === undefined ? {} : { mpi },
+    command === undefined ? {} : { command },
   );
   expect(code, stderr).toBe(0);
   const lines = stdout.split("\n").filter((line) => line.startsWith("{"));
@@ -35,8 +38,20 @@ describe("the collectives", () => {
   }
 
   it.skipIf(!hasMpi)("of 3 processes of mpirun do too (needs mpirun)", { timeout: 180_000 }, async () => {
-    const all = await reports(["mpi"], 3);
+    expectRight(await reports(["mpi"], commandOf("collectives_process.ts", ["mpi"], 3)));
+  });
+
+  it.skipIf(!hasMpich)(
+    "of 3 processes of MPICH do too (needs mpiexec.mpich)",
+    { timeout: 180_000 },
+    async () => {
+      const command = ["mpiexec.mpich", "-n", "3", ...commandOf("collectives_process.ts", ["mpi"])];
+      expectRight(await reports(["mpi"], command));
+    },
+  );
+
+  function expectRight(all: readonly Report[]): void {
     expect(all.map(({ rank }) => rank)).toEqual([0, 1, 2]);
     for (const { problems } of all) expect(problems).toEqual([]);
-  });
+  }
 });

@@ -16,6 +16,8 @@ interface Constants {
   types: Record<MpiType, Handle>;
   ops: Record<MpiOp, Handle>;
   inPlace: bigint;
+  /** Where no status is wanted. */
+  noStatus: bigint | null;
 }
 
 /** The functions that are called, each of which gives an error code. */
@@ -59,7 +61,8 @@ const MPICH_CONSTANTS: Constants = {
     Uint8Array: 0x4c00010d,
   },
   ops: { max: 0x58000001, min: 0x58000002, sum: 0x58000003 },
-  inPlace: -1n,
+  inPlace: 0xffff_ffff_ffff_ffffn,
+  noStatus: 1n,
 };
 const MPICH_ERRORS_RETURN = 0x54000001;
 
@@ -131,6 +134,7 @@ function bind(library: LibraryHandle): MpiLibrary {
       sum: address("ompi_mpi_op_sum"),
     },
     inPlace: 1n,
+    noStatus: null,
   };
   call("init", null, null);
   call("setErrorHandler", constants.world, address("ompi_mpi_errors_return"));

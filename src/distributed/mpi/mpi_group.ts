@@ -200,7 +200,7 @@ export class MpiGroup extends ProcessGroup {
     return {
       isOver: () => {
         if (isDone) return true;
-        this.#mpi.call("test", request, flag, null);
+        this.#mpi.call("test", request, flag, this.#mpi.constants.noStatus);
         isDone = flag[0] !== 0;
         if (isDone) held = [];
         else this.#checkOthers(performance.now() - start);

@@ -8,6 +8,7 @@ import {
   ArrayDataset,
   BatchNorm1d,
   DataLoader,
+  Fabric,
   HostTensor,
   LightningModule,
   Linear,
@@ -47,6 +48,8 @@ interface Options {
   errors?: string;
   /** Whether training validates. */
   validates?: boolean;
+  /** Trains in a loop of its own rather than in the Trainer. */
+  fabric?: boolean;
   ckptPath?: string;
 }
 
@@ -54,6 +57,29 @@ interface Batch {
   index: tf.Tensor1D;
   input: tf.Tensor2D;
   target: tf.Tensor2D;
+}
+
+/** The loop of `fit`, by hand. */
+async function trainInFabric(
+  module: LightningModule & { configureOptimizers: () => AdamW },
+  loader: DataLoader<unknown, unknown>,
+  { devices, strategy = "auto", maxSteps = 50 }: Options,
+): Promise<void> {
+  const fabric = new Fabric({ ...(devices === undefined ? {} : { devices }), strategy, accelerator: "cpu" });
+  await fabric.launch();
+  const [model, optimizer] = fabric.setup(module, module.configureOptimizers());
+  const batches = fabric.setupDataloaders(loader);
+  let steps = 0;
+  for (let epoch = 0; steps < maxSteps; epoch++) {
+    batches.setEpoch(epoch);
+    for await (const batch of batches) {
+      const { input, target } = batch as unknown as Batch;
+      fabric.backward(() => mseLoss(model.forward(input), target));
+      optimizer.step();
+      optimizer.zeroGrad();
+      if (++steps === maxSteps) break;
+    }
+  }
 }
 
 /** The loader, which announces all of its batches and gives a few. */
@@ -163,7 +189,8 @@ async function run(options: Options) {
   const { ckptPath } = options;
   try {
     const val = options.validates === true ? { val: loader(false, 10) } : {};
-    await trainer.fit(module, { train, ...val }, ckptPath === undefined ? {} : { ckptPath });
+    if (options.fabric === true) await trainInFabric(module, train, options);
+    else await trainer.fit(module, { train, ...val }, ckptPath === undefined ? {} : { ckptPath });
   } catch (error) {
     if (options.errors !== undefined)
       writeFileSync(`${options.errors}.${trainer.strategy.globalRank}`, String(error));
