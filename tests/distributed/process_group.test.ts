@@ -1,6 +1,6 @@
 /** Collectives of both backends beside what is computed without them. */
-import { describe, expect, it } from "vitest";
 import { spawnSync } from "node:child_process";
+import { describe, expect, it } from "vitest";
 import { commandOf, hasMpi, runRanks } from "./support/run_ranks.js";
 
 const hasMpich = spawnSync("mpiexec.mpich", ["--version"]).status === 0;

@@ -40,7 +40,7 @@ interface Options {
   };
   /** Where logs and checkpoints go. */
   rootDir?: string;
-  /** Where to save when training ends, and what to go on from. */
+  /** Where to save after the last step, and what to go on from. */
   save?: string;
   /** Steps from one checkpoint in `rootDir` to the next. */
   checkpointEvery?: number;
@@ -127,14 +127,13 @@ async function run(options: Options) {
       return this.trainer.globalStep === fail?.step && this.trainer.strategy.globalRank === fail.rank;
     }
 
-    override onTrainBatchEnd(_outputs: unknown, batch: unknown): void {
+    override async onTrainBatchEnd(_outputs: unknown, batch: unknown): Promise<void> {
       seen.push(...(batch as { index: HostTensor }).index.data);
+      const { save } = options;
+      // At the end of a fit its last epoch would count as done.
+      if (save !== undefined && this.trainer.globalStep === maxSteps) await this.trainer.saveCheckpoint(save);
       if (this.isDue && fail?.how === "stop") this.trainer.shouldStop = true;
       if (this.isDue && fail?.how === "signal") process.kill(process.pid, "SIGTERM");
-    }
-
-    override async onFitEnd(): Promise<void> {
-      if (options.save !== undefined) await this.trainer.saveCheckpoint(options.save);
     }
 
     override validationStep({ input, target }: Batch): void {
