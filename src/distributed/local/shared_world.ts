@@ -12,8 +12,8 @@ export interface SharedWorldData {
   slots: SharedArrayBuffer;
 }
 
-/** Bytes of a rank's room. Pieces of this size stay in the processor's cache between writing and reading. */
-export const SLOT_BYTES = 1 << 20;
+/** Bytes of a rank's room: pieces that the processor's cache holds between writing and reading, and not many barriers. */
+export const SLOT_BYTES = 4 << 20;
 /** Bytes of a rank's note, of which there are two, so that one can be written while others still read the one before. */
 const NOTE_BYTES = 512;
 
@@ -37,7 +37,7 @@ const { waitAsync } = Atomics as unknown as {
 };
 
 /** How often a rank looks before it sleeps: about ten microseconds, less than the way to sleep and back. */
-const SPINS = 200;
+const SPINS = 1000;
 /** Milliseconds until a sleeping rank looks whether another has ended. */
 const LOOK = 100;
 

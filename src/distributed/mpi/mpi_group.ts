@@ -18,8 +18,9 @@ import { Monitor, ownAddresses, type MonitorAddress } from "./monitor.js";
 
 /** Bytes of what one rank says of a collective. */
 const NOTE_BYTES = 256;
-/** Bytes of a part of an array that is reduced for itself: several are under way at once. */
-const BUCKET_BYTES = 32 << 20;
+/** Bytes of a part of an array that is reduced for itself, which stays in the cache, and how many are under way at once. */
+const BUCKET_BYTES = 1 << 20;
+const BUCKETS = 8;
 /** Bytes of an `MPI_Request`, at most. */
 const REQUEST_BYTES = 8;
 /** Milliseconds of asking without pause; afterwards a rank sleeps between two questions. */
@@ -98,6 +99,7 @@ export class MpiGroup extends ProcessGroup {
     const length = Math.max(1, BUCKET_BYTES / array.BYTES_PER_ELEMENT);
     const waits: Wait[] = [];
     for (let start = 0; start < array.length; start += length) {
+      if (waits.length === BUCKETS) yield waits.shift()!;
       const part = array.subarray(start, start + length);
       waits.push(
         this.#begin("allReduce", [part], (request) => [
