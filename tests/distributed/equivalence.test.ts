@@ -51,12 +51,26 @@ describe("weights after 50 steps", () => {
     },
   );
 
-  it("stay alike where a rank skips a batch", { timeout }, async () => {
-    const fail = { rank: 1, step: 3, how: "skip" };
-    const [first, second] = await train({ devices: 2, batchSize: 8, fail }, { ranks: 2 });
-    expect(distance(first!, second!)).toBe(0);
-    expect(distance(first!, alone[0]!)).toBeGreaterThan(1e-4);
-  });
+  it(
+    "stay alike where a rank skips a batch, or batch norms have statistics of their own",
+    { timeout },
+    async () => {
+      const options = { devices: 2, batchSize: 8 };
+      const fail = { rank: 1, step: 3, how: "skip" };
+      const runs = [
+        { ...options, fail },
+        { ...options, batchNorm: true, syncBatchnorm: false, validates: true },
+      ];
+      const [skipping, normalized] = await trainAll(runs, { ranks: 2 });
+      for (const [[first, second], other] of [
+        [skipping!, alone[0]!],
+        [normalized!, alone[1]!],
+      ] as const) {
+        expect(distance(first!, second!)).toBe(0);
+        expect(distance(first!, other)).toBeGreaterThan(1e-4);
+      }
+    },
+  );
 });
 
 it("3 ranks validate and predict 100 samples as one does", { timeout }, async () => {

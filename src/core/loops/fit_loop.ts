@@ -186,6 +186,7 @@ export class FitLoop {
     while (!this.#isDone()) await this.#hooks.profile("runTrainingEpoch", () => this.#epoch());
     this.#restoreRandom();
     this.#resume.begin();
+    this.#trainer.strategy.shareBuffers(this.#hooks.module);
     await this.#hooks.callAll("onTrainEnd");
   }
 
@@ -327,6 +328,7 @@ export class FitLoop {
       if (!this.#step.isAccumulating)
         await this.#hooks.callHook(this.#hooks.module, "onValidationModelZeroGrad");
       this.#stage = "validate";
+      this.#trainer.strategy.shareBuffers(this.#hooks.module);
       const sources = await this.#parts.sources.forEpoch("validate", progress.epoch);
       await this.#validation.run(sources, progress.epoch, () => this.#countValidation());
       this.#stage = "train";

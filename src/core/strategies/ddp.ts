@@ -21,7 +21,7 @@ import { allGatherValue, allReduceValue, broadcastValue } from "./collectives.js
 import type { DeviceOptions } from "./device.js";
 import { distributeLoader } from "./distribute_loader.js";
 import { GradientBucket } from "./gradient_bucket.js";
-import { broadcastWeights } from "./initial_weights.js";
+import { broadcastBuffers, broadcastWeights } from "./initial_weights.js";
 import { Strategy, type LoaderUse, type ReduceOp, type StrategyParts } from "./strategy.js";
 
 /** Options of `DDPStrategy` and `ZeRO1Strategy`. */
@@ -119,6 +119,10 @@ export class DDPStrategy extends Strategy {
 
   override setUpModule(module: AnyModule): void {
     broadcastWeights(this.processGroup, module);
+  }
+
+  override shareBuffers(module: AnyModule): void {
+    broadcastBuffers(this.processGroup, module);
   }
 
   override syncBatchNorm(module: AnyModule, isOn: boolean): void {

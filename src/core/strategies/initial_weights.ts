@@ -1,8 +1,8 @@
-/** All ranks begin with the weights of rank 0, after a check that they have the same model. */
+/** What all ranks take from rank 0: the weights they begin with, after a check that they have the same model, and buffers. */
 import * as tf from "@tensorflow/tfjs-core";
 import { allGatherObjectNow, type ProcessGroup } from "../../distributed/index.js";
 import { DistributedError } from "../../errors.js";
-import type { AnyModule } from "../../nn/index.js";
+import { ModuleBuffer, type AnyModule } from "../../nn/index.js";
 
 /** @throws DistributedError `ERR_RANK_MODEL` where ranks have other parameters or buffers, naming the first that differs */
 export function broadcastWeights(group: ProcessGroup, module: AnyModule): void {
@@ -21,7 +21,23 @@ export function broadcastWeights(group: ProcessGroup, module: AnyModule): void {
       { rank },
     );
   });
-  for (const [, tensor] of tensors) {
+  sendFromRankZero(
+    group,
+    tensors.map(([, tensor]) => tensor),
+  );
+}
+
+/** All ranks take rank 0's buffers, such as running statistics, of which each has made its own. */
+export function broadcastBuffers(group: ProcessGroup, module: AnyModule): void {
+  const tensors = Object.values(module.stateDict()) as tf.Variable[];
+  sendFromRankZero(
+    group,
+    tensors.filter((tensor) => tensor instanceof ModuleBuffer),
+  );
+}
+
+function sendFromRankZero(group: ProcessGroup, tensors: readonly tf.Variable[]): void {
+  for (const tensor of tensors) {
     const values = tensor.dataSync().slice() as Float32Array | Int32Array;
     group.broadcast(values).wait();
     if (group.rank === 0) continue;

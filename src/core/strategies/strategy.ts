@@ -82,6 +82,9 @@ export abstract class Strategy {
   /** Has all processes begin with the same weights. */
   setUpModule(_module: AnyModule): void {}
 
+  /** Has all processes have the same buffers, such as running statistics, before a module is evaluated or training ends. */
+  shareBuffers(_module: AnyModule): void {}
+
   /** Has a module's batch norms take their statistics over all processes, or each over its own again. */
   syncBatchNorm(_module: AnyModule, _isOn: boolean): void {}
 

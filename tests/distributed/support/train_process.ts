@@ -29,6 +29,8 @@ interface Options {
   maxSteps?: number;
   accumulate?: number;
   batchNorm?: boolean;
+  /** Default: as `batchNorm`. */
+  syncBatchnorm?: boolean;
   samples?: number;
   clip?: number;
   maxEpochs?: number;
@@ -167,7 +169,7 @@ async function run(options: Options) {
     maxSteps,
     maxEpochs,
     accumulateGradBatches: accumulate,
-    syncBatchnorm: options.batchNorm === true,
+    syncBatchnorm: options.syncBatchnorm ?? options.batchNorm === true,
     ...(options.clip === undefined ? {} : { gradientClipVal: options.clip }),
     ...(options.checkpointEvery === undefined
       ? {}
