@@ -92,7 +92,7 @@ async function train(name: string): Promise<void> {
     .slice(WARMUP);
   const stepMs = median(steps);
   const inputs = batch();
-  const samples = inputs.x.shape[0]!;
+  const [samples = 0] = inputs.x.shape;
   print(trainer.strategy.globalRank, {
     stepMs,
     samplesPerSecond: (ranks * samples * 1000) / stepMs,

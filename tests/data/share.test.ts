@@ -57,7 +57,7 @@ describe("DistributedSampler", () => {
     );
     const whole = new RandomSampler(9).order(new Generator(5));
     expect(orders[0]).toEqual([0, 2, 4, 6, 8].map((i) => whole[i]));
-    expect(orders[1]).toEqual([1, 3, 5, 7].map((i) => whole[i]).concat(whole[0]!));
+    expect(orders[1]).toEqual([1, 3, 5, 7].map((i) => whole[i]).concat(whole[0]));
   });
 });
 

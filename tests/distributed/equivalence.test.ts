@@ -1,6 +1,6 @@
 /** Training on several ranks takes the steps of training on one, on whose batches it divides up. */
 import { beforeAll, describe, expect, it } from "vitest";
-import { distance, hasMpi, train, trainAll, type Trained } from "./support/run_ranks.js";
+import { distance, hasMpi, trainAll, type Trained } from "./support/run_ranks.js";
 
 const timeout = 300_000;
 

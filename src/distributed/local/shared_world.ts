@@ -33,7 +33,7 @@ function end(control, rank) {
 
 /** Node 20 has it, and TypeScript's library of that time does not. */
 const { waitAsync } = Atomics as unknown as {
-  waitAsync(array: Int32Array, index: number, value: number, timeout: number): { value: unknown };
+  waitAsync: (array: Int32Array, index: number, value: number, timeout: number) => { value: unknown };
 };
 
 /** How often a rank looks before it sleeps: about ten microseconds, less than the way to sleep and back. */

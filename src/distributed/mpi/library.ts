@@ -114,7 +114,7 @@ function bind(library: LibraryHandle): MpiLibrary {
     functions.errorString(code, text, length);
     throw new DistributedError("ERR_MPI", `MPI failed in ${name}: ${text.toString("utf8", 0, length[0])}`);
   };
-  const address = (name: string) => koffi.address(library.symbol(name, "int")) as bigint;
+  const address = (name: string) => koffi.address(library.symbol(name, "int"));
   if (!isOpenMpi) {
     call("init", null, null);
     call("setErrorHandler", MPICH_CONSTANTS.world, MPICH_ERRORS_RETURN);

@@ -6,6 +6,7 @@ import { writeFileSync } from "node:fs";
 import * as tf from "@tensorflow/tfjs-core";
 import {
   ArrayDataset,
+  type BatchLoader,
   BatchNorm1d,
   DataLoader,
   Fabric,
@@ -63,19 +64,19 @@ interface Batch {
 
 /** The loop of `fit`, by hand. */
 async function trainInFabric(
-  module: LightningModule & { configureOptimizers: () => AdamW },
-  loader: DataLoader<unknown, unknown>,
+  module: LightningModule,
+  loader: BatchLoader,
   { devices, strategy = "auto", maxSteps = 50 }: Options,
 ): Promise<void> {
   const fabric = new Fabric({ ...(devices === undefined ? {} : { devices }), strategy, accelerator: "cpu" });
   await fabric.launch();
-  const [model, optimizer] = fabric.setup(module, module.configureOptimizers());
+  const [model, optimizer] = fabric.setup(module, new AdamW(module.parameters(), { lr: 1e-2 }));
   const batches = fabric.setupDataloaders(loader);
   let steps = 0;
   for (let epoch = 0; steps < maxSteps; epoch++) {
     batches.setEpoch(epoch);
     for await (const batch of batches) {
-      const { input, target } = batch as unknown as Batch;
+      const { input, target } = batch as Batch;
       fabric.backward(() => mseLoss(model.forward(input), target));
       optimizer.step();
       optimizer.zeroGrad();
