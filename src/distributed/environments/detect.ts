@@ -14,6 +14,8 @@ const ENVIRONMENTS = [
 ] as const;
 
 /**
+ * What the variables of this process say about who has started it.
+ *
  * @returns undefined for a process that a user has started, as on a laptop
  * @throws ConfigurationError `ERR_CLUSTER_VARIABLE` where a launcher's variables are incomplete
  */
