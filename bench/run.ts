@@ -1,9 +1,10 @@
 /**
- * Runs one benchmark: `npm run bench -- NAME [--json] [--models a,b] [--no-peers] [--kills N] [--mutations N]`. The last line of its output is one JSON
- * object.
+ * Runs one benchmark: `npm run bench -- NAME [--json] [--models a,b] [--no-peers] [--kills N] [--mutations N] [--only PART]
+ * [--sheets FOLDER]`. The last line of its output is one JSON object.
  */
 import { parseArgs } from "node:util";
 import { ddp } from "./ddp.js";
+import { detect, DETECTION_RUNS } from "./detect.js";
 import { finetuneOnnx } from "./finetune_onnx.js";
 import { finetunePhotos } from "./finetune_photos.js";
 import { forward } from "./forward.js";
@@ -22,6 +23,7 @@ import { trainerOverhead } from "./trainer_overhead.js";
 
 const benchmarks: Record<string, (options: BenchOptions) => Promise<Record<string, unknown>>> = {
   ddp,
+  detect,
   "finetune-onnx": finetuneOnnx,
   "finetune-photos": finetunePhotos,
   forward,
@@ -45,6 +47,8 @@ const { positionals, values } = parseArgs({
     kills: { type: "string" },
     mutations: { type: "string" },
     models: { type: "string" },
+    only: { type: "string" },
+    sheets: { type: "string" },
     "no-peers": { type: "boolean", default: false },
   },
 });
@@ -54,10 +58,13 @@ const choices = positionals[0] === "onnx-parity" ? NETWORKS : MODEL_NAMES;
 const kills = values.kills === undefined ? undefined : Number(values.kills);
 const mutations = values.mutations === undefined ? undefined : Number(values.mutations);
 const areCounts = [kills, mutations].every((count = 1) => Number.isInteger(count) && count > 0);
-if (benchmark === undefined || !areCounts || models?.some((name) => !choices.includes(name))) {
+const { only, sheets } = values;
+const isPart = only === undefined || DETECTION_RUNS.includes(only);
+if (benchmark === undefined || !areCounts || !isPart || models?.some((name) => !choices.includes(name))) {
   console.error(
-    "usage: npm run bench -- NAME [--json] [--models MODEL,MODEL] [--no-peers] [--kills N] [--mutations N], with NAME one of " +
-      `${Object.keys(benchmarks).join(", ")} and MODEL one of ${choices.join(", ")}`,
+    "usage: npm run bench -- NAME [--json] [--models MODEL,MODEL] [--no-peers] [--kills N] [--mutations N] " +
+      `[--only PART] [--sheets FOLDER], with NAME one of ${Object.keys(benchmarks).join(", ")}, MODEL one of ` +
+      `${choices.join(", ")} and PART (of detect) one of ${DETECTION_RUNS.join(", ")}`,
   );
   process.exitCode = 2;
 } else {
@@ -65,6 +72,8 @@ if (benchmark === undefined || !areCounts || models?.some((name) => !choices.inc
     ...(models && { models }),
     ...(kills && { kills }),
     ...(mutations && { mutations }),
+    ...(only && { only }),
+    ...(sheets && { sheets }),
     peers: !values["no-peers"],
   });
   if (values.json !== true) console.table(result.models ?? result);

@@ -219,5 +219,6 @@ export {
 } from "./tasks/image/contact_sheet.js";
 export * from "./tasks/audio/index.js";
 export * from "./tasks/detection/index.js";
+export * from "./serve/index.js";
 /** The TensorFlow.js that Kindling records with: use this one, so that there is only one. */
 export * as tf from "@tensorflow/tfjs-core";

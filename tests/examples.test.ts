@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import sharp from "sharp";
 import { beforeAll, describe, expect, it } from "vitest";
 import { drawnObjects } from "../examples/support/drawn_objects.js";
 import { toSharp } from "./data/image_files.js";
@@ -69,6 +70,27 @@ describe("the examples", () => {
     const share = Number(/same object: ([\d.]+) %/.exec(run("image_search.ts", []))?.[1]);
     // One of eight by chance.
     expect(share).toBeGreaterThan(35);
+  });
+
+  it("finetune_detector.ts trains a YOLOX file on boxes of one's own", { timeout: 2 * MINUTES }, async () => {
+    const pictures = join(folder, "boxes");
+    mkdirSync(pictures);
+    for (let i = 0; i < 10; i++) {
+      const image = { create: { width: 60, height: 40, channels: 3, background: "#888" } } as const;
+      await sharp(image)
+        .png()
+        .toFile(join(pictures, `${i}.png`));
+      writeFileSync(
+        join(pictures, `${i}.xml`),
+        `<annotation><filename>${i}.png</filename><object><name>thing</name>` +
+          `<bndbox><xmin>5</xmin><ymin>5</ymin><xmax>45</xmax><ymax>35</ymax></bndbox></object></annotation>`,
+      );
+    }
+    const file = join(folder, "things.kindling");
+    const detector = join(root, "tests", "golden", "detectors", "yolox_tiny_raw.onnx");
+    expect(run("finetune_detector.ts", [detector, pictures, file, "1"], folder)).toMatch(/val_map: [01]/);
+    expect(existsSync(file)).toBe(true);
+    expect(existsSync(`${file}.png`)).toBe(true);
   });
 
   it("text_classifier.ts trains on a table, text_search.ts searches", { timeout: 2 * MINUTES }, () => {

@@ -44,10 +44,12 @@ export { MobileNetV2 } from "./mobilenet_v2.js";
 export { MobileNetV3 } from "./mobilenet_v3.js";
 export { onnxBackbone } from "./onnx_backbone.js";
 export { OnnxImageEncoder } from "./onnx_image_encoder.js";
+export { layersBefore, OnnxMapEncoder } from "./onnx_map_encoder.js";
 export { loadOnnxFolder } from "./onnx_folder.js";
 export {
   createArchitecture,
   createImageBackbone,
+  findImageBackbone,
   hasArchitecture,
   loadImageBackbone,
   type LoadImageBackboneOptions,

@@ -10,4 +10,5 @@ export { LengthGroupedSampler, type LengthGroupedSamplerOptions } from "./length
 export { compareNaturally } from "./natural_order.js";
 export { RandomSampler, SequentialSampler, WeightedRandomSampler, type Sampler } from "./samplers.js";
 export type { Share } from "./share.js";
+export { videoFrames, type VideoFrame, type VideoFramesOptions } from "./video/video_frames.js";
 export { randomSplit, stratifiedSplit, type Split, type StratifiedSplit } from "./splits.js";

@@ -2,7 +2,7 @@
  * The one file that a task is saved as: a safetensors file whose metadata says in JSON what the task is. It holds data
  * only, no code, and any safetensors reader can open it.
  */
-import { readFile } from "node:fs/promises";
+import { open, readFile } from "node:fs/promises";
 import type * as tf from "@tensorflow/tfjs-core";
 import { writeFileAtomically } from "../atomic_write.js";
 import { decodeSafetensors, encodeSafetensors, type SafetensorsTensor } from "../safetensors.js";
@@ -76,6 +76,41 @@ export async function readTaskFile(path: string, task: string): Promise<TaskFile
       file.files[name.slice(FILE_PREFIX.length)] = tensor.data as Uint8Array;
   }
   return file;
+}
+
+/**
+ * The class of a saved task, from the head of its file.
+ *
+ * @throws CheckpointError `ERR_TASK_FILE`
+ */
+export async function readTaskName(path: string): Promise<string> {
+  const metadata = await readMetadata(path).catch((cause: unknown) => {
+    const problem = cause instanceof Error ? cause.message : String(cause);
+    throw new CheckpointError("ERR_TASK_FILE", `${path} cannot be read: ${problem}`, { cause });
+  });
+  if (metadata?.format === FORMAT && typeof metadata.task === "string") return metadata.task;
+  throw new CheckpointError("ERR_TASK_FILE", `${path} is no task that \`save\` has written.`);
+}
+
+/** @returns undefined where the file is no safetensors file */
+async function readMetadata(path: string): Promise<Record<string, unknown> | undefined> {
+  const file = await open(path);
+  try {
+    const { size } = await file.stat();
+    const start = await file.read(Buffer.alloc(8), 0, 8, 0);
+    const length = start.bytesRead === 8 ? start.buffer.readBigUInt64LE() : 0n;
+    if (length === 0n || length > BigInt(size)) return undefined;
+    const head = await file.read(Buffer.alloc(Number(length)), 0, Number(length), 8);
+    const { __metadata__ } = JSON.parse(head.buffer.toString("utf8")) as {
+      __metadata__?: Record<string, unknown>;
+    };
+    return __metadata__;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  } finally {
+    await file.close();
+  }
 }
 
 /** Puts saved weights into a module of the same form. */
