@@ -1,19 +1,34 @@
 /** Ranks that fail, are killed, have less data or another program: nobody waits, and everybody says who it was. */
-import { existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { hasMpi, runRanks, train, type Ended } from "./support/run_ranks.js";
 
 const timeout = 240_000;
+const PROGRAMS = "kindling-failing-";
 
 function start(options: Record<string, unknown>, mpi?: number): Promise<Ended> {
-  const output = join(mkdtempSync(join(tmpdir(), "kindling-failing-")), "rank");
+  const output = join(mkdtempSync(join(tmpdir(), PROGRAMS)), "rank");
   return runRanks(
     "train_process.ts",
     [JSON.stringify({ output, runs: [options] })],
     mpi === undefined ? {} : { mpi },
   );
+}
+
+/** Processes of these tests that are still there. */
+function leftBehind(): string[] {
+  const commands = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  return commands
+    .map((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+      } catch {
+        return ""; // it has just ended
+      }
+    })
+    .filter((command) => command.includes(PROGRAMS));
 }
 
 describe("of two threads", () => {
@@ -69,6 +84,7 @@ describe.skipIf(!hasMpi)("of two processes (needs mpirun)", () => {
     expect(code).not.toBe(0);
     expect(stderr).toMatch(/rank 1 .*signal 9|Rank 1 .*is lost/s);
     expect(milliseconds).toBeLessThan(timeout / 2);
+    if (process.platform === "linux") expect(leftBehind()).toEqual([]);
   });
 
   it("one with another version of the program says so", { timeout }, async () => {
