@@ -253,7 +253,8 @@ export class Trainer extends TrainerStatus {
     if (strategy.worldSize === 1) return;
     this.metrics.gather = (value) => strategy.gatherObjects(value);
     this.sharedLogDir = undefined;
-    this.sharedLogDir = await strategy.broadcast(this.logDir);
+    // Asking for it may make the folder.
+    this.sharedLogDir = await strategy.broadcast(strategy.isGlobalZero ? this.logDir : "");
   }
 
   /** Called by `module.log()`. Does nothing in a `barebones` run. */
