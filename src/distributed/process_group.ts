@@ -12,7 +12,7 @@ export type NumericArray = Float32Array | Float64Array | Int32Array;
 export type CollectiveArray = NumericArray | Uint8Array;
 
 /** Milliseconds that a collective waits for the other ranks, as PyTorch's 30 minutes. */
-export const DEFAULT_TIMEOUT = 30 * 60_000;
+const DEFAULT_TIMEOUT = 30 * 60_000;
 
 /** What a rank is about to do, which all must agree on. */
 export interface Signature {

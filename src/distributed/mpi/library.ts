@@ -23,7 +23,6 @@ interface Constants {
 /** The functions that are called, each of which gives an error code. */
 const FUNCTIONS = {
   init: "MPI_Init(void *, void *)",
-  initialized: "MPI_Initialized(_Out_ int *)",
   finalize: "MPI_Finalize()",
   rank: "MPI_Comm_rank(H, _Out_ int *)",
   size: "MPI_Comm_size(H, _Out_ int *)",
@@ -41,8 +40,6 @@ const FUNCTIONS = {
 type NativeFunction = (...args: unknown[]) => number;
 
 export interface MpiLibrary {
-  /** Which one it is, for logs. */
-  readonly name: "Open MPI" | "MPICH";
   readonly constants: Constants;
   /** @throws DistributedError `ERR_MPI` with MPI's own words where a call fails */
   call(name: keyof typeof FUNCTIONS, ...args: unknown[]): void;
@@ -118,7 +115,7 @@ function bind(library: LibraryHandle): MpiLibrary {
   if (!isOpenMpi) {
     call("init", null, null);
     call("setErrorHandler", MPICH_CONSTANTS.world, MPICH_ERRORS_RETURN);
-    return { name: "MPICH", constants: MPICH_CONSTANTS, call };
+    return { constants: MPICH_CONSTANTS, call };
   }
   const constants: Constants = {
     world: address("ompi_mpi_comm_world"),
@@ -138,7 +135,7 @@ function bind(library: LibraryHandle): MpiLibrary {
   };
   call("init", null, null);
   call("setErrorHandler", constants.world, address("ompi_mpi_errors_return"));
-  return { name: "Open MPI", constants, call };
+  return { constants, call };
 }
 
 function hasSymbol(library: LibraryHandle, name: string): boolean {

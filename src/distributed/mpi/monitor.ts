@@ -25,7 +25,7 @@ const THREAD = `
 ${RAISE_SOURCE}
 const net = require("node:net");
 const { parentPort, workerData } = require("node:worker_threads");
-const { rank, size, hostname, token, abort, acknowledged, ended } = workerData;
+const { rank, hostname, token, abort, acknowledged, ended } = workerData;
 const peers = new Map(); // at rank 0 the others, elsewhere rank 0
 let isLeaving = false;
 
@@ -148,7 +148,7 @@ export class Monitor {
   readonly #acknowledged = new SharedArrayBuffer(4);
   readonly #ended = new SharedArrayBuffer(4);
 
-  constructor(options: { rank: number; size: number; hostname: string; token: string; abort: AbortFlag }) {
+  constructor(options: { rank: number; hostname: string; token: string; abort: AbortFlag }) {
     const { abort, ...data } = options;
     this.#thread = new Worker(THREAD, {
       eval: true,

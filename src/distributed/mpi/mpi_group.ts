@@ -230,7 +230,7 @@ export class MpiGroup extends ProcessGroup {
   async #watch(): Promise<void> {
     if (this.size === 1) return;
     const token = randomBytes(16).toString("hex");
-    const options = { rank: this.rank, size: this.size, hostname: hostname(), abort: this.#abort };
+    const options = { rank: this.rank, hostname: hostname(), abort: this.#abort };
     const note = new Uint8Array(4096);
     if (this.rank === 0) {
       this.#monitor = new Monitor({ ...options, token });
