@@ -31,6 +31,7 @@ import {
   type Module,
   type Optimizer,
 } from "../../nn/index.js";
+import { exportOnnx, type OnnxExport } from "../../onnx/index.js";
 import { getGlobalGenerator } from "../../random.js";
 import {
   checkOutputOptions,
@@ -53,20 +54,25 @@ import type { AudioBackbone } from "./backbones/audio_backbone.js";
 import { AudioCnn } from "./backbones/audio_cnn.js";
 import { openWakeWordBackbone, readOpenWakeWord } from "./backbones/open_wake_word.js";
 import type { PaddedSequences } from "./encoders/speech_encoder.js";
+import { audioClassifierExport, type AudioClassifierExportOptions } from "./export_audio_classifier.js";
 import { LogMelFrontEnd, resolveFrontEnd, type ResolvedFrontEnd } from "./features/front_end.js";
-import { drawSpecAugment, resolveSpecAugment, type SpecAugmentOptions } from "./features/spec_augment.js";
+import {
+  changeFeatures,
+  drawSpecAugment,
+  resolveSpecAugment,
+  type FeatureChanges,
+  type SpecAugmentOptions,
+} from "./features/spec_augment.js";
 import { padSounds } from "./padded_batch.js";
 import { voiceActivity, type VoiceSegment } from "./voice_activity.js";
 import { existsSync } from "node:fs";
 
 /** A batch on the device, or what `forward` takes: waveforms with their lengths, or features [batch, numFeatures]. */
-export interface AudioInput {
+export interface AudioInput extends FeatureChanges {
   /** float32 [batch, samples] with 0 behind each sound's end, or features of a frozen backbone. */
   input: tf.Tensor;
   /** int32 [batch]: the samples of each. Absent with features. */
   length?: tf.Tensor;
-  /** Factors of the front end's features, [batch, frames, bands]. */
-  mask?: tf.Tensor;
 }
 
 interface DeviceBatch extends AudioInput {
@@ -95,7 +101,7 @@ const TASK_NAME = "AudioClassifier";
 
 /**
  * A backbone, a linear layer on its features, and a recipe that learns by default: AdamW with warm-up and a cosine,
- * SpecAugment, changes of speed and loudness, the weights of the best validation accuracy kept. A frozen backbone's features
+ * SpecAugment, changes of speed and loudness, smoothed labels, the weights of the best validation accuracy kept. A frozen backbone's features
  * are computed once, of sounds as they are.
  */
 export class AudioClassifier extends LightningModule<AudioInput, tf.Tensor> implements Finetunable {
@@ -140,10 +146,10 @@ export class AudioClassifier extends LightningModule<AudioInput, tf.Tensor> impl
   }
 
   /** Waveforms, or features of a frozen backbone, to logits [batch, classes]. */
-  override forward({ input, length, mask }: AudioInput): tf.Tensor {
+  override forward({ input, length, ...changes }: AudioInput): tf.Tensor {
     if (this.backbone === undefined || length === undefined) return this.head.forward(input);
     const features = this.frontEnd.forward({ waveforms: input, lengths: length });
-    const values = mask === undefined ? features.values : tf.mul(features.values, mask);
+    const values = changeFeatures(features.values, changes);
     return this.head.forward(this.backbone.forward({ values, lengths: features.lengths }));
   }
 
@@ -212,8 +218,8 @@ export class AudioClassifier extends LightningModule<AudioInput, tf.Tensor> impl
     if (!("length" in host) || !this.training || this.#specAugment === undefined) return withoutPaths(host);
     const frames = this.frontEnd.frames(host.input.shape[1]!);
     const lengths = Array.from(host.length.data, (samples) => Math.max(1, this.frontEnd.frames(samples)));
-    const shape = [frames, this.frontEnd.numFeatures] as const;
-    return { ...host, mask: drawSpecAugment(getGlobalGenerator(), lengths, shape, this.#specAugment) };
+    const { options } = this.frontEnd;
+    return { ...host, ...drawSpecAugment(getGlobalGenerator(), lengths, frames, options, this.#specAugment) };
   }
 
   /**
@@ -286,9 +292,36 @@ export class AudioClassifier extends LightningModule<AudioInput, tf.Tensor> impl
     return task;
   }
 
+  /**
+   * Writes the task to one ONNX file that any ONNX runtime runs, after running it beside this task. It takes any number of
+   * sounds of any length at `sampleRate`: `waveforms`, float32 [batch, samples] with zeros behind each sound's end, and
+   * `lengths`, int64 [batch], their samples. It gives `logits` [batch, classes]. The metadata name the classes (`labels`,
+   * `names`), and `kindling.task` has all. Features are part of the graph.
+   *
+   * @throws as the function `exportOnnx`
+   * @throws ConfigurationError `ERR_EXPORT_BACKBONE` for a backbone that runs frozen
+   */
+  async exportOnnx(path: string, options: AudioClassifierExportOptions = {}): Promise<OnnxExport> {
+    const { labels, multiLabel, sampleRate } = this;
+    if (this.#source.kind === "frozen") {
+      throw new ConfigurationError(
+        "ERR_EXPORT_BACKBONE",
+        `The backbone ${this.#source.name} runs as sessions of its own and was not imported, so it cannot become one graph ` +
+          "with its head. Choose a backbone that trains.",
+      );
+    }
+    const described = {
+      labels,
+      multiLabel,
+      sampleRate,
+      forward: (sounds: AudioInput) => this.forward(sounds),
+    };
+    return exportOnnx(this, path, audioClassifierExport(described, options));
+  }
+
   #loss(logits: tf.Tensor, target: tf.Tensor): tf.Scalar {
     if (this.multiLabel) return binaryCrossEntropyWithLogits(logits, target);
-    const { labelSmoothing, classWeights } = this.#options;
+    const { labelSmoothing = 0.1, classWeights } = this.#options;
     return crossEntropy(logits, target, { labelSmoothing, weight: classWeights });
   }
 

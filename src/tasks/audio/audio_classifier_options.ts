@@ -29,7 +29,7 @@ export interface AudioClassifierOptions {
   learningRate?: number;
   /** Default: 0.01. */
   weightDecay?: number;
-  /** Share of each target that is spread over all classes (Szegedy et al., 2015), 0 to 1. Default: 0. */
+  /** Share of each target that is spread over all classes (Szegedy et al., 2015), 0 to 1. Default: 0.1. */
   labelSmoothing?: number;
   /** The weight of each class in the loss, in the order of `labels`. Default: equal. */
   classWeights?: readonly number[];

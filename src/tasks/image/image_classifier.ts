@@ -40,6 +40,7 @@ import {
   type OutputOptions,
   type PredictionOf,
 } from "../outputs.js";
+import { stateOwner } from "../head_state.js";
 import { adamWWithWarmup } from "../recipe.js";
 import { readTaskFile, restoreState, writeTaskFile } from "../task_file.js";
 import { drawMixPlan, mixPixels, mixTargets, normalizePixels, type MixTensors } from "./batch_transforms.js";
@@ -53,7 +54,6 @@ import { predictImages, type ManyImages } from "./predict_images.js";
 import { resizedInput } from "./resized_input.js";
 import {
   restoreBackbone,
-  savedModule,
   savedParts,
   type SavedImageClassifier,
 } from "./saved_image_classifier.js";
@@ -293,7 +293,7 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
     const saved = config as SavedImageClassifier;
     const restored = backbone ?? restoreBackbone(path, saved, files);
     const task = new ImageClassifier({ ...saved.options, backbone: { ...restored, input: saved.input } });
-    restoreState(savedModule(task, state), state);
+    restoreState(stateOwner(task, state), state);
     return task;
   }
 

@@ -1,6 +1,6 @@
 /** TextClassifier: which of some classes a text belongs to, or with `multiLabel` which of them at once. */
 import * as tf from "@tensorflow/tfjs-core";
-import { createTextBackbone, restoreTextBackbone } from "../../backbones/text/registry.js";
+import { createTextBackbone } from "../../backbones/text/registry.js";
 import type { TextBackbone, TextInputs, TextModule } from "../../backbones/text/text_backbone.js";
 import type { TextPreprocessor } from "../../backbones/text/text_preprocessor.js";
 import {
@@ -25,8 +25,8 @@ import {
   type PredictionOf,
 } from "../outputs.js";
 import { adamWWithWarmup } from "../recipe.js";
-import { readTaskFile, restoreState, writeTaskFile } from "../task_file.js";
-import { exportTextClassifier, type TextClassifierExportOptions } from "./export_text_classifier.js";
+import { exportTextTask, type ExportedTextTask, type TextTaskExportOptions } from "./export_text_task.js";
+import { loadTextTask, saveTextTask } from "./saved_text_task.js";
 import { checkTextClassifierOptions, type TextClassifierOptions } from "./text_classifier_options.js";
 import { TextClassificationData, type TextPart } from "./text_classification_data.js";
 import { TextDataset, type TextBatch, type TextSample } from "./text_dataset.js";
@@ -39,11 +39,8 @@ interface DeviceBatch {
   target: tf.Tensor;
 }
 
-/** What the file of a saved task says besides its weights. */
-interface SavedTextClassifier {
-  options: Omit<TextClassifierOptions, "data" | "backbone" | "tokenizer" | "pretrained">;
-  backbone: { name: string; kind: string; options: unknown; pretrained: boolean };
-}
+/** The options as JSON can hold them. */
+type SavedOptions = Omit<TextClassifierOptions, "data" | "backbone" | "tokenizer" | "pretrained">;
 
 /** A backbone that starts from learned weights moves this much slower than the new head. */
 const PRETRAINED_RATE_RATIO = 0.1;
@@ -231,16 +228,23 @@ export class TextClassifier extends LightningModule<TextInputs, tf.Tensor> imple
 
   /**
    * Writes a folder in the Hugging Face layout: `onnx/model.onnx` with `logits` [batch, classes], `config.json` with the
-   * labels, and `tokenizer.json`. transformers.js and Python's tools load it as a text classification model; a bag of
-   * n-grams, which they do not know, comes with `ngrams.bin` instead of a tokenizer. Batch and length are dynamic.
+   * labels, and `tokenizer.json`. transformers.js and Python's tools load it as a text classification model. A bag of
+   * n-grams and word vectors, which those do not know, come with `ngrams.bin` or `words.json` instead of a tokenizer:
+   * docs/text.md says how such a file is run without Kindling. Batch and length are dynamic.
    *
    * @throws as the function `exportOnnx`
    */
-  async exportOnnx(folder: string, options: TextClassifierExportOptions = {}): Promise<OnnxExport> {
-    const { labels, multiLabel } = this;
-    const forward = (inputs: TextInputs) => this.forward(inputs);
-    const described = { task: TASK_NAME, module: this, backbone: this.#source, labels, multiLabel, forward };
-    return exportTextClassifier(folder, described, options);
+  async exportOnnx(folder: string, options: TextTaskExportOptions = {}): Promise<OnnxExport> {
+    const problemType = this.multiLabel ? "multi_label_classification" : "single_label_classification";
+    const exported: ExportedTextTask = {
+      task: TASK_NAME,
+      module: this,
+      backbone: this.#source,
+      labels: this.labels,
+      head: { architecture: "BertForSequenceClassification", problemType },
+      forward: (inputs) => this.forward(inputs),
+    };
+    return exportTextTask(folder, exported, options);
   }
 
   /** The backbone as it is now, as a maker of vectors; they share their weights. */
@@ -250,13 +254,7 @@ export class TextClassifier extends LightningModule<TextInputs, tf.Tensor> imple
 
   /** Writes the task to one file: weights, labels and n-grams or tokenizer; data only, no code. @throws CheckpointError */
   async save(path: string): Promise<void> {
-    const { name, saved, preprocessor, pretrained } = this.#source;
-    const { kind, options, files } = saved ?? { kind: name, options: undefined };
-    const config: SavedTextClassifier = {
-      options: this.#savedOptions(),
-      backbone: { name, kind, options, pretrained },
-    };
-    await writeTaskFile(path, TASK_NAME, config, this, { ...preprocessor.files(), ...files });
+    await saveTextTask(path, TASK_NAME, this, this.#source, this.#savedOptions());
   }
 
   /**
@@ -267,12 +265,8 @@ export class TextClassifier extends LightningModule<TextInputs, tf.Tensor> imple
    * @throws ConfigurationError `ERR_UNKNOWN_BACKBONE` where the task needs a backbone that was not given
    */
   static async load(path: string, { backbone }: { backbone?: TextBackbone } = {}): Promise<TextClassifier> {
-    const { config, state, files } = await readTaskFile(path, TASK_NAME);
-    const { options, backbone: saved } = config as SavedTextClassifier;
-    const restored = backbone ?? restoreTextBackbone(saved.name, saved, files);
-    const task = new TextClassifier({ ...options, backbone: { ...restored, pretrained: saved.pretrained } });
-    restoreState(task, state);
-    return task;
+    const create = (options: TextClassifierOptions) => new TextClassifier(options);
+    return loadTextTask(path, TASK_NAME, backbone, create);
   }
 
   async #logits(texts: readonly string[]): Promise<Float32Array[]> {
@@ -323,7 +317,7 @@ export class TextClassifier extends LightningModule<TextInputs, tf.Tensor> imple
   }
 
   /** The options as JSON can hold them. */
-  #savedOptions(): SavedTextClassifier["options"] {
+  #savedOptions(): SavedOptions {
     const {
       data: _data,
       backbone: _backbone,
