@@ -4,6 +4,7 @@
  */
 import { parseArgs } from "node:util";
 import { ctc } from "./ctc.js";
+import { ddp } from "./ddp.js";
 import { detect, DETECTION_RUNS } from "./detect.js";
 import { finetuneOnnx } from "./finetune_onnx.js";
 import { finetunePhotos } from "./finetune_photos.js";
@@ -25,6 +26,7 @@ import { trainerOverhead } from "./trainer_overhead.js";
 
 const benchmarks: Record<string, (options: BenchOptions) => Promise<Record<string, unknown>>> = {
   ctc,
+  ddp,
   detect,
   "finetune-onnx": finetuneOnnx,
   "finetune-photos": finetunePhotos,

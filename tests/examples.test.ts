@@ -142,6 +142,10 @@ describe("the examples", () => {
     },
   );
 
+  it("distributed.ts trains on two threads", { timeout: 3 * MINUTES }, () => {
+    expect(run("distributed.ts", ["2"], folder)).toMatch(/^2 ranks, val_loss 0\.[0-2]\d+$/m);
+  });
+
   it("custom_module.ts trains an autoencoder", { timeout: 2 * MINUTES }, () => {
     const loss = Number(/val_loss: ([\d.e-]+)/.exec(run("custom_module.ts", []))?.[1]);
     // One number cannot tell the ends of the circle apart, yet must do far better than the circle's variance of 0.5.
