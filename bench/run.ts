@@ -13,6 +13,7 @@ import { onnxMemory } from "./onnx_memory.js";
 import { NETWORKS, onnxParity } from "./onnx_parity.js";
 import type { BenchOptions } from "./options.js";
 import { resume } from "./resume.js";
+import { search } from "./search.js";
 import { soak } from "./soak.js";
 import { text } from "./text.js";
 import { speech } from "./speech.js";
@@ -30,6 +31,7 @@ const benchmarks: Record<string, (options: BenchOptions) => Promise<Record<strin
   "onnx-parity": onnxParity,
   resume: (options) =>
     resume(options, (whileWriting) => console.log(whileWriting ? "killed while saving" : "killed")),
+  search,
   soak,
   text,
   speech,

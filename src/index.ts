@@ -18,6 +18,8 @@ export {
 export * from "./nn/index.js";
 export * from "./data/index.js";
 export * from "./core/index.js";
+export * from "./work/index.js";
+export * from "./apps/index.js";
 export {
   type DynamicAxes,
   encodeOnnx,

@@ -105,6 +105,48 @@ describe("the examples", () => {
     expect(found[0]).toMatch(/^[\d.]+ warm bread$/);
   });
 
+  it(
+    "watch_folder.ts trains when enough pictures have come, and serves what is better",
+    { timeout: 4 * MINUTES },
+    async () => {
+      const served = join(folder, "served.kindling");
+      const look = () => {
+        const lines = run("watch_folder.ts", [join(folder, "watched"), served, "40"], folder)
+          .trim()
+          .split("\n");
+        return { stages: lines.slice(0, -1), result: JSON.parse(lines.at(-1)!) as Record<string, unknown> };
+      };
+      const add = async (from: number, to: number) => {
+        const { images, targets, labels } = await drawnObjects({ count: to, imageSize: 32, seed: 2 });
+        for (const [i, image] of images.entries()) {
+          if (i < from) continue;
+          const place = join(folder, "watched", labels[targets[i]!]!);
+          mkdirSync(place, { recursive: true });
+          await toSharp(image)
+            .png()
+            .toFile(join(place, `${i}.png`));
+        }
+      };
+      await add(0, 32);
+      expect(look()).toEqual({
+        stages: ["choose …", "train …", "publish …"],
+        result: "not enough pictures yet",
+      });
+      await add(32, 44);
+      const first = look();
+      expect(first.stages).toEqual(["choose …", "train …", "publish …"]);
+      expect(first.result).toMatchObject({ before: null, isBetter: true });
+      const bytes = readFileSync(served);
+      await add(44, 60);
+      expect(look()).toEqual({ stages: ["choose …"], result: first.result });
+      await add(60, 80);
+      const { result } = look();
+      expect(result.pictures).toBeGreaterThan(first.result.pictures as number);
+      expect(result.isBetter).toBe((result.accuracy as number) > (result.before as number));
+      expect(readFileSync(served).equals(bytes)).toBe(!result.isBetter);
+    },
+  );
+
   it("custom_module.ts trains an autoencoder", { timeout: 2 * MINUTES }, () => {
     const loss = Number(/val_loss: ([\d.e-]+)/.exec(run("custom_module.ts", []))?.[1]);
     // One number cannot tell the ends of the circle apart, yet must do far better than the circle's variance of 0.5.

@@ -1,4 +1,4 @@
-/** Locks between processes: `flock`, which Python's client holds on the same files while it downloads. */
+/** Locks between processes: `flock`, which Hugging Face's Python client holds on the same files while it downloads. */
 import { open } from "node:fs/promises";
 import { constants } from "node:os";
 import { setTimeout } from "node:timers/promises";
@@ -6,7 +6,8 @@ import koffi from "koffi";
 
 const LOCK_EX = 2;
 const LOCK_NB = 4;
-const POLL_MILLISECONDS = 100;
+/** The pause between two tries grows from the first to the second. */
+const POLL_MILLISECONDS = { first: 2, longest: 100 };
 
 type Flock = (fd: number, operation: number) => number;
 let loaded: Flock | undefined;
@@ -21,7 +22,7 @@ let loaded: Flock | undefined;
 export async function withFileLock<Result>(
   path: string,
   action: (held: boolean) => Promise<Result>,
-  signal: AbortSignal | undefined,
+  signal?: AbortSignal,
 ): Promise<Result> {
   const handle = await open(path, "a", 0o664);
   try {
@@ -34,9 +35,11 @@ export async function withFileLock<Result>(
 async function acquire(fd: number, signal: AbortSignal | undefined): Promise<boolean> {
   if (process.platform === "win32") return false;
   const flock = (loaded ??= koffi.load(null).func("flock", "int", ["int", "int"]) as Flock);
+  let pause = POLL_MILLISECONDS.first;
   while (flock(fd, LOCK_EX | LOCK_NB) !== 0) {
     if (![constants.errno.EWOULDBLOCK, constants.errno.EINTR].includes(koffi.errno())) return false;
-    await setTimeout(POLL_MILLISECONDS, undefined, signal && { signal });
+    await setTimeout(pause, undefined, signal && { signal });
+    pause = Math.min(2 * pause, POLL_MILLISECONDS.longest);
   }
   return true;
 }
