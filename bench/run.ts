@@ -3,6 +3,7 @@
  * [--sheets FOLDER]`. The last line of its output is one JSON object.
  */
 import { parseArgs } from "node:util";
+import { ctc } from "./ctc.js";
 import { detect, DETECTION_RUNS } from "./detect.js";
 import { finetuneOnnx } from "./finetune_onnx.js";
 import { finetunePhotos } from "./finetune_photos.js";
@@ -12,16 +13,18 @@ import { onnxFuzz } from "./onnx_fuzz.js";
 import { onnxMemory } from "./onnx_memory.js";
 import { NETWORKS, onnxParity } from "./onnx_parity.js";
 import type { BenchOptions } from "./options.js";
+import { resampling } from "./resample.js";
 import { resume } from "./resume.js";
 import { search } from "./search.js";
 import { soak } from "./soak.js";
 import { text } from "./text.js";
-import { speech } from "./speech.js";
+import { speech, SPEECH_PARTS } from "./speech.js";
 import { trainCnn } from "./train_cnn.js";
 import { trainStep } from "./train_step.js";
 import { trainerOverhead } from "./trainer_overhead.js";
 
 const benchmarks: Record<string, (options: BenchOptions) => Promise<Record<string, unknown>>> = {
+  ctc,
   detect,
   "finetune-onnx": finetuneOnnx,
   "finetune-photos": finetunePhotos,
@@ -29,6 +32,7 @@ const benchmarks: Record<string, (options: BenchOptions) => Promise<Record<strin
   "onnx-fuzz": ({ mutations }) => onnxFuzz(mutations),
   "onnx-memory": onnxMemory,
   "onnx-parity": onnxParity,
+  resample: resampling,
   resume: (options) =>
     resume(options, (whileWriting) => console.log(whileWriting ? "killed while saving" : "killed")),
   search,
@@ -57,14 +61,17 @@ const models = values.models?.split(",");
 const choices = positionals[0] === "onnx-parity" ? NETWORKS : MODEL_NAMES;
 const kills = values.kills === undefined ? undefined : Number(values.kills);
 const mutations = values.mutations === undefined ? undefined : Number(values.mutations);
+const { only } = values;
+/** Parts of `detect` and of `speech`. */
+const RUNS: readonly string[] = [...DETECTION_RUNS, ...SPEECH_PARTS];
+const isPart = only === undefined || RUNS.includes(only);
 const areCounts = [kills, mutations].every((count = 1) => Number.isInteger(count) && count > 0);
-const { only, sheets } = values;
-const isPart = only === undefined || DETECTION_RUNS.includes(only);
+const { sheets } = values;
 if (benchmark === undefined || !areCounts || !isPart || models?.some((name) => !choices.includes(name))) {
   console.error(
     "usage: npm run bench -- NAME [--json] [--models MODEL,MODEL] [--no-peers] [--kills N] [--mutations N] " +
       `[--only PART] [--sheets FOLDER], with NAME one of ${Object.keys(benchmarks).join(", ")}, MODEL one of ` +
-      `${choices.join(", ")} and PART (of detect) one of ${DETECTION_RUNS.join(", ")}`,
+      `${choices.join(", ")} and PART one of ${RUNS.join(", ")}`,
   );
   process.exitCode = 2;
 } else {

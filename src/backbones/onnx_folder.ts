@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigurationError } from "../errors.js";
 import { encodeOnnx, readOnnx } from "../onnx/index.js";
-import type { BackboneFiles } from "./backbone_files.js";
+import { keepsWeightsApart } from "./backbone_files.js";
 import { openFolder, type BackboneFolder } from "./backbone_folder.js";
 import { readImageInput } from "./folder_config.js";
 import type { ImageBackbone, ImageInput } from "./image_backbone.js";
@@ -61,8 +61,4 @@ function inputOf({ folder }: BackboneFolder): ImageInput {
     "ERR_BACKBONE_FOLDER",
     `The backbone folder ${folder} cannot be used: it has no preprocessor_config.json, which says how pictures are prepared.`,
   );
-}
-
-function keepsWeightsApart({ main, all }: BackboneFiles): boolean {
-  return all.some((path) => path !== main && path.startsWith(main));
 }

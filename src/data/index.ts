@@ -6,6 +6,7 @@ export { ArrayDataset, ConcatDataset, MapDataset, Subset, type Dataset } from ".
 export * from "./audio/index.js";
 export * from "./image/index.js";
 export { LengthGroupedSampler, type LengthGroupedSamplerOptions } from "./length_grouped_sampler.js";
+export { MemoryBudget } from "./memory_budget.js";
 export { compareNaturally } from "./natural_order.js";
 export { RandomSampler, SequentialSampler, WeightedRandomSampler, type Sampler } from "./samplers.js";
 export { videoFrames, type VideoFrame, type VideoFramesOptions } from "./video/video_frames.js";

@@ -8,7 +8,7 @@ import {
 } from "../../backbones/index.js";
 import { ConfigurationError } from "../../errors.js";
 import type { Linear, Module } from "../../nn/index.js";
-import { PartsOnly } from "../parts_only.js";
+import { headOf } from "../head_state.js";
 import type { ImageClassifierOptions } from "./image_classifier_options.js";
 
 /** The name of a backbone's ONNX model among the files of a saved task. */
@@ -53,11 +53,5 @@ export function savedParts(
   const current = source.onnx.currentModel();
   return current === undefined
     ? { state: task, files: { [MODEL_FILE]: source.onnx.model } }
-    : { state: new PartsOnly([["head", task.head]]), files: { [MODEL_FILE]: current } };
-}
-
-/** What of a task a saved state is for. */
-export function savedModule(task: Task, state: Readonly<Record<string, unknown>>): Module<never, unknown> {
-  const holdsBackbone = Object.keys(state).some((name) => name.startsWith("backbone."));
-  return holdsBackbone ? task : new PartsOnly([["head", task.head]]);
+    : { state: headOf(task), files: { [MODEL_FILE]: current } };
 }

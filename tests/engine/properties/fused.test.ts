@@ -4,6 +4,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import fc from "fast-check";
 import { afterEach, describe, it } from "vitest";
 import "../../../src/engine/index.js";
+import { ctcWalk } from "../../../src/engine/fused/ctc_walk.js";
 import { fusedGru } from "../../../src/engine/fused/gru.js";
 import { batchNormInference, runningStatistics } from "../../../src/nn/functional/batch_norm.js";
 import { projections } from "../../../src/nn/functional/linear.js";
@@ -63,6 +64,18 @@ describe("recurrent units", () => {
       };
       const args = shapes.map((shape): Argument => ({ shape }));
       expectAgreement(operation, args, close);
+    });
+  });
+});
+
+describe("CTC's recursion", () => {
+  it("any number of frames, states and sequences", () => {
+    holds(fc.tuple(size, size, size), ([frames, states, sequences]) => {
+      const start = { shape: [states, sequences], low: -3, high: 0 };
+      const costs = { shape: [frames, 3, states, sequences], low: -4, high: 0 };
+      for (const part of ["visits", "shifts"] as const) {
+        expectAgreement((a, b) => ctcWalk(a, b)[part], [start, costs], { gradients: false, ...close });
+      }
     });
   });
 });

@@ -1,5 +1,5 @@
 /** Fetches the bytes of a URL within a time and a size. */
-import { DataError } from "../../errors.js";
+import { DataError } from "../errors.js";
 
 export interface DownloadOptions {
   /** Longest time for the whole download, in seconds; default 30. */

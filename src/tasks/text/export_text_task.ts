@@ -1,4 +1,4 @@
-/** How a text classifier becomes a folder in the Hugging Face layout. */
+/** How a task on texts becomes a folder in the Hugging Face layout. */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type * as tf from "@tensorflow/tfjs-core";
@@ -12,16 +12,21 @@ import { CheckpointError } from "../../errors.js";
 import { exportOnnx, taskMetadata, type OnnxExport, type OnnxExportOptions } from "../../onnx/index.js";
 import type { AnyModule } from "../../nn/index.js";
 
-/** Options of `TextClassifier.exportOnnx`. */
-export type TextClassifierExportOptions = Pick<OnnxExportOptions, "weights">;
+/** Options of `exportOnnx` of `TextClassifier` and `TokenClassifier`. */
+export type TextTaskExportOptions = Pick<OnnxExportOptions, "weights">;
 
-/** What of a classifier the folder is made of. */
-export interface ExportedTextClassifier {
+/** What of a task the folder is made of. */
+export interface ExportedTextTask {
   task: string;
   module: AnyModule;
   backbone: TextBackbone;
   labels: readonly string[];
-  multiLabel: boolean;
+  /** What `config.json` says of the head. */
+  head: {
+    /** The class that Hugging Face's own model of this kind would be of. */
+    architecture: "BertForSequenceClassification" | "BertForTokenClassification";
+    problemType?: "single_label_classification" | "multi_label_classification";
+  };
   forward: (inputs: TextInputs) => tf.Tensor;
 }
 
@@ -40,11 +45,12 @@ const SAMPLE = ["one", "a few more words than one"];
  *
  * @throws CheckpointError `ERR_FILE_WRITE`, and as `exportOnnx`
  */
-export async function exportTextClassifier(
+export async function exportTextTask(
   folder: string,
-  { task, module, backbone, labels, multiLabel, forward }: ExportedTextClassifier,
-  { weights }: TextClassifierExportOptions,
+  exported: ExportedTextTask,
+  { weights }: TextTaskExportOptions,
 ): Promise<OnnxExport> {
+  const { task, module, backbone, labels, head, forward } = exported;
   const { preprocessor } = backbone;
   const names = inputNames(backbone);
   const arrays = preprocessor.collate(SAMPLE.map((text) => preprocessor.encode(text)));
@@ -55,6 +61,7 @@ export async function exportTextClassifier(
     const message = `The folder ${folder} cannot be made: ${(cause as Error).message}`;
     throw new CheckpointError("ERR_FILE_WRITE", message, { cause });
   });
+  const multiLabel = head.problemType === "multi_label_classification";
   const described = { task, labels, multiLabel, inputs: Object.keys(names), outputs: ["logits"] };
   const result = await exportOnnx<Record<string, tf.Tensor>>(module, join(folder, "onnx", "model.onnx"), {
     inputs: Object.fromEntries(inputs),
@@ -67,7 +74,7 @@ export async function exportTextClassifier(
     metadata: taskMetadata(described),
     ...(weights && { weights }),
   });
-  const config = configOf(backbone, labels, multiLabel);
+  const config = configOf(exported);
   const files = { ...preprocessor.files(), "config.json": Buffer.from(JSON.stringify(config, null, 2)) };
   for (const [name, bytes] of Object.entries(files)) await writeFileAtomically(join(folder, name), bytes);
   return result;
@@ -87,19 +94,15 @@ function inputNames({ module, preprocessor }: TextBackbone): Record<string, stri
   );
 }
 
-/** `config.json` of a sequence classification model. */
-function configOf(
-  { name, module, preprocessor, saved }: TextBackbone,
-  labels: readonly string[],
-  multiLabel: boolean,
-) {
+/** `config.json` of a classification model. */
+function configOf({ backbone: { name, module, preprocessor, saved }, labels, head }: ExportedTextTask) {
   const common = {
-    architectures: ["BertForSequenceClassification"],
+    architectures: [head.architecture],
     // The readers of this layout choose by it how a classifier is called; BERT's way fits every one with these inputs.
     model_type: "bert",
     id2label: Object.fromEntries(labels.map((label, id) => [id, label])),
     label2id: Object.fromEntries(labels.map((label, id) => [label, id])),
-    problem_type: multiLabel ? "multi_label_classification" : "single_label_classification",
+    ...(head.problemType && { problem_type: head.problemType }),
     hidden_size: module.numFeatures,
     kindling: { backbone: name, options: saved?.options },
   };

@@ -1,0 +1,63 @@
+/** CTC's recursion, as a loop within the graph. */
+import { ctcOrigins } from "../fused/ctc_walk.js";
+import { emitAll, int64s, type Subgraph, type Value } from "../graph/value.js";
+import { reshapeValue } from "../layout.js";
+import type { Lowerings } from "./lowering.js";
+
+const FLOAT = "float32";
+
+export const fusedCtcWalk: Lowerings = {
+  CtcWalk: ({ start, costs }, _attributes, backend) => {
+    const [frames, , states, sequences] = costs!.shape as [number, number, number, number];
+    const origins = reshapeValue(int64s(ctcOrigins(states)), [3, states]);
+    const [, visits, shifts] = emitAll(
+      "Scan",
+      [backend.value(start!), backend.value(costs!), origins, int64s([0])],
+      [
+        { shape: [states, sequences], type: FLOAT },
+        { shape: [frames, states, sequences], type: FLOAT },
+        { shape: [frames, 1, sequences], type: FLOAT },
+      ],
+      { body: { graph: oneFrame(states, sequences) }, num_scan_inputs: 1 },
+    ) as [Value, Value, Value];
+    return [
+      backend.output(visits, visits.shape, FLOAT),
+      backend.output(reshapeValue(shifts, [frames, sequences]), [frames, sequences], FLOAT),
+    ];
+  },
+};
+
+/** `captured0` are the states that each state is reached from, `captured1` is the axis over which they lie. */
+function oneFrame(states: number, sequences: number): Subgraph {
+  const narrow = { shape: [states, sequences], type: FLOAT } as const;
+  return {
+    captured: 2,
+    inputs: [
+      { name: "current", ...narrow },
+      { name: "cost", shape: [3, states, sequences], type: FLOAT },
+    ],
+    outputs: [
+      { name: "next", ...narrow },
+      { name: "visit", ...narrow },
+      { name: "shift", shape: [1, sequences], type: FLOAT },
+    ],
+    nodes: [
+      { operator: "Gather", inputs: ["current", "captured0"], outputs: ["from"], attributes: { axis: 0 } },
+      { operator: "Add", inputs: ["from", "cost"], outputs: ["ways"] },
+      {
+        operator: "ReduceLogSumExp",
+        inputs: ["ways", "captured1"],
+        outputs: ["reached"],
+        attributes: { keepdims: 0 },
+      },
+      {
+        operator: "ReduceMax",
+        inputs: ["reached", "captured1"],
+        outputs: ["shift"],
+        attributes: { keepdims: 1 },
+      },
+      { operator: "Sub", inputs: ["reached", "shift"], outputs: ["next"] },
+      { operator: "Identity", inputs: ["next"], outputs: ["visit"] },
+    ],
+  };
+}
