@@ -215,6 +215,46 @@ export const optionTables = {
       description: 'How to choose the learning rate that is set. Default: "steepest".',
     },
   ],
+  SearchOptions: [
+    { name: "direction", kinds: [], choices: ["minimize", "maximize"], description: 'Default: "minimize".' },
+    {
+      name: "maxTrials",
+      kinds: ["number"],
+      description:
+        "All trials of the journal, those of other processes and of earlier runs included. Default: 100.",
+    },
+    {
+      name: "timeout",
+      kinds: ["string"],
+      description: "No trial begins after this time; those that run go on to their end. Default: none.",
+    },
+    {
+      name: "trialTimeout",
+      kinds: ["string"],
+      description:
+        "A trial that takes longer fails: its `signal` is aborted, and nobody waits for it. Default: none.",
+    },
+    {
+      name: "sampler",
+      kinds: [],
+      choices: ["tpe", "random"],
+      description: 'What chooses parameters. Default: "tpe".',
+    },
+    {
+      name: "pruner",
+      kinds: [],
+      choices: ["asha", "none"],
+      description: 'What ends trials early, by what they report. Default: "none".',
+    },
+    { name: "concurrency", kinds: ["number"], description: "Trials at the same time. Default: 1." },
+    {
+      name: "journal",
+      kinds: ["string"],
+      description:
+        "A file that keeps every trial. Several processes may search with the same one at the same time, and a search that was killed goes on where it was. Default: none, all is kept in memory.",
+    },
+    { name: "seed", kinds: ["number"], description: "Default: the seed that was given to `seedEverything`." },
+  ],
   ServeOptions: [
     { name: "port", kinds: ["number"], description: "Default: 8000. 0 takes any that is free." },
     {
@@ -272,17 +312,6 @@ export const optionTables = {
     },
   ],
   ImageClassifierOptions: [
-    {
-      name: "labels",
-      kinds: ["strings"],
-      description: "The names of the classes, in the order of their ids.",
-    },
-    {
-      name: "multiLabel",
-      kinds: ["boolean"],
-      description:
-        "Whether a picture may show several classes, or none. Default: as the data say, else false.",
-    },
     {
       name: "backbone",
       kinds: ["string"],
@@ -354,6 +383,17 @@ export const optionTables = {
     },
     { name: "weightDecay", kinds: ["number"], description: "Default: 0.01." },
     {
+      name: "labels",
+      kinds: ["strings"],
+      description: "The names of the classes, in the order of their ids.",
+    },
+    {
+      name: "multiLabel",
+      kinds: ["boolean"],
+      description:
+        "Whether a sample may have several classes, or none. Default: as the data say, else false.",
+    },
+    {
       name: "labelSmoothing",
       kinds: ["number"],
       description:
@@ -362,7 +402,15 @@ export const optionTables = {
     {
       name: "classWeights",
       kinds: ["numbers"],
-      description: "The weight of each class in the loss, in the order of `labels`. Default: equal.",
+      choices: ["balanced"],
+      description:
+        'The weight of each class in the loss, in the order of `labels`; with `multiLabel`, of each label\'s positive targets. `"balanced"`: samples / (classes · samples of the class), by the training part of `data`. Default: equal.',
+    },
+    {
+      name: "focalGamma",
+      kinds: ["number"],
+      description:
+        "Lets samples that are right already count less: the exponent of 1 - p in the focal loss (Lin et al., 2017). Default: 0, which is cross-entropy.",
     },
     {
       name: "mixupAlpha",
@@ -430,10 +478,22 @@ export const optionTables = {
     { name: "test", kinds: ["string"], description: "" },
     { name: "predict", kinds: ["string", "strings"], description: "" },
     {
+      name: "onBadSample",
+      kinds: [],
+      choices: ["error", "skip"],
+      description:
+        "What a picture that cannot be used does. `error` (the default): a `DataError` naming the file, before training starts; only where the pictures are too many to be kept in memory, a file that is cut off behind its header is found when it is decoded. `skip`: those that fail are left out before training starts, and listed in `skipped`.",
+    },
+    {
+      name: "cacheBytes",
+      kinds: ["number"],
+      description: "Memory for decoded samples, in bytes; default 1 GiB. 0 decodes anew in every epoch.",
+    },
+    {
       name: "valSplit",
       kinds: ["number"],
       description:
-        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of pictures. Every class keeps its share; with multi-label, pictures are drawn regardless of their classes.",
+        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of samples. Every class keeps its share; with multi-label, samples are drawn regardless of their classes.",
     },
     {
       name: "testSplit",
@@ -449,7 +509,8 @@ export const optionTables = {
     {
       name: "batchSize",
       kinds: ["number"],
-      description: "Default: 32, or a quarter of the training part where that is less, but at least 4.",
+      description:
+        "Default: 32 (64 for texts), or a quarter of the training part where that is less, but at least 4.",
     },
     {
       name: "dropLast",
@@ -462,18 +523,6 @@ export const optionTables = {
       kinds: ["strings"],
       description:
         "The classes in the order of their ids; default: those of the training part, in natural order.",
-    },
-    {
-      name: "onBadSample",
-      kinds: [],
-      choices: ["error", "skip"],
-      description:
-        "What a picture that cannot be used does. `error` (the default): a `DataError` naming the file, before training starts; only where the pictures are too many to be kept in memory, a file that is cut off behind its header is found when it is decoded. `skip`: those that fail are left out before training starts, and listed in `skipped`.",
-    },
-    {
-      name: "cacheBytes",
-      kinds: ["number"],
-      description: "Memory for decoded pictures, in bytes; default 1 GiB. 0 decodes anew in every epoch.",
     },
     {
       name: "maxPixels",
@@ -498,10 +547,22 @@ export const optionTables = {
     { name: "test", kinds: ["string"], description: "" },
     { name: "predict", kinds: ["string"], description: "Without a column of classes." },
     {
+      name: "onBadSample",
+      kinds: [],
+      choices: ["error", "skip"],
+      description:
+        "What a picture that cannot be used does. `error` (the default): a `DataError` naming the file, before training starts; only where the pictures are too many to be kept in memory, a file that is cut off behind its header is found when it is decoded. `skip`: those that fail are left out before training starts, and listed in `skipped`.",
+    },
+    {
+      name: "cacheBytes",
+      kinds: ["number"],
+      description: "Memory for decoded samples, in bytes; default 1 GiB. 0 decodes anew in every epoch.",
+    },
+    {
       name: "valSplit",
       kinds: ["number"],
       description:
-        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of pictures. Every class keeps its share; with multi-label, pictures are drawn regardless of their classes.",
+        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of samples. Every class keeps its share; with multi-label, samples are drawn regardless of their classes.",
     },
     {
       name: "testSplit",
@@ -517,7 +578,8 @@ export const optionTables = {
     {
       name: "batchSize",
       kinds: ["number"],
-      description: "Default: 32, or a quarter of the training part where that is less, but at least 4.",
+      description:
+        "Default: 32 (64 for texts), or a quarter of the training part where that is less, but at least 4.",
     },
     {
       name: "dropLast",
@@ -530,18 +592,6 @@ export const optionTables = {
       kinds: ["strings"],
       description:
         "The classes in the order of their ids; default: those of the training part, in natural order.",
-    },
-    {
-      name: "onBadSample",
-      kinds: [],
-      choices: ["error", "skip"],
-      description:
-        "What a picture that cannot be used does. `error` (the default): a `DataError` naming the file, before training starts; only where the pictures are too many to be kept in memory, a file that is cut off behind its header is found when it is decoded. `skip`: those that fail are left out before training starts, and listed in `skipped`.",
-    },
-    {
-      name: "cacheBytes",
-      kinds: ["number"],
-      description: "Memory for decoded pictures, in bytes; default 1 GiB. 0 decodes anew in every epoch.",
     },
     {
       name: "maxPixels",
@@ -562,7 +612,7 @@ export const optionTables = {
     {
       name: "multiLabel",
       kinds: ["boolean"],
-      description: "A picture may show several classes, or none; default false. It is never guessed.",
+      description: "A sample may have several classes, or none; default false. It is never guessed.",
     },
     {
       name: "imageColumn",
@@ -573,11 +623,6 @@ export const optionTables = {
       name: "root",
       kinds: ["string"],
       description: "The folder that relative paths start from; default: the table's own.",
-    },
-    {
-      name: "delimiter",
-      kinds: ["string"],
-      description: "What stands between two columns; default a comma.",
     },
     {
       name: "labelColumn",
@@ -591,6 +636,29 @@ export const optionTables = {
       description:
         "With `multiLabel` and one column: what stands between two classes. There is no default: it is never guessed.",
     },
+    {
+      name: "encoding",
+      kinds: ["string"],
+      description:
+        "A name of the WHATWG encoding standard; default UTF-8, or UTF-16 where the file's byte order mark says so.",
+    },
+    {
+      name: "delimiter",
+      kinds: ["string"],
+      description: "What stands between two columns; default a comma in CSV, a tab in TSV.",
+    },
+    {
+      name: "quote",
+      kinds: ["string", "boolean"],
+      description:
+        'What surrounds a cell that holds delimiters or line ends; default `"` in CSV, and nothing (`false`) in TSV.',
+    },
+    {
+      name: "columns",
+      kinds: ["strings"],
+      description:
+        "The names of the columns of a file without a header. Default: the first row is the header.",
+    },
   ],
   ObjectDetectorOptions: [
     {
@@ -602,7 +670,7 @@ export const optionTables = {
       name: "backbone",
       kinds: ["string"],
       description:
-        "A name of `availableBackbones()`, a local folder in the Hugging Face layout, or a backbone of your own.",
+        "A name of `availableBackbones()`, a local folder in the Hugging Face layout, or a backbone of your own; or a detector that others have trained: an ONNX file, or the folder that it is in.",
       isRequired: true,
     },
     {
@@ -612,18 +680,66 @@ export const optionTables = {
         "The path of weights as safetensors, or `false` for random weights; see `createImageBackbone`.",
     },
     {
+      name: "head",
+      kinds: [],
+      choices: ["fcos", "ssdlite"],
+      description: "What is put on a backbone. Default: `fcos`.",
+    },
+    {
       name: "imageSize",
       kinds: ["number"],
-      description: "Side of the square that pictures are brought to, a multiple of 32 pixels. Default: 320.",
+      description:
+        "Side of the square that pictures are brought to, a multiple of 32 pixels. Default: 320, or what a detector was made for.",
     },
     {
       name: "learningRate",
       kinds: ["number"],
-      description: "AdamW's rate after warm-up, of everything but the backbone. Default: 1e-3.",
+      description:
+        "AdamW's rate after warm-up, of everything but the backbone. Default: 1e-3; 4e-4 for a detector.",
     },
     { name: "weightDecay", kinds: ["number"], description: "Default: 0.05." },
   ],
   DetectionOptions: [
+    { name: "threshold", kinds: ["number"], description: "The least score, 0 to 1. Default: 0.3." },
+    {
+      name: "iou",
+      kinds: ["number"],
+      description:
+        "Of two boxes of a class that overlap by more (intersection over union, 0 to 1) the better stays. Default: 0.6.",
+    },
+    {
+      name: "maxDetections",
+      kinds: ["number"],
+      description: "The most detections of a picture. Default: 100.",
+    },
+  ],
+  ObjectDetectorExportOptions: [
+    {
+      name: "preprocessing",
+      kinds: ["boolean"],
+      description:
+        "Whether the file normalises pictures itself. Then it takes `pixels`, uint8 [batch, size, size, 3], as decoders give them; else `pixel_values`, float32 [batch, 3, size, size] that is normalised already. Pictures are letterboxed before either way. Default: false.",
+    },
+    {
+      name: "nms",
+      kinds: ["boolean"],
+      description:
+        "Whether the file finds the boxes itself (see `ObjectDetector.exportOnnx`). Without, it gives what the network says of all places: `scores` [batch, places, classes], 0 to 1, and `boxes` [batch, places, 4]. Default: true.",
+    },
+    {
+      name: "weights",
+      kinds: [],
+      choices: ["float32", "float16", "int8"],
+      description:
+        "What the weights are stored in; it is computed in float32 all the same. `float16` halves the file. `int8` makes it a quarter: symmetric, with a scale for each output channel. Default: `float32`.",
+    },
+    {
+      name: "externalData",
+      kinds: ["boolean"],
+      choices: ["auto"],
+      description:
+        "Whether the weights lie in a second file beside the model, named as the model with `_data` appended: always, never, or where they do not fit into one file of less than 2 GiB. Default: `auto`.",
+    },
     { name: "threshold", kinds: ["number"], description: "The least score, 0 to 1. Default: 0.3." },
     {
       name: "iou",
@@ -661,7 +777,8 @@ export const optionTables = {
     {
       name: "batchSize",
       kinds: ["number"],
-      description: "Default: 8, or a quarter of the training part where that is less, but at least 2.",
+      description:
+        "Default: 8, or a quarter of the training part where that is less, but at least 2; and fewer where the machine's free memory is too small to train on so many, which is one of the `warnings`. `new Tuner(trainer).scaleBatchSize` finds the largest.",
     },
     {
       name: "imageSize",
@@ -761,7 +878,8 @@ export const optionTables = {
     {
       name: "batchSize",
       kinds: ["number"],
-      description: "Default: 8, or a quarter of the training part where that is less, but at least 2.",
+      description:
+        "Default: 8, or a quarter of the training part where that is less, but at least 2; and fewer where the machine's free memory is too small to train on so many, which is one of the `warnings`. `new Tuner(trainer).scaleBatchSize` finds the largest.",
     },
     {
       name: "imageSize",
@@ -843,7 +961,8 @@ export const optionTables = {
     {
       name: "batchSize",
       kinds: ["number"],
-      description: "Default: 8, or a quarter of the training part where that is less, but at least 2.",
+      description:
+        "Default: 8, or a quarter of the training part where that is less, but at least 2; and fewer where the machine's free memory is too small to train on so many, which is one of the `warnings`. `new Tuner(trainer).scaleBatchSize` finds the largest.",
     },
     {
       name: "imageSize",
@@ -945,7 +1064,8 @@ export const optionTables = {
     {
       name: "batchSize",
       kinds: ["number"],
-      description: "Default: 8, or a quarter of the training part where that is less, but at least 2.",
+      description:
+        "Default: 8, or a quarter of the training part where that is less, but at least 2; and fewer where the machine's free memory is too small to train on so many, which is one of the `warnings`. `new Tuner(trainer).scaleBatchSize` finds the largest.",
     },
     {
       name: "imageSize",
@@ -1039,7 +1159,8 @@ export const optionTables = {
     {
       name: "batchSize",
       kinds: ["number"],
-      description: "Default: 8, or a quarter of the training part where that is less, but at least 2.",
+      description:
+        "Default: 8, or a quarter of the training part where that is less, but at least 2; and fewer where the machine's free memory is too small to train on so many, which is one of the `warnings`. `new Tuner(trainer).scaleBatchSize` finds the largest.",
     },
     {
       name: "imageSize",
@@ -1116,27 +1237,35 @@ export const optionTables = {
       description: "What the four numbers mean, in pixels. Default: `xyxy`.",
     },
     {
+      name: "encoding",
+      kinds: ["string"],
+      description:
+        "A name of the WHATWG encoding standard; default UTF-8, or UTF-16 where the file's byte order mark says so.",
+    },
+    {
       name: "delimiter",
       kinds: ["string"],
-      description: "What stands between two columns. Default: a comma.",
+      description: "What stands between two columns; default a comma in CSV, a tab in TSV.",
+    },
+    {
+      name: "quote",
+      kinds: ["string", "boolean"],
+      description:
+        'What surrounds a cell that holds delimiters or line ends; default `"` in CSV, and nothing (`false`) in TSV.',
+    },
+    {
+      name: "columns",
+      kinds: ["strings"],
+      description:
+        "The names of the columns of a file without a header. Default: the first row is the header.",
     },
   ],
   TextClassifierOptions: [
     {
-      name: "labels",
-      kinds: ["strings"],
-      description: "The names of the classes, in the order of their ids.",
-    },
-    {
-      name: "multiLabel",
-      kinds: ["boolean"],
-      description: "Whether a text may have several classes, or none. Default: as the data say, else false.",
-    },
-    {
       name: "backbone",
       kinds: ["string"],
       description:
-        "A name of `availableTextBackbones()`, or a backbone of your own. Default: `bag-of-ngrams`.",
+        'A name of `availableTextBackbones()`; an encoder with learned weights (a name of `availableBackbones("text")`, a folder, or a repository on the hub as `organisation/name`); or a backbone of your own. Default: `bag-of-ngrams`.',
     },
     {
       name: "pretrained",
@@ -1153,6 +1282,17 @@ export const optionTables = {
       name: "weightDecay",
       kinds: ["number"],
       description: "Default: what suits the backbone, 0 for `bag-of-ngrams`.",
+    },
+    {
+      name: "labels",
+      kinds: ["strings"],
+      description: "The names of the classes, in the order of their ids.",
+    },
+    {
+      name: "multiLabel",
+      kinds: ["boolean"],
+      description:
+        "Whether a sample may have several classes, or none. Default: as the data say, else false.",
     },
     {
       name: "labelSmoothing",
@@ -1183,10 +1323,10 @@ export const optionTables = {
       name: "maxLength",
       kinds: ["number"],
       description:
-        "Tokens of a text at most, special ones included; what is left out is counted in the data's `truncated`. Default: 128, or what a pretrained model takes if that is less.",
+        "Tokens of a text at most, special ones included; what is left out is counted in the data's `truncated`. Default: 128; of an encoder with learned weights what it takes, but at most 512.",
     },
   ],
-  TextClassifierExportOptions: [
+  TextTaskExportOptions: [
     {
       name: "weights",
       kinds: [],
@@ -1200,7 +1340,7 @@ export const optionTables = {
       name: "valSplit",
       kinds: ["number"],
       description:
-        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of texts. Every class keeps its share; with multi-label, texts are drawn regardless of their classes.",
+        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of samples. Every class keeps its share; with multi-label, samples are drawn regardless of their classes.",
     },
     {
       name: "testSplit",
@@ -1210,12 +1350,14 @@ export const optionTables = {
     {
       name: "seed",
       kinds: ["number"],
-      description: "Seed of the splits and the order; default: the seed of `seedEverything`.",
+      description:
+        "Seed of the splits, the order and the augmentation; default: the seed of `seedEverything`.",
     },
     {
       name: "batchSize",
       kinds: ["number"],
-      description: "Default: 64, or a quarter of the training part where that is less, but at least 4.",
+      description:
+        "Default: 32 (64 for texts), or a quarter of the training part where that is less, but at least 4.",
     },
     {
       name: "dropLast",
@@ -1232,7 +1374,7 @@ export const optionTables = {
     {
       name: "multiLabel",
       kinds: ["boolean"],
-      description: "A text may have several classes, or none; default false. It is never guessed.",
+      description: "A sample may have several classes, or none; default false. It is never guessed.",
     },
     { name: "textColumn", kinds: ["string"], description: "The column with the text; default `text`." },
     {
@@ -1298,7 +1440,7 @@ export const optionTables = {
       name: "valSplit",
       kinds: ["number"],
       description:
-        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of texts. Every class keeps its share; with multi-label, texts are drawn regardless of their classes.",
+        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of samples. Every class keeps its share; with multi-label, samples are drawn regardless of their classes.",
     },
     {
       name: "testSplit",
@@ -1308,12 +1450,14 @@ export const optionTables = {
     {
       name: "seed",
       kinds: ["number"],
-      description: "Seed of the splits and the order; default: the seed of `seedEverything`.",
+      description:
+        "Seed of the splits, the order and the augmentation; default: the seed of `seedEverything`.",
     },
     {
       name: "batchSize",
       kinds: ["number"],
-      description: "Default: 64, or a quarter of the training part where that is less, but at least 4.",
+      description:
+        "Default: 32 (64 for texts), or a quarter of the training part where that is less, but at least 4.",
     },
     {
       name: "dropLast",
@@ -1330,7 +1474,7 @@ export const optionTables = {
     {
       name: "multiLabel",
       kinds: ["boolean"],
-      description: "A text may have several classes, or none; default false. It is never guessed.",
+      description: "A sample may have several classes, or none; default false. It is never guessed.",
     },
     { name: "textColumn", kinds: ["string"], description: "The column with the text; default `text`." },
     {
@@ -1368,7 +1512,7 @@ export const optionTables = {
       name: "valSplit",
       kinds: ["number"],
       description:
-        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of texts. Every class keeps its share; with multi-label, texts are drawn regardless of their classes.",
+        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of samples. Every class keeps its share; with multi-label, samples are drawn regardless of their classes.",
     },
     {
       name: "testSplit",
@@ -1378,12 +1522,14 @@ export const optionTables = {
     {
       name: "seed",
       kinds: ["number"],
-      description: "Seed of the splits and the order; default: the seed of `seedEverything`.",
+      description:
+        "Seed of the splits, the order and the augmentation; default: the seed of `seedEverything`.",
     },
     {
       name: "batchSize",
       kinds: ["number"],
-      description: "Default: 64, or a quarter of the training part where that is less, but at least 4.",
+      description:
+        "Default: 32 (64 for texts), or a quarter of the training part where that is less, but at least 4.",
     },
     {
       name: "dropLast",
@@ -1400,7 +1546,7 @@ export const optionTables = {
     {
       name: "multiLabel",
       kinds: ["boolean"],
-      description: "A text may have several classes, or none; default false. It is never guessed.",
+      description: "A sample may have several classes, or none; default false. It is never guessed.",
     },
     { name: "textColumn", kinds: ["string"], description: "The column with the text; default `text`." },
     {
@@ -1451,7 +1597,7 @@ export const optionTables = {
       name: "valSplit",
       kinds: ["number"],
       description:
-        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of texts. Every class keeps its share; with multi-label, texts are drawn regardless of their classes.",
+        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of samples. Every class keeps its share; with multi-label, samples are drawn regardless of their classes.",
     },
     {
       name: "testSplit",
@@ -1461,12 +1607,14 @@ export const optionTables = {
     {
       name: "seed",
       kinds: ["number"],
-      description: "Seed of the splits and the order; default: the seed of `seedEverything`.",
+      description:
+        "Seed of the splits, the order and the augmentation; default: the seed of `seedEverything`.",
     },
     {
       name: "batchSize",
       kinds: ["number"],
-      description: "Default: 64, or a quarter of the training part where that is less, but at least 4.",
+      description:
+        "Default: 32 (64 for texts), or a quarter of the training part where that is less, but at least 4.",
     },
     {
       name: "dropLast",
@@ -1515,7 +1663,7 @@ export const optionTables = {
       name: "maxLength",
       kinds: ["number"],
       description:
-        "Tokens of a text at most, special ones included; what is left out is counted in the data's `truncated`. Default: 128, or what a pretrained model takes if that is less.",
+        "Tokens of a text at most, special ones included; what is left out is counted in the data's `truncated`. Default: 128; of an encoder with learned weights what it takes, but at most 512.",
     },
   ],
   ConllOptions: [
@@ -1564,17 +1712,6 @@ export const optionTables = {
   ],
   AudioClassifierOptions: [
     {
-      name: "labels",
-      kinds: ["strings"],
-      description: "The names of the classes, in the order of their ids.",
-    },
-    {
-      name: "multiLabel",
-      kinds: ["boolean"],
-      description:
-        "Whether a sound may be of several classes, or of none. Default: as the data say, else false.",
-    },
-    {
       name: "backbone",
       kinds: ["string"],
       description:
@@ -1583,7 +1720,7 @@ export const optionTables = {
     {
       name: "frontEnd.normalize",
       kinds: [],
-      choices: ["band", "utterance", "none"],
+      choices: ["none", "band", "utterance"],
       description: "Default: `band`.",
     },
     { name: "frontEnd.sampleRate", kinds: ["number"], description: "In Hz. Default: 16000." },
@@ -1662,12 +1799,31 @@ export const optionTables = {
       name: "labelSmoothing",
       kinds: ["number"],
       description:
-        "Share of each target that is spread over all classes (Szegedy et al., 2015), 0 to 1. Default: 0.",
+        "Share of each target that is spread over all classes (Szegedy et al., 2015), 0 to 1. Default: 0.1; 0 where it cannot be.",
+    },
+    {
+      name: "labels",
+      kinds: ["strings"],
+      description: "The names of the classes, in the order of their ids.",
+    },
+    {
+      name: "multiLabel",
+      kinds: ["boolean"],
+      description:
+        "Whether a sample may have several classes, or none. Default: as the data say, else false.",
     },
     {
       name: "classWeights",
       kinds: ["numbers"],
-      description: "The weight of each class in the loss, in the order of `labels`. Default: equal.",
+      choices: ["balanced"],
+      description:
+        'The weight of each class in the loss, in the order of `labels`; with `multiLabel`, of each label\'s positive targets. `"balanced"`: samples / (classes · samples of the class), by the training part of `data`. Default: equal.',
+    },
+    {
+      name: "focalGamma",
+      kinds: ["number"],
+      description:
+        "Lets samples that are right already count less: the exponent of 1 - p in the focal loss (Lin et al., 2017). Default: 0, which is cross-entropy.",
     },
   ],
   AudioPredictOptions: [
@@ -1710,6 +1866,28 @@ export const optionTables = {
       description: "`mix` for the mean of all channels, or the number of one, from 0. Default: `mix`.",
     },
   ],
+  AudioClassifierExportOptions: [
+    {
+      name: "probabilities",
+      kinds: ["boolean"],
+      description:
+        "Whether there is a second output, `probabilities`: the softmax of `logits`, or with `multiLabel` the sigmoid. Default: false.",
+    },
+    {
+      name: "weights",
+      kinds: [],
+      choices: ["float32", "float16", "int8"],
+      description:
+        "What the weights are stored in; it is computed in float32 all the same. `float16` halves the file. `int8` makes it a quarter: symmetric, with a scale for each output channel. Default: `float32`.",
+    },
+    {
+      name: "externalData",
+      kinds: ["boolean"],
+      choices: ["auto"],
+      description:
+        "Whether the weights lie in a second file beside the model, named as the model with `_data` appended: always, never, or where they do not fit into one file of less than 2 GiB. Default: `auto`.",
+    },
+  ],
   AudioFoldersOptions: [
     { name: "train", kinds: ["string"], description: "A folder with one sub-folder a class." },
     { name: "val", kinds: ["string"], description: "" },
@@ -1738,10 +1916,27 @@ export const optionTables = {
       description: "`mix` for the mean of all channels, or the number of one, from 0. Default: `mix`.",
     },
     {
+      name: "maxSeconds",
+      kinds: ["number"],
+      description: "Longer sounds cannot be used, in seconds. Default: 30.",
+    },
+    {
+      name: "onBadSample",
+      kinds: [],
+      choices: ["error", "skip"],
+      description:
+        "What a sample that cannot be used does. `error` (the default): a `DataError` that names it, before training starts. `skip`: those that fail are left out before training starts, and listed in `skipped`.",
+    },
+    {
+      name: "cacheBytes",
+      kinds: ["number"],
+      description: "Memory for decoded samples, in bytes; default 1 GiB. 0 decodes anew in every epoch.",
+    },
+    {
       name: "valSplit",
       kinds: ["number"],
       description:
-        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of sounds. Every class keeps its share.",
+        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of samples. Every class keeps its share; with multi-label, samples are drawn regardless of their classes.",
     },
     {
       name: "testSplit",
@@ -1757,24 +1952,14 @@ export const optionTables = {
     {
       name: "batchSize",
       kinds: ["number"],
-      description: "Default: 32, or a quarter of the training part where that is less, but at least 4.",
-    },
-    {
-      name: "maxSeconds",
-      kinds: ["number"],
-      description: "Longer sounds cannot be used, in seconds. Default: 30.",
-    },
-    {
-      name: "onBadSample",
-      kinds: [],
-      choices: ["error", "skip"],
       description:
-        "What a sound that cannot be used does. `error` (the default): a `DataError` that lists them, before training starts. `skip`: they are left out, and listed in `skipped`.",
+        "Default: 32 (64 for texts), or a quarter of the training part where that is less, but at least 4.",
     },
     {
-      name: "cacheBytes",
-      kinds: ["number"],
-      description: "Memory for decoded sounds, in bytes; default 1 GiB. 0 decodes anew in every epoch.",
+      name: "dropLast",
+      kinds: ["boolean"],
+      description:
+        "Leaves out a last training batch that is not full; default: where the part is larger than a batch.",
     },
   ],
   AudioTablesOptions: [
@@ -1786,23 +1971,29 @@ export const optionTables = {
       kinds: ["string"],
       description: "The column with the sound's path or URL; default `audio`.",
     },
-    {
-      name: "root",
-      kinds: ["string"],
-      description: "The folder that relative paths start from; default: the table's own.",
-    },
-    {
-      name: "delimiter",
-      kinds: ["string"],
-      description:
-        "What stands between two columns; default a tab in files that end in `.tsv`, else a comma.",
-    },
     { name: "predict", kinds: ["string", "strings"], description: "" },
+    {
+      name: "maxSeconds",
+      kinds: ["number"],
+      description: "Longer sounds cannot be used, in seconds. Default: 30.",
+    },
+    {
+      name: "onBadSample",
+      kinds: [],
+      choices: ["error", "skip"],
+      description:
+        "What a sample that cannot be used does. `error` (the default): a `DataError` that names it, before training starts. `skip`: those that fail are left out before training starts, and listed in `skipped`.",
+    },
+    {
+      name: "cacheBytes",
+      kinds: ["number"],
+      description: "Memory for decoded samples, in bytes; default 1 GiB. 0 decodes anew in every epoch.",
+    },
     {
       name: "valSplit",
       kinds: ["number"],
       description:
-        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of sounds. Every class keeps its share.",
+        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of samples. Every class keeps its share; with multi-label, samples are drawn regardless of their classes.",
     },
     {
       name: "testSplit",
@@ -1818,7 +2009,14 @@ export const optionTables = {
     {
       name: "batchSize",
       kinds: ["number"],
-      description: "Default: 32, or a quarter of the training part where that is less, but at least 4.",
+      description:
+        "Default: 32 (64 for texts), or a quarter of the training part where that is less, but at least 4.",
+    },
+    {
+      name: "dropLast",
+      kinds: ["boolean"],
+      description:
+        "Leaves out a last training batch that is not full; default: where the part is larger than a batch.",
     },
     {
       name: "labels",
@@ -1829,24 +2027,7 @@ export const optionTables = {
     {
       name: "multiLabel",
       kinds: ["boolean"],
-      description: "A sound may be of several classes, or of none; default false. It is never guessed.",
-    },
-    {
-      name: "maxSeconds",
-      kinds: ["number"],
-      description: "Longer sounds cannot be used, in seconds. Default: 30.",
-    },
-    {
-      name: "onBadSample",
-      kinds: [],
-      choices: ["error", "skip"],
-      description:
-        "What a sound that cannot be used does. `error` (the default): a `DataError` that lists them, before training starts. `skip`: they are left out, and listed in `skipped`.",
-    },
-    {
-      name: "cacheBytes",
-      kinds: ["number"],
-      description: "Memory for decoded sounds, in bytes; default 1 GiB. 0 decodes anew in every epoch.",
+      description: "A sample may have several classes, or none; default false. It is never guessed.",
     },
     {
       name: "timeoutSeconds",
@@ -1865,6 +2046,11 @@ export const optionTables = {
       description: "`mix` for the mean of all channels, or the number of one, from 0. Default: `mix`.",
     },
     {
+      name: "root",
+      kinds: ["string"],
+      description: "The folder that relative paths start from; default: the table's own.",
+    },
+    {
       name: "labelColumn",
       kinds: ["string", "strings"],
       description:
@@ -1876,18 +2062,42 @@ export const optionTables = {
       description:
         "With `multiLabel` and one column: what stands between two classes. There is no default: it is never guessed.",
     },
+    {
+      name: "encoding",
+      kinds: ["string"],
+      description:
+        "A name of the WHATWG encoding standard; default UTF-8, or UTF-16 where the file's byte order mark says so.",
+    },
+    {
+      name: "delimiter",
+      kinds: ["string"],
+      description: "What stands between two columns; default a comma in CSV, a tab in TSV.",
+    },
+    {
+      name: "quote",
+      kinds: ["string", "boolean"],
+      description:
+        'What surrounds a cell that holds delimiters or line ends; default `"` in CSV, and nothing (`false`) in TSV.',
+    },
+    {
+      name: "columns",
+      kinds: ["strings"],
+      description:
+        "The names of the columns of a file without a header. Default: the first row is the header.",
+    },
   ],
   SpeechRecognizerOptions: [
     {
       name: "encoder",
-      kinds: [],
-      choices: ["conv_gru", "conformer"],
-      description: "A name of `availableSpeechEncoders()`, or an encoder of your own. Default: `conv_gru`.",
+      kinds: ["string"],
+      choices: ["conv_gru", "conformer", "wav2vec2"],
+      description:
+        "A name of `availableSpeechEncoders()`, which learns from nothing; a pretrained one as `loadSpeechEncoder` takes it, which is fine-tuned; or an encoder of your own. Default: `conv_gru`.",
     },
     {
       name: "frontEnd.normalize",
       kinds: [],
-      choices: ["band", "utterance", "none"],
+      choices: ["none", "band", "utterance"],
       description: "Default: `band`.",
     },
     { name: "frontEnd.sampleRate", kinds: ["number"], description: "In Hz. Default: 16000." },
@@ -1958,9 +2168,14 @@ export const optionTables = {
       name: "specAugment",
       kinds: ["boolean"],
       description:
-        "What of the features is hidden in training, or false for nothing. Default: see `SpecAugmentOptions`.",
+        "What of the features is hidden in training, or false for nothing. Default: see `SpecAugmentOptions`; nothing for encoders that hear samples.",
     },
-    { name: "learningRate", kinds: ["number"], description: "AdamW's rate after warm-up. Default: 2e-3." },
+    {
+      name: "learningRate",
+      kinds: ["number"],
+      description:
+        "AdamW's rate after warm-up. Default: 3e-3; 1e-4 for a pretrained encoder, whose head learns ten times as fast.",
+    },
     { name: "weightDecay", kinds: ["number"], description: "Default: 0.01." },
   ],
   TranscriptionOptions: [
@@ -2022,6 +2237,22 @@ export const optionTables = {
       kinds: ["number"],
       choices: ["mix"],
       description: "`mix` for the mean of all channels, or the number of one, from 0. Default: `mix`.",
+    },
+  ],
+  AudioExportOptions: [
+    {
+      name: "weights",
+      kinds: [],
+      choices: ["float32", "float16", "int8"],
+      description:
+        "What the weights are stored in; it is computed in float32 all the same. `float16` halves the file. `int8` makes it a quarter: symmetric, with a scale for each output channel. Default: `float32`.",
+    },
+    {
+      name: "externalData",
+      kinds: ["boolean"],
+      choices: ["auto"],
+      description:
+        "Whether the weights lie in a second file beside the model, named as the model with `_data` appended: always, never, or where they do not fit into one file of less than 2 GiB. Default: `auto`.",
     },
   ],
   SpeechFoldersOptions: [
@@ -2187,10 +2418,27 @@ export const optionTables = {
       description: "The folder that relative paths start from. Default: the table's own.",
     },
     {
-      name: "delimiter",
+      name: "encoding",
       kinds: ["string"],
       description:
-        "What stands between two columns. Default: a tab in files that end in `.tsv`, else a comma.",
+        "A name of the WHATWG encoding standard; default UTF-8, or UTF-16 where the file's byte order mark says so.",
+    },
+    {
+      name: "delimiter",
+      kinds: ["string"],
+      description: "What stands between two columns; default a comma in CSV, a tab in TSV.",
+    },
+    {
+      name: "quote",
+      kinds: ["string", "boolean"],
+      description:
+        'What surrounds a cell that holds delimiters or line ends; default `"` in CSV, and nothing (`false`) in TSV.',
+    },
+    {
+      name: "columns",
+      kinds: ["strings"],
+      description:
+        "The names of the columns of a file without a header. Default: the first row is the header.",
     },
   ],
   CommonVoiceOptions: [

@@ -84,7 +84,7 @@ export const tasks: Readonly<Record<string, TaskEntry>> = {
     summary: "finds things in pictures",
     options: "ObjectDetectorOptions",
     predictOptions: "DetectionOptions",
-    exportOptions: undefined,
+    exportOptions: "ObjectDetectorExportOptions",
     inputs: "pictures",
     formats: {
       folders: format("AnnotatedFoldersOptions", [""], (library, options: never) =>
@@ -111,7 +111,7 @@ export const tasks: Readonly<Record<string, TaskEntry>> = {
     summary: "sorts texts into classes",
     options: "TextClassifierOptions",
     predictOptions: "OutputOptions",
-    exportOptions: "TextClassifierExportOptions",
+    exportOptions: "TextTaskExportOptions",
     inputs: "texts",
     formats: {
       csv: format("TextTablesOptions", ["csv"], (library, options: never) =>
@@ -138,7 +138,7 @@ export const tasks: Readonly<Record<string, TaskEntry>> = {
     summary: "marks names and other entities in texts",
     options: "TokenClassifierOptions",
     predictOptions: undefined,
-    exportOptions: undefined,
+    exportOptions: "TextTaskExportOptions",
     inputs: "texts",
     formats: {
       conll: format("ConllOptions", ["conll", "bio", "txt"], (library, options: never) =>
@@ -156,7 +156,7 @@ export const tasks: Readonly<Record<string, TaskEntry>> = {
     summary: "tells what a sound is",
     options: "AudioClassifierOptions",
     predictOptions: "AudioPredictOptions",
-    exportOptions: undefined,
+    exportOptions: "AudioClassifierExportOptions",
     inputs: "sounds",
     formats: {
       folders: format("AudioFoldersOptions", [""], (library, options: never) =>
@@ -174,7 +174,7 @@ export const tasks: Readonly<Record<string, TaskEntry>> = {
     summary: "writes down what is said",
     options: "SpeechRecognizerOptions",
     predictOptions: "TranscriptionOptions",
-    exportOptions: undefined,
+    exportOptions: "AudioExportOptions",
     inputs: "sounds",
     formats: {
       folders: format("SpeechFoldersOptions", [""], (library, options: never) =>
