@@ -85,7 +85,9 @@ function lineChart({ name, x, y, series, isShare = false, diagonal = false, dots
       ...[...series.entries()].reverse().flatMap(([i, { points }]) => {
         const mark = { x: "x", y: "y" };
         const line = plot.line(points, { ...mark, stroke: colorOf(i), strokeWidth: 2 });
-        return dots && points.length <= 40 ? [line, plot.dot(points, { ...mark, fill: colorOf(i), r: 3 })] : [line];
+        return dots && points.length <= 40
+          ? [line, plot.dot(points, { ...mark, fill: colorOf(i), r: 3 })]
+          : [line];
       }),
       ...[...named.map((one) => one.name), ...(rest > 0 ? [`and ${rest} more`] : [])].map((text, i) =>
         plot.text([shortenText(text, LABEL)], {
@@ -101,7 +103,10 @@ function lineChart({ name, x, y, series, isShare = false, diagonal = false, dots
 }
 
 /** Rows are the true classes, columns what was said. */
-export function confusionChart(matrix: readonly (readonly number[])[], labels: readonly string[]): Promise<Chart> {
+export function confusionChart(
+  matrix: readonly (readonly number[])[],
+  labels: readonly string[],
+): Promise<Chart> {
   const shown = mostConfused(matrix);
   const names = new Map(shown.map((id) => [id, shortenText(labels[id]!, AXIS_LABEL)]));
   const cells = shown.flatMap((target) => {
@@ -141,7 +146,9 @@ export function isCut(matrix: readonly unknown[]): boolean {
 
 /** The classes with the most mistakes, in their own order. */
 function mostConfused(matrix: readonly (readonly number[])[]): number[] {
-  const mistakes = matrix.map((row, id) => row.reduce((sum, count, said) => sum + (said === id ? 0 : count), 0));
+  const mistakes = matrix.map((row, id) =>
+    row.reduce((sum, count, said) => sum + (said === id ? 0 : count), 0),
+  );
   return matrix
     .map((_, id) => id)
     .sort((a, b) => mistakes[b]! - mistakes[a]! || a - b)

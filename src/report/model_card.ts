@@ -31,9 +31,9 @@ export async function modelCard(path: string, { entry, task }: LoadedTask, part:
       ],
     )}
     <p>
-      The numbers hold for data like these, taken and labelled in the same way. A model that knows only its classes gives
-      one of them to anything. Pretrained backbones bring their own licence and their own limits: see what their
-      publisher says before you pass the model on.
+      The numbers hold for data like these, taken and labelled in the same way. A model that knows only its
+      classes gives one of them to anything. Pretrained backbones bring their own licence and their own
+      limits: see what their publisher says before you pass the model on.
     </p>`;
 }
 

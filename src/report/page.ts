@@ -43,20 +43,27 @@ pre { padding: 12px; background: var(--soft); overflow-x: auto; font-size: 13px;
 
 export async function renderPage(title: string, sections: readonly PageSection[]): Promise<string> {
   const page = await html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8" />
-<meta http-equiv="Content-Security-Policy" content="${POLICY}" />
-<meta name="viewport" content="width=device-width, initial-scale=1" />
-<title>${title}</title>
-<style>${raw(STYLE)}</style>
-</head>
-<body>
-<h1>${title}</h1>
-<nav>${sections.map(({ id, title }) => html`<a href="#${id}">${title}</a>`)}</nav>
-${sections.map(({ id, title, body }) => html`<section id="${id}"><h2>${title}</h2>${body}</section>`)}
-</body>
-</html>
-`;
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta http-equiv="Content-Security-Policy" content="${POLICY}" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <title>${title}</title>
+        <style>
+          ${raw(STYLE)}
+        </style>
+      </head>
+      <body>
+        <h1>${title}</h1>
+        <nav>${sections.map(({ id, title }) => html`<a href="#${id}">${title}</a>`)}</nav>
+        ${sections.map(
+          ({ id, title, body }) =>
+            html`<section id="${id}">
+              <h2>${title}</h2>
+              ${body}
+            </section>`,
+        )}
+      </body>
+    </html> `;
   return String(page);
 }

@@ -45,7 +45,8 @@ export async function readRunFolder(path: string): Promise<RunFolder> {
       path,
       curves: readCurves(await readFile(metrics, "utf8")),
       config,
-      environment: environment === undefined ? undefined : (JSON.parse(environment) as Record<string, unknown>),
+      environment:
+        environment === undefined ? undefined : (JSON.parse(environment) as Record<string, unknown>),
     };
   } catch (error) {
     throw new DataError("ERR_RUN_FOLDER", `${path} cannot be read: ${(error as Error).message}`, {

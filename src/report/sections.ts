@@ -29,7 +29,10 @@ export function describeFindings(findings: Findings, samples: SampleKind): Promi
     case "speech":
       return speech(findings);
     case "metrics":
-      return Promise.resolve({ body: table(["metric", "value"], Object.entries(findings.metrics)), charts: [] });
+      return Promise.resolve({
+        body: table(["metric", "value"], Object.entries(findings.metrics)),
+        charts: [],
+      });
   }
 }
 
@@ -47,16 +50,26 @@ async function classification(
   const calibration = await calibrationChart(report.calibration);
   const shown = hardest.slice(0, MOST_SAMPLES);
   const cards = await Promise.all(shown.map((sample) => hardCard(sample, samples)));
-  const body = html`${table(["metric", "value"], [
-      ["accuracy", accuracy],
-      ["macro F1", macroF1],
-      ["micro F1", microF1],
-      ["loss (cross-entropy)", loss],
-      ["calibration error", calibrationError],
-    ])}
-    ${matrix.length > 0 ? html`<h3>Confusion matrix</h3>
-    <p>Rows are the true classes, columns the predicted ones.${isCut(confusionMatrix) ? " Only the classes with the most mistakes are shown." : ""}</p>
-    ${figure(matrix[0]!)}` : ""}
+  const body = html`${table(
+      ["metric", "value"],
+      [
+        ["accuracy", accuracy],
+        ["macro F1", macroF1],
+        ["micro F1", microF1],
+        ["loss (cross-entropy)", loss],
+        ["calibration error", calibrationError],
+      ],
+    )}
+    ${
+      matrix.length > 0
+        ? html`<h3>Confusion matrix</h3>
+            <p>
+              Rows are the true classes, columns the predicted
+              ones.${isCut(confusionMatrix) ? " Only the classes with the most mistakes are shown." : ""}
+            </p>
+            ${figure(matrix[0]!)}`
+        : ""
+    }
     <h3>Precision and recall</h3>
     <p>Each class against all others, the worst first.</p>
     ${figure(curves)}
@@ -85,7 +98,10 @@ async function hardCard(hard: HardSample<unknown>, samples: SampleKind): Promise
   const { sample, target, prediction, loss } = hard;
   return html`<div class="card">
     ${await showSample(samples, sample)}
-    <p>is <b>${target || "nothing"}</b>, said <b class="wrong">${prediction || "nothing"}</b><br />loss ${show(loss)}</p>
+    <p>
+      is <b>${target || "nothing"}</b>, said <b class="wrong">${prediction || "nothing"}</b><br />loss
+      ${show(loss)}
+    </p>
   </div>`;
 }
 
@@ -97,17 +113,23 @@ async function detection({ report, labels, sheet }: FindingsOf<"detection">): Pr
     present.map(({ label }) => label),
   );
   const confusion = await confusionChart(confusionMatrix, confusionLabels);
-  const body = html`${table(["metric", "value"], [
-      ["AP (overlap 0.5 to 0.95)", map],
-      ["AP at overlap 0.5", map50],
-      ["AP at overlap 0.75", map75],
-      ["average recall, 100 detections", mar100],
-    ])}
+  const body = html`${table(
+      ["metric", "value"],
+      [
+        ["AP (overlap 0.5 to 0.95)", map],
+        ["AP at overlap 0.5", map50],
+        ["AP at overlap 0.75", map75],
+        ["average recall, 100 detections", mar100],
+      ],
+    )}
     <h3>Precision and recall</h3>
     <p>At an overlap of 0.5.</p>
     ${figure(precision)}
     <h3>Confusion matrix</h3>
-    <p>Rows are the true classes, columns the predicted ones; background is a box that is not there, or was not found.</p>
+    <p>
+      Rows are the true classes, columns the predicted ones; background is a box that is not there, or was not
+      found.
+    </p>
     ${figure(confusion)}
     <h3>Classes</h3>
     ${table(
@@ -148,8 +170,14 @@ async function alignmentCard({ audio, alignment, rate }: MisheardSound): Promise
   return html`<div class="card">
     ${await showSample("sounds", audio)}
     <table class="alignment">
-      <tr><th>said</th>${cells("reference")}</tr>
-      <tr><th>heard</th>${cells("hypothesis")}</tr>
+      <tr>
+        <th>said</th>
+        ${cells("reference")}
+      </tr>
+      <tr>
+        <th>heard</th>
+        ${cells("hypothesis")}
+      </tr>
     </table>
     <p>word error rate ${show(rate)}</p>
   </div>`;
@@ -157,14 +185,26 @@ async function alignmentCard({ audio, alignment, rate }: MisheardSound): Promise
 
 /** The chart's text is Plot's own, in which all that comes from files is escaped. */
 export function figure({ svg, name }: Chart): Html {
-  return html`<figure>${raw(svg)}<figcaption>${name}.png</figcaption></figure>`;
+  return html`<figure>
+    ${raw(svg)}
+    <figcaption>${name}.png</figcaption>
+  </figure>`;
 }
 
 export function table(head: readonly string[], rows: readonly (readonly Cell[])[]): Html {
-  return html`<div class="scroll"><table>
-    <tr>${head.map((name) => html`<th>${name}</th>`)}</tr>
-    ${rows.map((row) => html`<tr>${row.map((cell) => (typeof cell === "number" ? html`<td class="number">${show(cell)}</td>` : html`<td>${cell}</td>`))}</tr>`)}
-  </table></div>`;
+  return html`<div class="scroll">
+    <table>
+      <tr>
+        ${head.map((name) => html`<th>${name}</th>`)}
+      </tr>
+      ${rows.map(
+        (row) =>
+          html`<tr>
+            ${row.map((cell) => (typeof cell === "number" ? html`<td class="number">${show(cell)}</td>` : html`<td>${cell}</td>`))}
+          </tr>`,
+      )}
+    </table>
+  </div>`;
 }
 
 function show(value: number): string {

@@ -68,6 +68,5 @@ function curvesBody({ curves }: RunFolder, charts: readonly Chart[]): Html {
     const [least, most] = [Math.min(...values), Math.max(...values)];
     return [name, last.value, least, most, last.step, last.epoch ?? ""];
   });
-  return html`${charts.map(figure)}
-    ${table(["metric", "last", "least", "most", "last step", "epoch"], rows)}`;
+  return html`${charts.map(figure)} ${table(["metric", "last", "least", "most", "last step", "epoch"], rows)}`;
 }

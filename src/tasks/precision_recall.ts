@@ -30,7 +30,8 @@ export function precisionRecallCurve(
     const here = right / (place + 1);
     averagePrecision += ((right - counted) / total) * here;
     counted = right;
-    for (; reached < RECALLS && reached * total <= right * (RECALLS - 1); reached++) precision[reached] = here;
+    for (; reached < RECALLS && reached * total <= right * (RECALLS - 1); reached++)
+      precision[reached] = here;
   });
   // A lower recall may be had with a threshold of a higher one.
   for (let i = RECALLS - 2; i >= 0; i--) precision[i] = Math.max(precision[i]!, precision[i + 1]!);

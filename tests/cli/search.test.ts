@@ -16,42 +16,61 @@ function write(name: string, text: string): string {
   return path;
 }
 
-const rows = Array.from({ length: 24 }, (_, i) => [`good happy day ${i},fine`, `sad bad night ${i},poor`]).flat();
+const rows = Array.from({ length: 24 }, (_, i) => [
+  `good happy day ${i},fine`,
+  `sad bad night ${i},poor`,
+]).flat();
 const texts = write("texts.csv", `text,label\n${rows.join("\n")}\n`);
 const DATA = ["--train", texts, "--val-split", "0.25", "--seed", "3"];
 
-it("tries options of the task and of its data, goes on where it was, and keeps the best", { timeout: 240_000 }, async () => {
-  const space = write(
-    "space.yaml",
-    "learningRate: {type: categorical, choices: [1.0e-7, 0.02]}\nbatchSize: {type: int, low: 8, high: 12, step: 4}\n",
-  );
-  const [best, plots, journal] = ["best.yaml", "plots", "trials.jsonl"].map((name) => join(folder, name));
-  const search = (trials: number) =>
-    resultsOf(
-      ...["search", "text-classifier", ...DATA, "--max-epochs", "2", "--space", space, "--journal", journal!],
-      ...["--max-trials", String(trials), "--best", best!, "--plots", plots!, "--overwrite"],
+it(
+  "tries options of the task and of its data, goes on where it was, and keeps the best",
+  { timeout: 240_000 },
+  async () => {
+    const space = write(
+      "space.yaml",
+      "learningRate: {type: categorical, choices: [1.0e-7, 0.02]}\nbatchSize: {type: int, low: 8, high: 12, step: 4}\n",
     );
-  expect(await search(2)).toHaveLength(3);
-  const results = await search(5);
-  expect(results.slice(0, -1).map(({ trial }) => trial)).toEqual([2, 3, 4]);
-  const found = results.at(-1)!;
-  expect(found).toMatchObject({ monitor: "val_accuracy", config: best });
-  const config = parse(readFileSync(best!, "utf8")) as Record<string, Record<string, unknown>>;
-  const parameters = found.parameters as Record<string, unknown>;
-  expect(config).toMatchObject({
-    task: "text-classifier",
-    seed: 3,
-    model: { learningRate: parameters.learningRate },
-    data: { train: texts, valSplit: 0.25, batchSize: parameters.batchSize },
-    trainer: { maxEpochs: 2 },
-  });
-  for (const name of ["history.png", "importance.png"]) expect(existsSync(join(plots!, name))).toBe(true);
-  const [trained] = await resultsOf(
-    ...["train", "--config", best!, "--output", join(folder, "best.kindling")],
-    ...["--default-root-dir", folder, "--no-enable-progress-bar", "--no-enable-model-summary"],
-  );
-  expect((trained!.metrics as Record<string, number>).val_accuracy).toBeGreaterThanOrEqual(Number(found.value));
-});
+    const [best, plots, journal] = ["best.yaml", "plots", "trials.jsonl"].map((name) => join(folder, name));
+    const search = (trials: number) =>
+      resultsOf(
+        ...[
+          "search",
+          "text-classifier",
+          ...DATA,
+          "--max-epochs",
+          "2",
+          "--space",
+          space,
+          "--journal",
+          journal!,
+        ],
+        ...["--max-trials", String(trials), "--best", best!, "--plots", plots!, "--overwrite"],
+      );
+    expect(await search(2)).toHaveLength(3);
+    const results = await search(5);
+    expect(results.slice(0, -1).map(({ trial }) => trial)).toEqual([2, 3, 4]);
+    const found = results.at(-1)!;
+    expect(found).toMatchObject({ monitor: "val_accuracy", config: best });
+    const config = parse(readFileSync(best!, "utf8")) as Record<string, Record<string, unknown>>;
+    const parameters = found.parameters as Record<string, unknown>;
+    expect(config).toMatchObject({
+      task: "text-classifier",
+      seed: 3,
+      model: { learningRate: parameters.learningRate },
+      data: { train: texts, valSplit: 0.25, batchSize: parameters.batchSize },
+      trainer: { maxEpochs: 2 },
+    });
+    for (const name of ["history.png", "importance.png"]) expect(existsSync(join(plots!, name))).toBe(true);
+    const [trained] = await resultsOf(
+      ...["train", "--config", best!, "--output", join(folder, "best.kindling")],
+      ...["--default-root-dir", folder, "--no-enable-progress-bar", "--no-enable-model-summary"],
+    );
+    expect((trained!.metrics as Record<string, number>).val_accuracy).toBeGreaterThanOrEqual(
+      Number(found.value),
+    );
+  },
+);
 
 describe("a space that cannot be searched", () => {
   it.each([

@@ -40,7 +40,16 @@ describe("a run of a text classifier", () => {
   let pictures: string[];
 
   beforeAll(async () => {
-    const args = ["--train", writeTexts("texts.csv"), "--val-split", "0.3", "--max-epochs", "2", "--seed", "5"];
+    const args = [
+      "--train",
+      writeTexts("texts.csv"),
+      "--val-split",
+      "0.3",
+      "--max-epochs",
+      "2",
+      "--seed",
+      "5",
+    ];
     const quiet = ["--default-root-dir", folder, "--no-enable-progress-bar", "--no-enable-model-summary"];
     const model = inFolder("texts.kindling");
     const [trained] = await resultsOf("train", "text-classifier", ...args, ...quiet, "--output", model);
@@ -92,7 +101,9 @@ describe("a run of a text classifier", () => {
       const address = element.getAttribute("src") ?? element.getAttribute("href") ?? "";
       expect(address).toMatch(/^(data:|#)/);
     }
-    expect(document.querySelector("meta[http-equiv]")!.getAttribute("content")).toContain("default-src 'none'");
+    expect(document.querySelector("meta[http-equiv]")!.getAttribute("content")).toContain(
+      "default-src 'none'",
+    );
   });
 
   const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(
@@ -165,7 +176,9 @@ describe("the folder of a run", () => {
   it("gives a page without predictions, once", async () => {
     const csv = `epoch,step,"<b>loss</b>"\n0,1,0.5\n0,2,0.25\n`;
     const run = prepareRun("plain", { "metrics.csv": csv, "config.yaml": `task: "${EVIL_ATTRIBUTE}"` });
-    const [{ report, pictures }] = (await resultsOf("report", run)) as [{ report: string; pictures: string[] }];
+    const [{ report, pictures }] = (await resultsOf("report", run)) as [
+      { report: string; pictures: string[] },
+    ];
     expect(report).toBe(join(run, "report", "report.html"));
     expect(pictures).toHaveLength(1);
     const text = readFileSync(report, "utf8");

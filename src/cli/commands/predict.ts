@@ -23,7 +23,9 @@ export function predictCommand(): Command {
     .argument("<model>", "the file of a trained task")
     .argument("[inputs...]", "texts, or paths, folders, patterns and URLs; - reads them from standard input")
     .addOption(new Option("--json", "JSON lines, on a terminal too."))
-    .addOption(new Option("--draw <folder>", "Detectors: leaves each picture with its boxes there, as a PNG."));
+    .addOption(
+      new Option("--draw <folder>", "Detectors: leaves each picture with its boxes there, as a PNG."),
+    );
   for (const { className, predictOptions } of Object.values(tasks)) {
     if (predictOptions !== undefined) addFlags(command, tableOf(predictOptions), `${className}:`);
   }

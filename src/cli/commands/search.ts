@@ -159,6 +159,7 @@ function printTrial({ number, state, value, parameters, error }: SearchResult, i
 async function draw(study: Study, folder: string): Promise<void> {
   await study.plotHistory(join(folder, "history.png"));
   const complete = study.trials.filter(({ state }) => state === "complete").length;
-  if (complete < 4) printNote(`Importance needs 4 complete trials; there are ${complete}, so it is not drawn.`);
+  if (complete < 4)
+    printNote(`Importance needs 4 complete trials; there are ${complete}, so it is not drawn.`);
   else await study.plotImportance(join(folder, "importance.png"));
 }
