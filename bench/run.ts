@@ -4,6 +4,7 @@
  */
 import { parseArgs } from "node:util";
 import { ctc } from "./ctc.js";
+import { ddp } from "./ddp.js";
 import { detect, DETECTION_RUNS } from "./detect.js";
 import { finetuneOnnx } from "./finetune_onnx.js";
 import { finetunePhotos } from "./finetune_photos.js";
@@ -25,6 +26,7 @@ import { trainerOverhead } from "./trainer_overhead.js";
 
 const benchmarks: Record<string, (options: BenchOptions) => Promise<Record<string, unknown>>> = {
   ctc,
+  ddp,
   detect,
   "finetune-onnx": finetuneOnnx,
   "finetune-photos": finetunePhotos,
@@ -62,16 +64,15 @@ const choices = positionals[0] === "onnx-parity" ? NETWORKS : MODEL_NAMES;
 const kills = values.kills === undefined ? undefined : Number(values.kills);
 const mutations = values.mutations === undefined ? undefined : Number(values.mutations);
 const { only } = values;
-/** Parts of `detect` and of `speech`. */
-const RUNS: readonly string[] = [...DETECTION_RUNS, ...SPEECH_PARTS];
-const isPart = only === undefined || RUNS.includes(only);
+const parts: readonly string[] = positionals[0] === "detect" ? DETECTION_RUNS : SPEECH_PARTS;
+const isPart = only === undefined || parts.includes(only);
 const areCounts = [kills, mutations].every((count = 1) => Number.isInteger(count) && count > 0);
 const { sheets } = values;
 if (benchmark === undefined || !areCounts || !isPart || models?.some((name) => !choices.includes(name))) {
   console.error(
     "usage: npm run bench -- NAME [--json] [--models MODEL,MODEL] [--no-peers] [--kills N] [--mutations N] " +
       `[--only PART] [--sheets FOLDER], with NAME one of ${Object.keys(benchmarks).join(", ")}, MODEL one of ` +
-      `${choices.join(", ")} and PART one of ${RUNS.join(", ")}`,
+      `${choices.join(", ")} and PART one of ${parts.join(", ")}`,
   );
   process.exitCode = 2;
 } else {
@@ -79,7 +80,7 @@ if (benchmark === undefined || !areCounts || !isPart || models?.some((name) => !
     ...(models && { models }),
     ...(kills && { kills }),
     ...(mutations && { mutations }),
-    ...(only && { only }),
+    ...(only !== undefined && { only }),
     ...(sheets && { sheets }),
     peers: !values["no-peers"],
   });

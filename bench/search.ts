@@ -72,7 +72,7 @@ async function tuneClassifier(pruner: "none" | "asha") {
 
 async function fewTexts(): Promise<TextClassificationData> {
   const file = resolve(import.meta.dirname, "../../shared/data/banking77/train.csv");
-  const rows = parse(await readFile(file), { columns: true }) as { text: string; category: string }[];
+  const rows = parse<{ text: string; category: string }>(await readFile(file), { columns: true });
   const classes = [...new Set(rows.map(({ category }) => category))].slice(0, CLASSES);
   const kept = classes.flatMap((name) => rows.filter(({ category }) => category === name).slice(0, TEXTS));
   seedEverything(0);

@@ -15,6 +15,24 @@ export {
   type EngineStats,
   type EngineTraceEvent,
 } from "./engine/index.js";
+export {
+  allGatherObject,
+  broadcastObject,
+  ClusterEnvironment,
+  type CollectiveArray,
+  detectClusterEnvironment,
+  joinProcessGroup,
+  KubernetesEnvironment,
+  type Membership,
+  MPIEnvironment,
+  type NumericArray,
+  ProcessGroup,
+  type RequestedRanks,
+  SLURMEnvironment,
+  TorchElasticEnvironment,
+  type Variables,
+  Work,
+} from "./distributed/index.js";
 export * from "./nn/index.js";
 export * from "./data/index.js";
 export * from "./core/index.js";

@@ -126,7 +126,7 @@ for seed in range(30):
     if seed % 3 == 0:
         RANDOM.append(random_case(seed, *shape, longest, 3, reduction="none"))
 RANDOM.append(random_case(100, 2000, 2, 20, 400, 4, reduction="none", zero_infinity=True))
-RANDOM.append(random_case(101, 1500, 2, 5, 700, 8, reduction="none", zero_infinity=True))
+RANDOM.append(random_case(101, 1000, 2, 5, 300, 8, reduction="none", zero_infinity=True))
 
 with open(os.path.join(HERE, "nn_ctc_random.json"), "w") as file:
     json.dump(RANDOM, file, separators=(",", ":"))

@@ -16,7 +16,7 @@ interface Input {
 
 const TYPESCRIPT = ["--import", "tsx", "--conditions=kindling-source"];
 const make = (options: WorkOptions = {}) =>
-  new Work<Input>(new URL("./program.mjs", import.meta.url), { execArgv: TYPESCRIPT, ...options });
+  new Work<Input>(new URL("./program.ts", import.meta.url), { execArgv: TYPESCRIPT, ...options });
 
 async function waitForLog(work: Work<Input>): Promise<void> {
   while (work.logs.length === 0) await setTimeout(5);
@@ -53,7 +53,7 @@ describe("Work", { timeout: 120_000 }, () => {
     );
     await expect(work.run({ what: "crash" })).rejects.toThrow(/was ended by SIGKILL/);
     await expect(work.run({ what: "function" })).rejects.toThrow(/could not be cloned/);
-    const none = new Work(new URL("./none.mjs", import.meta.url), { execArgv: TYPESCRIPT });
+    const none = new Work(new URL("./none.ts", import.meta.url), { execArgv: TYPESCRIPT });
     await expect(none.run(1)).rejects.toThrow(/Cannot find module/);
   });
 
@@ -90,7 +90,7 @@ describe("Work", { timeout: 120_000 }, () => {
   });
 
   it("ends with the process that started it, even if that is killed", async () => {
-    const parent = spawn(process.execPath, [...TYPESCRIPT, join(import.meta.dirname, "orphan.mjs")]);
+    const parent = spawn(process.execPath, [...TYPESCRIPT, join(import.meta.dirname, "orphan.ts")]);
     const pid = await new Promise<number>((resolve) =>
       parent.stdout.once("data", (text: Buffer) => resolve(Number(text.toString()))),
     );
@@ -102,7 +102,7 @@ describe("Work", { timeout: 120_000 }, () => {
 
 describe("work in processes of its own", { timeout: 120_000 }, () => {
   it("is what searches and pipelines do with modules", async () => {
-    const program = spawn(process.execPath, [...TYPESCRIPT, join(import.meta.dirname, "in_processes.mjs")]);
+    const program = spawn(process.execPath, [...TYPESCRIPT, join(import.meta.dirname, "in_processes.ts")]);
     let [output, errors] = ["", ""];
     program.stdout.on("data", (text: Buffer) => (output += text.toString()));
     program.stderr.on("data", (text: Buffer) => (errors += text.toString()));

@@ -141,6 +141,12 @@ export class Tuner {
   }
 
   #check(method: string, callback: string, module: AnyLightningModule): void {
+    if (this.#trainer.strategy.worldSize > 1) {
+      throw optionError(
+        `${method} looks at the losses and the memory of one rank, and this Trainer trains on ` +
+          `${this.#trainer.strategy.worldSize}. Call it with devices: 1 first`,
+      );
+    }
     if (this.#trainer.options.fastDevRun) {
       throw optionError(
         `${method} needs more steps than a Trainer with fastDevRun takes. Leave fastDevRun out`,

@@ -10,24 +10,36 @@ export interface CtcVisits {
   shifts: tf.Tensor;
 }
 
+/** What a walk depends on. All are logarithms. */
+export interface CtcWalkInputs {
+  /** float32 [states, sequences]: before the first frame. */
+  start: tf.Tensor;
+  /** float32 [frames, states, sequences]: of a state's class at a frame. */
+  emissions: tf.Tensor;
+  /** float32 [3, states, sequences]: of coming from the state itself, the one before, and the one before that. */
+  moves: tf.Tensor;
+  /** float32 [frames, 3, 1, sequences]: what a frame adds to these. */
+  frameMoves: tf.Tensor;
+}
+
 /**
  * Log probabilities of all ways into each state: `next[s]` is the logarithm of the sum over the states s, s - 1 and s - 2 of
- * `exp(current + cost)`. States before the first stand for the first, and their costs must rule them out. Without the shifts,
- * float32 would run out of digits over long sequences.
- *
- * @param start float32 [states, sequences]: before the first frame
- * @param costs float32 [frames, 3, states, sequences]: of coming from the state itself, the one before, and the one before that
+ * `exp(current + move)`, plus the state's emission. States before the first stand for the first, and `moves` must rule them
+ * out. Without the shifts, float32 would run out of digits over long sequences.
  */
-export function ctcWalk(start: tf.Tensor, costs: tf.Tensor): CtcVisits {
-  if (canFuse(start, costs)) {
-    const [visits, shifts] = runFusedAll("CtcWalk", { start, costs }) as [tf.Tensor, tf.Tensor];
+export function ctcWalk(inputs: CtcWalkInputs): CtcVisits {
+  const { start, emissions, moves, frameMoves } = inputs;
+  if (canFuse(start, emissions, moves, frameMoves)) {
+    const [visits, shifts] = runFusedAll("CtcWalk", { ...inputs }) as [tf.Tensor, tf.Tensor];
     return { visits, shifts };
   }
-  const numStates = costs.shape[2]!;
+  const numStates = emissions.shape[1]!;
   const origins = tf.tensor2d(ctcOrigins(numStates), [3, numStates], "int32");
+  const perFrame = tf.unstack(frameMoves);
   let current = start;
-  const frames = tf.unstack(costs).map((cost) => {
-    const reached = tf.logSumExp(tf.add(tf.gather(current, origins), cost), 0);
+  const frames = tf.unstack(emissions).map((emission, t) => {
+    const ways = tf.add(tf.add(tf.gather(current, origins), moves), perFrame[t]!);
+    const reached = tf.add(tf.logSumExp(ways, 0), emission);
     const shift = tf.max(reached, 0, true);
     current = tf.sub(reached, shift);
     return { visit: current, shift: tf.squeeze(shift, [0]) };

@@ -7,18 +7,22 @@ import type { Lowerings } from "./lowering.js";
 const FLOAT = "float32";
 
 export const fusedCtcWalk: Lowerings = {
-  CtcWalk: ({ start, costs }, _attributes, backend) => {
-    const [frames, , states, sequences] = costs!.shape as [number, number, number, number];
+  CtcWalk: ({ start, emissions, moves, frameMoves }, _attributes, backend) => {
+    const [frames, states, sequences] = emissions!.shape as [number, number, number];
     const origins = reshapeValue(int64s(ctcOrigins(states)), [3, states]);
     const [, visits, shifts] = emitAll(
       "Scan",
-      [backend.value(start!), backend.value(costs!), origins, int64s([0])],
+      [
+        ...[start!, emissions!, frameMoves!, moves!].map((input) => backend.value(input)),
+        origins,
+        int64s([0]),
+      ],
       [
         { shape: [states, sequences], type: FLOAT },
         { shape: [frames, states, sequences], type: FLOAT },
         { shape: [frames, 1, sequences], type: FLOAT },
       ],
-      { body: { graph: oneFrame(states, sequences) }, num_scan_inputs: 1 },
+      { body: { graph: oneFrame(states, sequences) }, num_scan_inputs: 2 },
     ) as [Value, Value, Value];
     return [
       backend.output(visits, visits.shape, FLOAT),
@@ -27,14 +31,15 @@ export const fusedCtcWalk: Lowerings = {
   },
 };
 
-/** `captured0` are the states that each state is reached from, `captured1` is the axis over which they lie. */
+/** Captured are the moves, the states that each state is reached from, and the axis over which they lie. */
 function oneFrame(states: number, sequences: number): Subgraph {
   const narrow = { shape: [states, sequences], type: FLOAT } as const;
   return {
-    captured: 2,
+    captured: 3,
     inputs: [
       { name: "current", ...narrow },
-      { name: "cost", shape: [3, states, sequences], type: FLOAT },
+      { name: "emission", ...narrow },
+      { name: "frameMove", shape: [3, 1, sequences], type: FLOAT },
     ],
     outputs: [
       { name: "next", ...narrow },
@@ -42,17 +47,19 @@ function oneFrame(states: number, sequences: number): Subgraph {
       { name: "shift", shape: [1, sequences], type: FLOAT },
     ],
     nodes: [
-      { operator: "Gather", inputs: ["current", "captured0"], outputs: ["from"], attributes: { axis: 0 } },
-      { operator: "Add", inputs: ["from", "cost"], outputs: ["ways"] },
+      { operator: "Gather", inputs: ["current", "captured1"], outputs: ["from"], attributes: { axis: 0 } },
+      { operator: "Add", inputs: ["from", "captured0"], outputs: ["moved"] },
+      { operator: "Add", inputs: ["moved", "frameMove"], outputs: ["ways"] },
       {
         operator: "ReduceLogSumExp",
-        inputs: ["ways", "captured1"],
-        outputs: ["reached"],
+        inputs: ["ways", "captured2"],
+        outputs: ["sum"],
         attributes: { keepdims: 0 },
       },
+      { operator: "Add", inputs: ["sum", "emission"], outputs: ["reached"] },
       {
         operator: "ReduceMax",
-        inputs: ["reached", "captured1"],
+        inputs: ["reached", "captured2"],
         outputs: ["shift"],
         attributes: { keepdims: 1 },
       },

@@ -165,13 +165,11 @@ function walk(emissions: tf.Tensor, { states, active, unused }: Alignment): CtcV
     tf.mul(barred, tf.tensor3d([0, 0, NEVER], [3, 1, 1])),
   );
   const asleep = tf.expandDims(bothWays(tf.sub(1, active)), 1);
-  const costs = tf.add(
-    tf.add(tf.expandDims(emissions, 1), moves),
-    tf.mul(asleep, tf.tensor4d([0, NEVER, NEVER], [1, 3, 1, 1])),
-  );
+  const frameMoves = tf.mul(asleep, tf.tensor4d([0, NEVER, NEVER], [1, 3, 1, 1]));
   const firstState = tf.concat([tf.zerosLike(unused), unused], 0);
   const elsewhere = tf.notEqual(range(numStates, [-1, 1]), firstState);
-  return ctcWalk(tf.mul(tf.cast(elsewhere, "float32"), NEVER), costs);
+  const start = tf.mul(tf.cast(elsewhere, "float32"), NEVER);
+  return ctcWalk({ start, emissions, moves, frameMoves });
 }
 
 /** Over the first axis. */

@@ -57,7 +57,7 @@ export { ConvGruEncoder, type ConvGruEncoderOptions } from "./encoders/conv_gru_
 export type { Subsampling } from "./encoders/conv_subsampling.js";
 export { availableSpeechEncoders, type SpeechEncoderName } from "./encoders/create_encoder.js";
 export { OnnxSpeechEncoder } from "./encoders/onnx_speech_encoder.js";
-export { loadSpeechEncoder } from "./encoders/open_speech_encoder.js";
+export { loadSpeechEncoder, type SpeechEncoderFileOptions } from "./encoders/open_speech_encoder.js";
 export { SpeechEncoder, type PaddedSequences } from "./encoders/speech_encoder.js";
 export type { FeatureNormalization, FrontEndOptions } from "./features/front_end.js";
 export { SpeechFrontEnd, type Waveforms } from "./features/speech_front_end.js";

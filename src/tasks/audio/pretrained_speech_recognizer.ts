@@ -130,7 +130,7 @@ export class PretrainedSpeechRecognizer {
     const results: PretrainedTranscription[] = [];
     for (const source of sources) {
       const { samples } = await decodeAudio(source, { ...decode, sampleRate: SAMPLE_RATE });
-      results.push(await this.#recognizer.hear(samples, Object.fromEntries(given) as WindowOptions));
+      results.push(await this.#recognizer.hear(samples, Object.fromEntries(given)));
     }
     return single ? results[0]! : results;
   }

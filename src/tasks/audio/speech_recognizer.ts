@@ -305,7 +305,8 @@ export class SpeechRecognizer
    * sounds of any length at `sampleRate`: `waveforms`, float32 [batch, samples] with zeros behind each sound's end, and
    * `lengths`, int64 [batch], their samples. It gives `logits`, float32 [batch, frames, classes], and `logit_lengths`,
    * int32 [batch], the frames of each. The metadata `labels` are the tokens, of which number 0 is CTC's blank;
-   * `kindling.task` has the sample rate and the seconds of a frame too. Features are part of the graph, decoding is not.
+   * `kindling.task` has the sample rate and the seconds of a frame too. Features are part of the graph, decoding is not. For
+   * an encoder of samples, sounds must be padded to at least one frame.
    *
    * @throws as the function `exportOnnx`
    */

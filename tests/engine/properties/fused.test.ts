@@ -71,10 +71,17 @@ describe("recurrent units", () => {
 describe("CTC's recursion", () => {
   it("any number of frames, states and sequences", () => {
     holds(fc.tuple(size, size, size), ([frames, states, sequences]) => {
-      const start = { shape: [states, sequences], low: -3, high: 0 };
-      const costs = { shape: [frames, 3, states, sequences], low: -4, high: 0 };
+      const shapes = [
+        [states, sequences],
+        [frames, states, sequences],
+        [3, states, sequences],
+        [frames, 3, 1, sequences],
+      ];
+      const args = shapes.map((shape): Argument => ({ shape, low: -4, high: 0 }));
       for (const part of ["visits", "shifts"] as const) {
-        expectAgreement((a, b) => ctcWalk(a, b)[part], [start, costs], { gradients: false, ...close });
+        const operation: Operation = (start, emissions, moves, frameMoves) =>
+          ctcWalk({ start, emissions, moves, frameMoves })[part];
+        expectAgreement(operation, args, { gradients: false, ...close });
       }
     });
   });

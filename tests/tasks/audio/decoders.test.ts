@@ -17,7 +17,8 @@ const hasFfmpeg = spawnSync("ffmpeg", ["-version"]).status === 0;
 
 /** What everything is compared at: the bandwidth of the lowest rate. */
 const RATE = 8000;
-const RATES = [8000, 16000, 22050, 44100, 48000];
+const RATES = [8000, 16000, 44100, 48000];
+const WAV_RATES = [8000, 22050, 48000];
 const SENTENCE = "seven three one";
 const RECORDED = 16000;
 
@@ -122,10 +123,10 @@ it("the recogniser knows the sentence", async () => {
 
 describe("the same sentence from", () => {
   it.each(["8", "16", "24", "32", "32f", "64"])(
-    "WAV of %s bits, at all rates, mono and stereo",
+    "WAV of %s bits, at three rates, mono and stereo",
     async (bits) => {
       const spoken: AudioSource[] = [];
-      for (const rate of RATES) {
+      for (const rate of WAV_RATES) {
         for (const channels of [1, 2]) {
           const wav = (sound: Float32Array): Buffer => {
             const samples = resample(sound, RECORDED, rate);
@@ -143,7 +144,7 @@ describe("the same sentence from", () => {
       }
       await expectSentence(spoken);
     },
-    60_000,
+    300_000,
   );
 
   /** What the encoders of ffmpeg are told, and the rates that they know. */
@@ -177,6 +178,6 @@ describe("the same sentence from", () => {
       }
       await expectSentence(spoken);
     },
-    240_000,
+    300_000,
   );
 });

@@ -73,9 +73,11 @@ describe.each(availableSpeechEncoders())("SpeechRecognizer with %s", (encoder) =
     const path = join(folder.path, `${encoder}.onnx`);
     await task.exportOnnx(path);
     task.eval();
-    runPlainOnnxRuntimeOn(path, runs).forEach(({ logits, logit_lengths: lengths }, i) => {
+    // Less than a frame of samples is not in the file's graph.
+    const heard = hearsSamples ? runs.slice(0, 3) : runs;
+    runPlainOnnxRuntimeOn(path, heard).forEach(({ logits, logit_lengths: lengths }, i) => {
       tf.tidy(() => {
-        const expected = task.forward(deviceSounds(runs[i]!));
+        const expected = task.forward(deviceSounds(heard[i]!));
         expectClose(logits!, expected.values);
         expect([...lengths!.data]).toEqual([...expected.lengths.dataSync()]);
       });

@@ -15,6 +15,7 @@ import {
   SpeechRecognitionData,
   SpeechRecognizer,
   Vocabulary,
+  wordErrorRate,
   type SpeechRecognizerOptions,
 } from "../../../src/tasks/audio/index.js";
 import { randomWords, RATE, say, spoken } from "./tones.js";
@@ -62,6 +63,20 @@ describe("a recogniser trained from nothing", () => {
     expect(high!.score).toBeLessThanOrEqual(1);
     const many = await task.predict([say(["mid"], random), say(["high", "high", "low", "mid"], random)]);
     expect(many.map(({ text }) => text)).toEqual(["mid", "high high low mid"]);
+  });
+
+  it("reports what it understands of a part, and the sounds that it misheard", async () => {
+    const report = await task.report(data, { part: "val" });
+    expect(report.count).toBe(16);
+    expect(report.wer.rate).toBeCloseTo(wer, 6);
+    const said = ["low high", "mid mid low"];
+    const sounds = said.map((text) => say(text.split(" "), new Generator(3)));
+    const options = { test: { files: sounds, transcripts: ["low high", "mid high"] }, tokens: data.vocabulary };
+    const { wer: wrong, worst } = await task.report(await SpeechRecognitionData.fromFiles(options));
+    // "mid mid low" beside "mid high": one word too many and one in the place of another, of four words.
+    expect(wrong).toMatchObject({ rate: 0.5, insertions: 1, substitutions: 1, deletions: 0, length: 4 });
+    expect(worst).toEqual([expect.objectContaining({ index: 1, reference: "mid high", audio: sounds[1] })]);
+    await expect(task.report(data)).rejects.toThrow(code("ERR_PARTS"));
   });
 
   it("hears a sound alone as it does in a batch", async () => {
@@ -121,7 +136,8 @@ describe("a recogniser trained from nothing", () => {
     const chunks = pieces.map(({ samples }) => samples);
     const long = await task.predict({ chunks, sampleRate: RATE }, { chunkSeconds: 4, overlapSeconds: 1 });
     forward.mockRestore();
-    expect(long.text).toBe(expected);
+    // Loudness is normalised over a window, which is not a piece: what this small recogniser is unsure of may differ.
+    expect(wordErrorRate([long.text], [expected]).rate).toBeLessThan(0.05);
     expect(widths.length).toBeGreaterThan(10);
     // Four seconds with one on either side, padded by 19% at most.
     expect(Math.max(...widths)).toBeLessThanOrEqual(6 * RATE * 1.19 + 320);
@@ -186,9 +202,7 @@ describe("the conformer", () => {
 describe("a recogniser refuses", () => {
   it("to be made without a vocabulary, with an encoder that there is not, or for other data", async () => {
     expect(() => new SpeechRecognizer({})).toThrow(code("ERR_RECOGNIZER_OPTION"));
-    expect(() => new SpeechRecognizer({ data, encoder: "gru" as "conv_gru" })).toThrow(
-      code("ERR_UNKNOWN_ENCODER"),
-    );
+    expect(() => new SpeechRecognizer({ data, encoder: "gru" })).toThrow(code("ERR_UNKNOWN_ENCODER"));
     const vocabulary = new Vocabulary("words", ["low", "mid"]);
     expect(() => new SpeechRecognizer({ data, vocabulary })).toThrow(code("ERR_VOCABULARY"));
     await expect(task.predict("/nowhere/*.wav")).rejects.toThrow(code("ERR_NO_AUDIO"));

@@ -8,7 +8,7 @@ import { resolveSearchOptions, type ResolvedSearchOptions, type SearchOptions } 
 import { SearchTrial, TrialPruned } from "./search_trial.js";
 import { SharedStudy, type TrialEnd } from "./shared_study.js";
 import { checkSpace, type SearchSpace, type SearchValues } from "./space.js";
-import type { SearchResult, Study } from "./study.js";
+import type { Study } from "./study.js";
 import type { TrialRecord } from "./study_state.js";
 
 /** What a search makes small or large. */
@@ -108,9 +108,9 @@ class Search {
     );
     const parameters = nest(this.#space, assignment);
     try {
-      const end = await this.#endOf(async () => this.#objective(parameters as never, trial), trial, aborted);
+      const end = await this.#endOf(async () => this.#objective(parameters, trial), trial, aborted);
       const ended = await this.#shared.end(number, end);
-      this.#options.onTrialEnd({ ...ended, parameters: parameters as SearchResult["parameters"] });
+      this.#options.onTrialEnd({ ...ended, parameters });
       this.#countFailure(end);
     } catch (error) {
       if (record.state === "running") await this.#shared.interrupt(number);

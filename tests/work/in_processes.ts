@@ -2,11 +2,11 @@
 import { mkdtemp, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Pipeline } from "../../src/apps/pipeline.ts";
-import { search } from "../../src/core/tuner/search/search.ts";
-import { suggest } from "../../src/core/tuner/search/space.ts";
+import { Pipeline } from "../../src/apps/pipeline.js";
+import { search } from "../../src/core/tuner/search/search.js";
+import { suggest } from "../../src/core/tuner/search/space.js";
 
-const study = await search({ x: suggest.float(0, 1) }, new URL("./objective.mjs", import.meta.url), {
+const study = await search({ x: suggest.float(0, 1) }, new URL("./objective.ts", import.meta.url), {
   maxTrials: 4,
   concurrency: 2,
   sampler: "random",
@@ -15,9 +15,9 @@ const study = await search({ x: suggest.float(0, 1) }, new URL("./objective.mjs"
 const trials = [...study.trials].sort((a, b) => a.number - b.number);
 
 const pipeline = new Pipeline({ folder: await mkdtemp(join(tmpdir(), "kindling-work-")) });
-const run = new URL("./stage.mjs", import.meta.url);
+const run = new URL("./stage.ts", import.meta.url);
 const first = pipeline.stage("first", { inputs: { value: 20 }, run });
 pipeline.stage("second", { inputs: { first, value: 1 }, run });
 const { second } = await pipeline.run();
-const file = await readFile(join(second.folder, "value.txt"), "utf8");
-console.log(JSON.stringify({ trials, second: second.result, file }));
+const file = await readFile(join(second!.folder, "value.txt"), "utf8");
+process.stdout.write(JSON.stringify({ trials, second: second!.result, file }));
