@@ -112,6 +112,18 @@ export const optionTables = {
         "Epochs after which the data module is asked for its loaders anew; 0 for never. Default: 0.",
     },
     {
+      name: "useDistributedSampler",
+      kinds: ["boolean"],
+      description:
+        "With several ranks, whether each gets its own part of every loader's batches. With false every rank goes through all of what it is given, and sharing out is yours. Default: true.",
+    },
+    {
+      name: "syncBatchnorm",
+      kinds: ["boolean"],
+      description:
+        "With several ranks, whether batch norms take their statistics over the batches of all ranks rather than each over its own, at the price of two small collectives for each layer and step. Default: false.",
+    },
+    {
       name: "logEveryNSteps",
       kinds: ["number"],
       description:
@@ -165,14 +177,19 @@ export const optionTables = {
       name: "devices",
       kinds: ["number", "numbers"],
       choices: ["auto"],
-      description: 'How many devices, or which: `[1]` is the second GPU. So far one. Default "auto": one.',
+      description:
+        'How many ranks on each machine, or which GPUs: `[1]` is the second. Several start by themselves, as threads that run the program\'s script; under mpirun or srun it is what these have started. Default "auto": that, or one.',
     },
-    { name: "numNodes", kinds: ["number"], description: "Machines; so far one. Default: 1." },
+    {
+      name: "numNodes",
+      kinds: ["number"],
+      description: "Machines. Default: as many as mpirun or srun has started processes on.",
+    },
     {
       name: "strategy",
       kinds: ["string"],
       description:
-        '"auto", "single_device", "ddp" (so far of one process, which is the same), a registered name, or a Strategy. Default: "auto".',
+        '"single_device"; "ddp", whose ranks average their gradients; "zero1", which also shards the optimizer\'s state; a registered name, or a Strategy. Default "auto": "ddp" where there are several ranks.',
     },
     {
       name: "precision",

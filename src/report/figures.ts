@@ -41,10 +41,16 @@ export async function learningCurves(curves: ReadonlyMap<string, readonly Metric
     groups.set(name, [...(groups.get(name) ?? []), series]);
   }
   const charts: Chart[] = [];
-  for (const [name, series] of groups) {
+  for (const [name, unordered] of groups) {
+    const series = unordered.sort((a, b) => rank(a.name) - rank(b.name));
     charts.push(await lineChart({ name: `curve-${fileName(name)}`, x: "step", y: name, series, dots: true }));
   }
   return charts;
+}
+
+/** Training comes first, so that it has the same colour in every chart. */
+function rank(metric: string): number {
+  return ["train", "val", "test"].findIndex((part) => metric.startsWith(`${part}_`));
 }
 
 export function precisionRecall(

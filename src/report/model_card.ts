@@ -20,7 +20,7 @@ export async function modelCard(path: string, { entry, task }: LoadedTask, part:
   const { labels } = task as unknown as { labels?: readonly string[] };
   const parameters = [...task.parameters()].reduce((sum, { size }) => sum + size, 0);
   return html`${table(
-      ["", ""],
+      [],
       [
         ["model", basename(path)],
         ["task", `${entry.className}: ${entry.summary}`],

@@ -2,7 +2,7 @@
 import { html } from "hono/html";
 import type { HtmlEscapedString } from "hono/utils/html";
 import { readFile, stat } from "node:fs/promises";
-import { basename } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { decodeImage, type AudioSource, type ImageSource } from "../data/index.js";
 import { sharp } from "../data/image/sharp.js";
 
@@ -48,8 +48,9 @@ async function showSound(source: AudioSource): Promise<Html> {
   return html`<audio controls preload="none" src="${url}"></audio>${name}`;
 }
 
+/** With its folder, which often is its class. */
 function nameOf(source: unknown): string {
-  return typeof source === "string" ? basename(source) : "";
+  return typeof source === "string" ? join(basename(dirname(source)), basename(source)) : "";
 }
 
 export function dataUrl(type: string, bytes: Buffer): string {

@@ -99,7 +99,8 @@ async function hardCard(hard: HardSample<unknown>, samples: SampleKind): Promise
   return html`<div class="card">
     ${await showSample(samples, sample)}
     <p>
-      is <b>${target || "nothing"}</b>, said <b class="wrong">${prediction || "nothing"}</b><br />loss
+      is <b>${target || "nothing"}</b>, said
+      <b class="${prediction === target ? "right" : "wrong"}">${prediction || "nothing"}</b><br />loss
       ${show(loss)}
     </p>
   </div>`;
@@ -191,12 +192,17 @@ export function figure({ svg, name }: Chart): Html {
   </figure>`;
 }
 
+/** @param head the names of the columns; none for pairs that need no names */
 export function table(head: readonly string[], rows: readonly (readonly Cell[])[]): Html {
   return html`<div class="scroll">
     <table>
-      <tr>
-        ${head.map((name) => html`<th>${name}</th>`)}
-      </tr>
+      ${
+        head.length === 0
+          ? ""
+          : html`<tr>
+              ${head.map((name) => html`<th>${name}</th>`)}
+            </tr>`
+      }
       ${rows.map(
         (row) =>
           html`<tr>

@@ -49,7 +49,7 @@ export async function writeReport(run: string, folder: string, reported?: Report
   }
   if (left.environment !== undefined) {
     const rows = Object.entries(left.environment).map(([name, value]) => [name, String(value)]);
-    sections.push({ id: "environment", title: "Environment", body: table(["", ""], rows) });
+    sections.push({ id: "environment", title: "Environment", body: table([], rows) });
   }
   const page = await renderPage(`Report of ${basename(resolve(run))}`, sections);
   for (const { name, png } of charts) pictures[name] = png;

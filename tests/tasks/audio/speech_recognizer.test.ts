@@ -71,7 +71,10 @@ describe("a recogniser trained from nothing", () => {
     expect(report.wer.rate).toBeCloseTo(wer, 6);
     const said = ["low high", "mid mid low"];
     const sounds = said.map((text) => say(text.split(" "), new Generator(3)));
-    const options = { test: { files: sounds, transcripts: ["low high", "mid high"] }, tokens: data.vocabulary };
+    const options = {
+      test: { files: sounds, transcripts: ["low high", "mid high"] },
+      tokens: data.vocabulary,
+    };
     const { wer: wrong, worst } = await task.report(await SpeechRecognitionData.fromFiles(options));
     // "mid mid low" beside "mid high": one word too many and one in the place of another, of four words.
     expect(wrong).toMatchObject({ rate: 0.5, insertions: 1, substitutions: 1, deletions: 0, length: 4 });
