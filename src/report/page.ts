@@ -22,8 +22,8 @@ h3 { margin: 28px 0 8px; font-size: 17px; }
 nav a { margin-right: 16px; color: #0b5cad; }
 table { border-collapse: collapse; font-size: 14px; }
 th, td { padding: 4px 12px 4px 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; overflow-wrap: anywhere; }
-th { font-weight: 600; }
-.number { font-variant-numeric: tabular-nums; }
+th { font-weight: 600; overflow-wrap: normal; }
+.number { font-variant-numeric: tabular-nums; white-space: nowrap; }
 .scroll { overflow-x: auto; max-height: 560px; overflow-y: auto; }
 figure { margin: 8px 0; overflow-x: auto; }
 figure svg { max-width: 100%; height: auto; }
