@@ -87,7 +87,17 @@ function lineChart({ name, x, y, series, isShare = false, diagonal = false, dots
     x: { label: x, labelArrow: "none", labelAnchor: "center", grid: true, ...domain },
     y: { label: y, labelArrow: "none", grid: true, nice: !isShare, ...domain },
     marks: [
-      ...(diagonal ? [plot.line([{ x: 0, y: 0 }, { x: 1, y: 1 }], { x: "x", y: "y", stroke: GREY })] : []), // prettier-ignore
+      ...(diagonal
+        ? [
+            plot.line(
+              [
+                { x: 0, y: 0 },
+                { x: 1, y: 1 },
+              ],
+              { x: "x", y: "y", stroke: GREY },
+            ),
+          ]
+        : []),
       ...[...series.entries()].reverse().flatMap(([i, { points }]) => {
         const mark = { x: "x", y: "y" };
         const line = plot.line(points, { ...mark, stroke: colorOf(i), strokeWidth: 2 });
@@ -139,8 +149,14 @@ export function confusionChart(
     color: { type: "linear", domain: [0, 1], scheme: "blues" },
     marks: [
       plot.cell(cells, { x: "said", y: "target", fill: "share" }),
-      plot.text(filled.filter(({ share }) => share <= 0.5), { ...text, fill: "#1f2933" }), // prettier-ignore
-      plot.text(filled.filter(({ share }) => share > 0.5), { ...text, fill: "white" }), // prettier-ignore
+      plot.text(
+        filled.filter(({ share }) => share <= 0.5),
+        { ...text, fill: "#1f2933" },
+      ),
+      plot.text(
+        filled.filter(({ share }) => share > 0.5),
+        { ...text, fill: "white" },
+      ),
     ],
   }));
 }

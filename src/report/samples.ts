@@ -42,7 +42,10 @@ async function showSound(source: AudioSource): Promise<Html> {
   const name = html`<span class="file">${nameOf(source)}</span>`;
   if (typeof source !== "string") return name;
   const type = TYPES[source.split(".").at(-1)!.toLowerCase()];
-  const size = await stat(source).then((file) => file.size, () => Infinity); // prettier-ignore
+  const size = await stat(source).then(
+    (file) => file.size,
+    () => Infinity,
+  );
   if (type === undefined || size > LARGEST_SOUND) return name;
   const url = dataUrl(`audio/${type}`, await readFile(source));
   return html`<audio controls preload="none" src="${url}"></audio>${name}`;

@@ -46,7 +46,8 @@ async function classification(
     .map((curve, id) => ({ ...curve, label: labels[id]!, support: perClass[id]!.support }))
     .filter(({ support }) => support > 0)
     .sort((a, b) => a.averagePrecision - b.averagePrecision);
-  const curves = await precisionRecall(byPrecision, byPrecision.map(({ label }) => label)); // prettier-ignore
+  const names = byPrecision.map(({ label }) => label);
+  const curves = byPrecision.length === 0 ? [] : [await precisionRecall(byPrecision, names)];
   const calibration = await calibrationChart(report.calibration);
   const shown = hardest.slice(0, MOST_SAMPLES);
   const cards = await Promise.all(shown.map((sample) => hardCard(sample, samples)));
@@ -70,9 +71,13 @@ async function classification(
             ${figure(matrix[0]!)}`
         : ""
     }
-    <h3>Precision and recall</h3>
-    <p>Each class against all others, the worst first.</p>
-    ${figure(curves)}
+    ${
+      curves.length > 0
+        ? html`<h3>Precision and recall</h3>
+            <p>Each class against all others, the worst first.</p>
+            ${figure(curves[0]!)}`
+        : ""
+    }
     <h3>Calibration</h3>
     <p>On the diagonal a prediction is right as often as it says; below it, it is too sure.</p>
     ${figure(calibration)}
@@ -91,7 +96,7 @@ async function classification(
     <h3>Largest losses</h3>
     <p>Among these are the hardest samples, and wrong labels.</p>
     <div class="cards">${cards}</div>`;
-  return { body, charts: [...matrix, curves, calibration] };
+  return { body, charts: [...matrix, ...curves, calibration] };
 }
 
 async function hardCard(hard: HardSample<unknown>, samples: SampleKind): Promise<Html> {
