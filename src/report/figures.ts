@@ -32,7 +32,10 @@ interface LineChart {
   dots?: boolean;
 }
 
-/** One chart for each metric, in which its training, validation and test stand together. */
+/**
+ * One chart for each metric, in which its training, validation and test stand together. What was logged once, as the count of
+ * parameters is, makes no curve.
+ */
 export async function learningCurves(curves: ReadonlyMap<string, readonly MetricPoint[]>): Promise<Chart[]> {
   const groups = new Map<string, Series[]>();
   for (const [metric, points] of curves) {
@@ -42,6 +45,7 @@ export async function learningCurves(curves: ReadonlyMap<string, readonly Metric
   }
   const charts: Chart[] = [];
   for (const [name, unordered] of groups) {
+    if (unordered.every(({ points }) => points.length < 2)) continue;
     const series = unordered.sort((a, b) => rank(a.name) - rank(b.name));
     charts.push(await lineChart({ name: `curve-${fileName(name)}`, x: "step", y: name, series, dots: true }));
   }

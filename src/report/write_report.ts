@@ -61,7 +61,7 @@ export async function writeReport(run: string, folder: string, reported?: Report
 }
 
 function curvesBody({ curves }: RunFolder, charts: readonly Chart[]): Html {
-  if (charts.length === 0) return html`<p>The run has logged no metrics.</p>`;
+  if (curves.size === 0) return html`<p>The run has logged no metrics.</p>`;
   const rows = [...curves].map(([name, points]) => {
     const values = points.map(({ value }) => value);
     const last = points.at(-1)!;

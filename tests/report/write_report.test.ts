@@ -174,7 +174,7 @@ describe("the folder of a run", () => {
   });
 
   it("gives a page without predictions, once", async () => {
-    const csv = `epoch,step,"<b>loss</b>"\n0,1,0.5\n0,2,0.25\n`;
+    const csv = `epoch,step,"<b>loss</b>",once\n0,1,0.5,7\n0,2,0.25,\n`;
     const run = prepareRun("plain", { "metrics.csv": csv, "config.yaml": `task: "${EVIL_ATTRIBUTE}"` });
     const [{ report, pictures }] = (await resultsOf("report", run)) as [
       { report: string; pictures: string[] },
