@@ -20,7 +20,7 @@ it("pictures of the same name do not overwrite each other", async () => {
     "https://example.org/pets/dog.png?size=2",
     "https://example.org/",
   ];
-  const paths = [];
+  const paths: string[] = [];
   for (const input of inputs) paths.push(await drawing.draw(input, input.length));
   expect(paths).toEqual(
     ["cat.png", "cat-2.png", "dog.png", "picture.png"].map((name) => join("boxes", name)),
