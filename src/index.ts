@@ -215,7 +215,13 @@ export {
   type TrainTokenizerOptions,
 } from "./data/text/index.js";
 export * from "./tasks/text/text_classification_data.js";
-export type { ClassificationReport, ClassReport, HardSample } from "./tasks/classification_report.js";
+export type {
+  CalibrationBin,
+  ClassificationReport,
+  ClassReport,
+  HardSample,
+} from "./tasks/classification_report.js";
+export type { ClassCurve } from "./tasks/precision_recall.js";
 export type { Classification, OutputName, OutputOptions } from "./tasks/outputs.js";
 export {
   contactSheet,
