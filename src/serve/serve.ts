@@ -4,11 +4,16 @@ import type { AddressInfo } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
 import { ConfigurationError } from "../errors.js";
 import { createHandler } from "./handler.js";
+import { keepPredictor } from "./keep_predictor.js";
 import { startPredictor, type Predictor } from "./predictor.js";
 import { resolveHandlerOptions, type ServeOptions } from "./serve_options.js";
 
-/** How long a client may take to send its request's head, in milliseconds. */
-const HEADERS_TIMEOUT = 10_000;
+/** How long a client may take to send its request's head, in seconds. */
+const HEAD_SECONDS = 10;
+/** How often Node looks for clients that are too slow, in milliseconds. */
+const LOOK_EVERY = 500;
+/** A run is given up when it takes this many times as long as the longest request. */
+const RUNS = 2;
 
 /** A server that runs. */
 export interface RunningServer {
@@ -33,11 +38,20 @@ export async function serve(
   const predictors = new Map<string, Predictor>();
   const closeAll = () => Promise.all([...predictors.values()].map((predictor) => predictor.close()));
   try {
-    for (const [name, path] of paths) predictors.set(name, await startPredictor({ path, ...limits }));
+    const { maxPixels, maxSeconds, timeoutSeconds } = limits;
+    for (const [name, path] of paths) {
+      const start = () => startPredictor({ path, maxPixels, maxSeconds });
+      predictors.set(name, await keepPredictor(start, { maxRunSeconds: RUNS * timeoutSeconds }));
+    }
     const handler = createHandler(predictors, options);
     const server = createAdaptorServer({
       fetch: handler.fetch,
-      serverOptions: { headersTimeout: HEADERS_TIMEOUT, requestTimeout: limits.timeoutSeconds * 1000 },
+      overrideGlobalObjects: false,
+      serverOptions: {
+        headersTimeout: Math.min(HEAD_SECONDS, timeoutSeconds) * 1000,
+        requestTimeout: timeoutSeconds * 1000,
+        connectionsCheckingInterval: LOOK_EVERY,
+      },
     });
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
