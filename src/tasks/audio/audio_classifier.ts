@@ -40,6 +40,8 @@ import {
   type PredictionOf,
 } from "../outputs.js";
 import { adamWWithWarmup } from "../recipe.js";
+import type { RunningServer, ServeOptions } from "../../serve/index.js";
+import { serveTask } from "../serve_task.js";
 import { readTaskFile, restoreState, writeTaskFile } from "../task_file.js";
 import { AudioClassificationData, type AudioBatch } from "./audio_classification_data.js";
 import {
@@ -268,6 +270,16 @@ export class AudioClassifier extends LightningModule<AudioInput, tf.Tensor> impl
     };
     const files = this.#source.kind === "frozen" ? { ...this.#source.files } : {};
     await writeTaskFile(path, TASK_NAME, config, this, files);
+  }
+
+  /**
+   * Serves the task as it is now over HTTP, in a process of its own: see docs/server.md.
+   *
+   * @throws ConfigurationError `ERR_SERVE_BACKBONE` for a task with a backbone of your own; `ERR_SERVE_OPTION`
+   * @throws CheckpointError `ERR_FILE_WRITE`
+   */
+  async serve(options?: ServeOptions): Promise<RunningServer> {
+    return serveTask(this, "audio-classifier", options);
   }
 
   /**

@@ -13,6 +13,8 @@ import { ConfigurationError } from "../../errors.js";
 import { ctcLoss, Linear, type Optimizer } from "../../nn/index.js";
 import { getGlobalGenerator } from "../../random.js";
 import { adamWWithWarmup } from "../recipe.js";
+import type { RunningServer, ServeOptions } from "../../serve/index.js";
+import { serveTask } from "../serve_task.js";
 import { readTaskFile, restoreState, writeTaskFile } from "../task_file.js";
 import { resolveSounds, type ManySounds } from "./audio_files.js";
 import { checkDecodingOptions, decodeProbabilities, type DecodingOptions } from "./decoding/decode.js";
@@ -264,6 +266,16 @@ export class SpeechRecognizer extends LightningModule<SpeechInput, PaddedSequenc
       frontEnd: this.frontEnd.options,
     };
     await writeTaskFile(path, TASK_NAME, config, this, {});
+  }
+
+  /**
+   * Serves the task as it is now over HTTP, in a process of its own: see docs/server.md.
+   *
+   * @throws ConfigurationError `ERR_SERVE_BACKBONE` for a task with a backbone of your own; `ERR_SERVE_OPTION`
+   * @throws CheckpointError `ERR_FILE_WRITE`
+   */
+  async serve(options?: ServeOptions): Promise<RunningServer> {
+    return serveTask(this, "speech-recognizer", options);
   }
 
   /**

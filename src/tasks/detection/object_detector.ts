@@ -20,6 +20,8 @@ import { Generator } from "../../random.js";
 import { normalizePixels } from "../image/batch_transforms.js";
 import { resolveInputs } from "../image/image_inputs.js";
 import { adamWWithWarmup } from "../recipe.js";
+import type { RunningServer, ServeOptions } from "../../serve/index.js";
+import { serveTask } from "../serve_task.js";
 import { readTaskFile, restoreState, writeTaskFile } from "../task_file.js";
 import { boxArray } from "./boxes.js";
 import {
@@ -282,6 +284,16 @@ export class ObjectDetector extends LightningModule<tf.Tensor, HeadOutput> imple
       backbone: { name, input, isOnnx: onnx !== undefined },
     };
     await writeTaskFile(path, TASK_NAME, config, this, onnx === undefined ? {} : { [MODEL_FILE]: onnx });
+  }
+
+  /**
+   * Serves the task as it is now over HTTP, in a process of its own: see docs/server.md.
+   *
+   * @throws ConfigurationError `ERR_SERVE_BACKBONE` for a task with a backbone of your own; `ERR_SERVE_OPTION`
+   * @throws CheckpointError `ERR_FILE_WRITE`
+   */
+  async serve(options?: ServeOptions): Promise<RunningServer> {
+    return serveTask(this, "object-detector", options);
   }
 
   /**

@@ -41,6 +41,8 @@ import {
   type PredictionOf,
 } from "../outputs.js";
 import { adamWWithWarmup } from "../recipe.js";
+import type { RunningServer, ServeOptions } from "../../serve/index.js";
+import { serveTask } from "../serve_task.js";
 import { readTaskFile, restoreState, writeTaskFile } from "../task_file.js";
 import { drawMixPlan, mixPixels, mixTargets, normalizePixels, type MixTensors } from "./batch_transforms.js";
 import { classifierExport, type ImageClassifierExportOptions } from "./export_image_classifier.js";
@@ -279,6 +281,16 @@ export class ImageClassifier extends LightningModule<tf.Tensor, tf.Tensor> imple
     };
     const { files, state } = savedParts(this, this.#source);
     await writeTaskFile(path, TASK_NAME, config, state, files);
+  }
+
+  /**
+   * Serves the task as it is now over HTTP, in a process of its own: see docs/server.md.
+   *
+   * @throws ConfigurationError `ERR_SERVE_BACKBONE` for a task with a backbone of your own; `ERR_SERVE_OPTION`
+   * @throws CheckpointError `ERR_FILE_WRITE`
+   */
+  async serve(options?: ServeOptions): Promise<RunningServer> {
+    return serveTask(this, "image-classifier", options);
   }
 
   /**

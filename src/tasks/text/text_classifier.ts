@@ -25,6 +25,8 @@ import {
   type PredictionOf,
 } from "../outputs.js";
 import { adamWWithWarmup } from "../recipe.js";
+import type { RunningServer, ServeOptions } from "../../serve/index.js";
+import { serveTask } from "../serve_task.js";
 import { readTaskFile, restoreState, writeTaskFile } from "../task_file.js";
 import { exportTextClassifier, type TextClassifierExportOptions } from "./export_text_classifier.js";
 import { checkTextClassifierOptions, type TextClassifierOptions } from "./text_classifier_options.js";
@@ -257,6 +259,16 @@ export class TextClassifier extends LightningModule<TextInputs, tf.Tensor> imple
       backbone: { name, kind, options, pretrained },
     };
     await writeTaskFile(path, TASK_NAME, config, this, { ...preprocessor.files(), ...files });
+  }
+
+  /**
+   * Serves the task as it is now over HTTP, in a process of its own: see docs/server.md.
+   *
+   * @throws ConfigurationError `ERR_SERVE_BACKBONE` for a task with a backbone of your own; `ERR_SERVE_OPTION`
+   * @throws CheckpointError `ERR_FILE_WRITE`
+   */
+  async serve(options?: ServeOptions): Promise<RunningServer> {
+    return serveTask(this, "text-classifier", options);
   }
 
   /**

@@ -12,6 +12,8 @@ import {
 import { ConfigurationError } from "../../errors.js";
 import { Dropout, Linear, softmaxCrossEntropy, type Optimizer } from "../../nn/index.js";
 import { adamWWithWarmup } from "../recipe.js";
+import type { RunningServer, ServeOptions } from "../../serve/index.js";
+import { serveTask } from "../serve_task.js";
 import { readTaskFile, restoreState, writeTaskFile } from "../task_file.js";
 import { entitiesOf, EntityF1 } from "./entities.js";
 import { runOnEncoded } from "./text_prediction.js";
@@ -194,6 +196,16 @@ export class TokenClassifier extends LightningModule<TextInputs, tf.Tensor> impl
       backbone: { name, kind, options, pretrained },
     };
     await writeTaskFile(path, TASK_NAME, config, this, { ...this.#preprocessor.files(), ...files });
+  }
+
+  /**
+   * Serves the task as it is now over HTTP, in a process of its own: see docs/server.md.
+   *
+   * @throws ConfigurationError `ERR_SERVE_BACKBONE` for a task with a backbone of your own; `ERR_SERVE_OPTION`
+   * @throws CheckpointError `ERR_FILE_WRITE`
+   */
+  async serve(options?: ServeOptions): Promise<RunningServer> {
+    return serveTask(this, "token-classifier", options);
   }
 
   /**
