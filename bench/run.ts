@@ -12,6 +12,7 @@ import { onnxMemory } from "./onnx_memory.js";
 import { NETWORKS, onnxParity } from "./onnx_parity.js";
 import type { BenchOptions } from "./options.js";
 import { resume } from "./resume.js";
+import { serve } from "./serve.js";
 import { soak } from "./soak.js";
 import { text } from "./text.js";
 import { speech } from "./speech.js";
@@ -26,6 +27,7 @@ const benchmarks: Record<string, (options: BenchOptions) => Promise<Record<strin
   "onnx-fuzz": ({ mutations }) => onnxFuzz(mutations),
   "onnx-memory": onnxMemory,
   "onnx-parity": onnxParity,
+  serve,
   resume: (options) =>
     resume(options, (whileWriting) => console.log(whileWriting ? "killed while saving" : "killed")),
   soak,

@@ -73,6 +73,8 @@ export function createUrlFetcher({
     for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
       checkUrl(url, isAllowed);
       const { statusCode, headers, body } = await request(url, { dispatcher: agent, signal: budget.signal });
+      // A body that is dropped half-way complains, and nobody else would hear it.
+      body.on("error", () => undefined);
       const { location } = headers;
       if (statusCode >= 300 && statusCode < 400 && typeof location === "string") {
         body.destroy();

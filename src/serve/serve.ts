@@ -1,27 +1,14 @@
-/** Listens on a port, and ends without losing what it took. */
+/** Starts models, listens on a port, and ends without losing what was taken. */
 import { basename, extname } from "node:path";
-import type { AddressInfo } from "node:net";
-import { createAdaptorServer } from "@hono/node-server";
 import { ConfigurationError } from "../errors.js";
 import { createHandler } from "./handler.js";
 import { keepPredictor } from "./keep_predictor.js";
+import { listen, type RunningServer } from "./listen.js";
 import { startPredictor, type Predictor } from "./predictor.js";
 import { resolveHandlerOptions, type ServeOptions } from "./serve_options.js";
 
-/** How long a client may take to send its request's head, in seconds. */
-const HEAD_SECONDS = 10;
-/** How often Node looks for clients that are too slow, in milliseconds. */
-const LOOK_EVERY = 500;
 /** A run is given up when it takes this many times as long as the longest request. */
 const RUNS = 2;
-
-/** A server that runs. */
-export interface RunningServer {
-  /** Where it is, such as `http://127.0.0.1:8000`. */
-  url: string;
-  /** Takes no more requests, answers those it took, and ends. */
-  close: () => Promise<void>;
-}
 
 /**
  * Serves trained tasks, each in a process of its own: `POST /predict` asks the first, `POST /models/NAME/predict` the others.
@@ -43,32 +30,8 @@ export async function serve(
       const start = () => startPredictor({ path, maxPixels, maxSeconds });
       predictors.set(name, await keepPredictor(start, { maxRunSeconds: RUNS * timeoutSeconds }));
     }
-    const handler = createHandler(predictors, options);
-    const server = createAdaptorServer({
-      fetch: handler.fetch,
-      overrideGlobalObjects: false,
-      serverOptions: {
-        headersTimeout: Math.min(HEAD_SECONDS, timeoutSeconds) * 1000,
-        requestTimeout: timeoutSeconds * 1000,
-        connectionsCheckingInterval: LOOK_EVERY,
-      },
-    });
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen(port, hostname, resolve);
-    });
-    const { port: taken } = server.address() as AddressInfo;
-    const host = hostname.includes(":") ? `[${hostname}]` : hostname;
-    return {
-      url: `http://${host}:${taken}`,
-      close: async () => {
-        const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-        await handler.drain();
-        if ("closeIdleConnections" in server) server.closeIdleConnections();
-        await closed;
-        await closeAll();
-      },
-    };
+    const server = await listen(createHandler(predictors, options), { port, hostname, timeoutSeconds });
+    return { url: server.url, close: () => server.close().finally(closeAll) };
   } catch (error) {
     await closeAll();
     throw error;

@@ -1,12 +1,12 @@
 /** A server in a process of its own, asked over loopback. */
-import { spawn, type ChildProcess } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ImageClassifier, TextClassificationData, TextClassifier, seedEverything } from "../../src/index.js";
+import { startServer as start } from "./start_server.js";
 import "../support/backend.js";
 
 const folder = mkdtempSync(join(tmpdir(), "kindling-serve-"));
@@ -14,19 +14,6 @@ const texts = join(folder, "texts.kindling");
 const pictures = join(folder, "pictures.kindling");
 let server: ChildProcess;
 let url: string;
-
-async function start(...args: string[]): Promise<{ child: ChildProcess; url: string }> {
-  const child = spawn(
-    process.execPath,
-    ["--import", "tsx", "--conditions=kindling-source", "src/cli/bin.ts", "serve", "--port", "0", ...args],
-    { stdio: ["ignore", "pipe", "inherit"] },
-  );
-  for await (const line of createInterface({ input: child.stdout })) {
-    const found = / at (http:\S+)/.exec(line);
-    if (found !== null) return { child, url: found[1]! };
-  }
-  throw new Error("The server ended before it listened.");
-}
 
 let expected: unknown;
 let picture: Buffer;

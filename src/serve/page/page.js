@@ -45,8 +45,10 @@ function authorization() {
 function chooseModel(name) {
   state.name = name;
   const { task, inputs, labels } = state.models[name];
-  const classes = labels === undefined ? "" : `, ${labels.length} classes`;
-  $("model-info").textContent = `${name}: ${task}${classes}`;
+  const classes =
+    labels === undefined ? "" : `, ${labels.length} ${labels.length === 1 ? "class" : "classes"}`;
+  const isNamed = Object.keys(state.models).length > 1;
+  $("model-info").textContent = `${isNamed ? "" : `${name}: `}${task}${classes}`;
   $("text-form").hidden = inputs !== "texts";
   $("file-input").hidden = inputs === "texts";
   $("record-row").hidden = inputs !== "sounds";
