@@ -29,7 +29,7 @@ describe("/openapi.json", () => {
     "is valid, and has the models with their options (token %s)",
     async (token) => {
       const handler = createHandler(predictors, token === undefined ? {} : { token });
-      const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+      const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
       const response = await handler.fetch(new Request("http://localhost/openapi.json", { headers }));
       const description = (await response.json()) as Record<string, never>;
       const { valid, errors } = await new Validator().validate(structuredClone(description));
