@@ -6,17 +6,13 @@ import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
-import { build } from "esbuild";
 import { Generator, readCheckpoint } from "kindling";
+import { bundleProgram } from "./bundle.js";
 import type { BenchOptions } from "./options.js";
-
-const ROOT = resolve(import.meta.dirname, "..");
-/** Lies where Node finds the packages. */
-const PROGRAM = join(ROOT, "node_modules", ".cache", "kindling-resume", "process.mjs");
 
 const KILLS = 20;
 /** Batches that a life may get through before it is killed, at most. */
@@ -37,30 +33,17 @@ export async function resume(
   { kills = KILLS }: BenchOptions,
   onKill: (whileWriting: boolean) => void = () => undefined,
 ): Promise<ResumeResult> {
-  await bundleProgram();
+  const program = await bundleProgram(join(import.meta.dirname, "resume_process.ts"));
   const root = await mkdtemp(join(tmpdir(), "kindling-resume-"));
   try {
-    return await compareRuns(root, kills, onKill);
+    return await compareRuns(program, root, kills, onKill);
   } finally {
     await rm(root, { recursive: true });
   }
 }
 
-/** One file instead of hundreds: each of the many lives begins sooner. */
-async function bundleProgram(): Promise<void> {
-  await build({
-    entryPoints: [join(import.meta.dirname, "resume_process.ts")],
-    outfile: PROGRAM,
-    alias: { kindling: join(ROOT, "src", "index.ts") },
-    bundle: true,
-    packages: "external",
-    platform: "node",
-    format: "esm",
-    logLevel: "error",
-  });
-}
-
 async function compareRuns(
+  program: string,
   root: string,
   kills: number,
   onKill: (whileWriting: boolean) => void,
@@ -70,11 +53,11 @@ async function compareRuns(
   const [whole, broken] = ["whole", "broken"].map((name) => join(root, name)) as [string, string];
   const random = new Generator(Date.now());
   let corrupt = 0;
-  const wholeLife = live(whole, batches, "sync");
+  const wholeLife = live(program, whole, batches, "sync");
   wholeLife.catch(() => undefined); // it is waited for at the end
   for (let kill = 0; kill < kills; kill++) {
     const mode = kill % 2 === 0 ? "sync" : "async";
-    await live(broken, batches, mode, {
+    await live(program, broken, batches, mode, {
       batches: 1 + random.integer(LONGEST_LIFE),
       delayMs: random.between(0, LATEST_MS),
     });
@@ -84,7 +67,7 @@ async function compareRuns(
     if (files.includes("end.safetensors"))
       throw new Error("The run was over before it was killed often enough.");
   }
-  await live(broken, batches, "async");
+  await live(program, broken, batches, "async");
   await wholeLife;
   const [a, b] = await Promise.all(
     [whole, broken].map((folder) => readCheckpoint(join(folder, "end.safetensors"))),
@@ -105,12 +88,13 @@ async function isWhole(path: string): Promise<boolean> {
  * @param death after how many batches, and how much later
  */
 async function live(
+  program: string,
   folder: string,
   batches: number,
   mode: "sync" | "async",
   death?: { batches: number; delayMs: number },
 ): Promise<void> {
-  const command = [PROGRAM, folder, String(batches), mode];
+  const command = [program, folder, String(batches), mode];
   const child = spawn(process.execPath, command, { stdio: ["ignore", "pipe", "pipe"] });
   let errors = "";
   child.stderr.on("data", (text: Buffer) => (errors += text.toString()));

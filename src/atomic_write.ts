@@ -2,6 +2,7 @@
 import { mkdir, open, readdir, rename, rm, type FileHandle } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { CheckpointError } from "./errors.js";
+import { isRunning } from "./process_identity.js";
 
 let written = 0;
 
@@ -56,15 +57,6 @@ async function removeLeftovers(folder: string, name: string): Promise<void> {
     if (!entry.startsWith(`.${name}.`) || !entry.endsWith(".tmp")) continue;
     const pid = Number(/^(\d+)\.\d+\.tmp$/.exec(entry.slice(name.length + 2))?.[1]);
     if (Number.isInteger(pid) && !isRunning(pid)) await rm(join(folder, entry), { force: true });
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== "ESRCH";
   }
 }
 

@@ -53,6 +53,26 @@ export class EngineError extends KindlingError {}
 /** An ONNX model that cannot be read, imported, run or written. */
 export class OnnxError extends KindlingError {}
 
+/** A search of parameters could not go on. */
+export class SearchError extends KindlingError {}
+
+/** A module that runs in a process of its own failed there, or was stopped. */
+export class WorkError extends KindlingError {}
+
+/** A stage of a pipeline failed, or its results cannot be used. */
+export class PipelineError extends KindlingError {}
+
+/** Ranks of a distributed run could not start, find each other, or work together. */
+export class DistributedError extends KindlingError {
+  /** The rank that it is about, where it is one. */
+  readonly rank: number | undefined;
+
+  constructor(code: string, message: string, options: ErrorOptions & { rank?: number } = {}) {
+    super(code, message, options);
+    this.rank = options.rank;
+  }
+}
+
 /** The message part that lists the valid choices and, where one is close, asks "did you mean". */
 export function describeChoices(given: string, choices: readonly string[]): string {
   const nearest = choices

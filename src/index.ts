@@ -15,9 +15,29 @@ export {
   type EngineStats,
   type EngineTraceEvent,
 } from "./engine/index.js";
+export {
+  allGatherObject,
+  broadcastObject,
+  ClusterEnvironment,
+  type CollectiveArray,
+  detectClusterEnvironment,
+  joinProcessGroup,
+  KubernetesEnvironment,
+  type Membership,
+  MPIEnvironment,
+  type NumericArray,
+  ProcessGroup,
+  type RequestedRanks,
+  SLURMEnvironment,
+  TorchElasticEnvironment,
+  type Variables,
+  Work,
+} from "./distributed/index.js";
 export * from "./nn/index.js";
 export * from "./data/index.js";
 export * from "./core/index.js";
+export * from "./work/index.js";
+export * from "./apps/index.js";
 export {
   type DynamicAxes,
   encodeOnnx,
@@ -125,6 +145,8 @@ export {
   resnet34,
   resnet50,
   type ResNetOptions,
+  SampleEncoder,
+  type SampleEncoderOptions,
   type SpecAugmentOptions,
   type SpectrogramConformerOptions,
   type SpectrogramInput,
@@ -162,7 +184,7 @@ export type {
 export type { EncodedText, TextArrays, TextPreprocessor } from "./backbones/text/text_preprocessor.js";
 export { TextClassifier } from "./tasks/text/text_classifier.js";
 export type { TextClassifierOptions } from "./tasks/text/text_classifier_options.js";
-export type { TextClassifierExportOptions } from "./tasks/text/export_text_classifier.js";
+export type { TextTaskExportOptions } from "./tasks/text/export_text_task.js";
 export { TextEmbedder, type TextEmbedderOptions, type TextSearchHit } from "./tasks/text/text_embedder.js";
 export { semanticSearch, type SearchHit, type SemanticSearchOptions } from "./tasks/text/semantic_search.js";
 export { ZeroShotTextClassifier, type ZeroShotOptions } from "./tasks/text/zero_shot_text_classifier.js";
@@ -180,7 +202,8 @@ export {
   type TokenBatch,
   type TokenClassificationDataOptions,
 } from "./tasks/text/token_classification_data.js";
-export { loadTextEncoder, type TextEncoderOptions } from "./backbones/text/onnx_text_encoder.js";
+export { loadTextEncoder, type TextEncoderOptions } from "./backbones/text/load_text_encoder.js";
+export type { TextEncoderSettings } from "./backbones/text/encoder_folder.js";
 export { loadWordVectors } from "./backbones/text/word_vectors_backbone.js";
 export { plotConfusionMatrix, type ConfusionMatrixPlotOptions } from "./tasks/confusion_matrix_plot.js";
 export type { TextPooling } from "./backbones/text/pooling.js";

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import sharp from "sharp";
 import { beforeAll, describe, expect, it } from "vitest";
 import { drawnObjects } from "../examples/support/drawn_objects.js";
 import { toSharp } from "./data/image_files.js";
@@ -71,6 +72,27 @@ describe("the examples", () => {
     expect(share).toBeGreaterThan(35);
   });
 
+  it("finetune_detector.ts trains a YOLOX file on boxes of one's own", { timeout: 2 * MINUTES }, async () => {
+    const pictures = join(folder, "boxes");
+    mkdirSync(pictures);
+    for (let i = 0; i < 10; i++) {
+      const image = { create: { width: 60, height: 40, channels: 3, background: "#888" } } as const;
+      await sharp(image)
+        .png()
+        .toFile(join(pictures, `${i}.png`));
+      writeFileSync(
+        join(pictures, `${i}.xml`),
+        `<annotation><filename>${i}.png</filename><object><name>thing</name>` +
+          `<bndbox><xmin>5</xmin><ymin>5</ymin><xmax>45</xmax><ymax>35</ymax></bndbox></object></annotation>`,
+      );
+    }
+    const file = join(folder, "things.kindling");
+    const detector = join(root, "tests", "golden", "detectors", "yolox_tiny_raw.onnx");
+    expect(run("finetune_detector.ts", [detector, pictures, file, "1"], folder)).toMatch(/val_map: [01]/);
+    expect(existsSync(file)).toBe(true);
+    expect(existsSync(`${file}.png`)).toBe(true);
+  });
+
   it("text_classifier.ts trains on a table, text_search.ts searches", { timeout: 2 * MINUTES }, () => {
     const table = join(folder, "texts.csv");
     const rows = Array.from({ length: 60 }, (_, i) =>
@@ -81,6 +103,47 @@ describe("the examples", () => {
     expect(run("text_classifier.ts", [table, file], folder)).toMatch(/accuracy 1.000, macro F1 1.000/);
     const found = run("text_search.ts", [file, "soup", "windy rain", "warm bread"]).trim().split("\n");
     expect(found[0]).toMatch(/^[\d.]+ warm bread$/);
+  });
+
+  it(
+    "watch_folder.ts trains when enough pictures have come, and serves what is better",
+    { timeout: 6 * MINUTES },
+    async () => {
+      const served = join(folder, "served.kindling");
+      const look = () => {
+        const lines = run("watch_folder.ts", [join(folder, "watched"), served, "40"], folder)
+          .trim()
+          .split("\n");
+        return { stages: lines.slice(0, -1), result: JSON.parse(lines.at(-1)!) as Record<string, unknown> };
+      };
+      const add = async (from: number, to: number) => {
+        const { images, targets, labels } = await drawnObjects({ count: to, imageSize: 32, seed: 2 });
+        for (const [i, image] of images.entries()) {
+          if (i < from) continue;
+          const place = join(folder, "watched", labels[targets[i]!]!);
+          mkdirSync(place, { recursive: true });
+          await toSharp(image)
+            .png()
+            .toFile(join(place, `${i}.png`));
+        }
+      };
+      await add(0, 44);
+      const first = look();
+      expect(first.stages).toEqual(["choose …", "train …", "publish …"]);
+      expect(first.result).toMatchObject({ before: null, isBetter: true });
+      const bytes = readFileSync(served);
+      await add(44, 60);
+      expect(look()).toEqual({ stages: ["choose …"], result: first.result });
+      await add(60, 80);
+      const { result } = look();
+      expect(result.pictures).toBeGreaterThan(first.result.pictures as number);
+      expect(result.isBetter).toBe((result.accuracy as number) > (result.before as number));
+      expect(readFileSync(served).equals(bytes)).toBe(!result.isBetter);
+    },
+  );
+
+  it("distributed.ts trains on two threads", { timeout: 3 * MINUTES }, () => {
+    expect(run("distributed.ts", ["2"], folder)).toMatch(/^2 ranks, val_loss 0\.[0-2]\d+$/m);
   });
 
   it("custom_module.ts trains an autoencoder", { timeout: 2 * MINUTES }, () => {

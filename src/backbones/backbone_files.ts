@@ -37,8 +37,8 @@ export interface BackboneFiles {
 
 const DEFAULT_ONNX_FILES = ["onnx/model.onnx", "model.onnx"];
 const SAFETENSORS_FILES = ["model.safetensors", "model.safetensors.index.json"];
-/** Configurations and vocabularies: at the top, and small. */
-const SMALL_FILES = /^[^/]+\.(json|txt|model)$/;
+/** Configurations and vocabularies: at the top or where sentence-transformers say how to pool, and small. */
+const SMALL_FILES = /^(1_Pooling\/)?[^/]+\.(json|txt|model)$/;
 
 /**
  * @param files all that there are
@@ -73,6 +73,11 @@ export function chooseBackboneFiles(
     `${source} has no weights that Kindling can use: expected ${expected}, and it has ${describeFiles(files)}. ` +
       'Choose a repository with ONNX files (those of "onnx-community" and "Xenova" have them), or export the model with Hugging Face Optimum.',
   );
+}
+
+/** Whether an ONNX file has weights in files beside it. */
+export function keepsWeightsApart({ main, all }: BackboneFiles): boolean {
+  return all.some((path) => path !== main && path.startsWith(main));
 }
 
 function refuseMissingDtype(

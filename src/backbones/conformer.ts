@@ -8,7 +8,8 @@ import { BatchNorm1d, Conv1d, Dropout, gelu, init, LayerNorm, Module, silu } fro
 import { ConformerAttention, type AttendedFrames, type ConformerPositions } from "./conformer_attention.js";
 import { setValue } from "./initialize.js";
 import { checkHeads, visibleKeys } from "./self_attention.js";
-import { FeedForward, maybeSkip, withoutPadding, type Frames } from "./wav2vec2.js";
+import type { Frames } from "./sample_encoder.js";
+import { FeedForward, maybeSkip, withoutPadding } from "./wav2vec2.js";
 
 const activations = { gelu: (x: tf.Tensor) => gelu(x), swish: silu };
 const positionTypes: readonly ConformerPositions[] = ["relative", "rotary", "none"];

@@ -38,7 +38,8 @@ export function architectureOfFolder(folder: string): string | undefined {
   )?.[0];
 }
 
-function readConfig(folder: string, name: string): unknown {
+/** The parsed file; undefined where there is none. @throws ConfigurationError `ERR_BACKBONE_FOLDER` for one that is no JSON */
+export function readConfig(folder: string, name: string): unknown {
   const path = join(folder, name);
   if (!existsSync(path)) return undefined;
   try {

@@ -1,6 +1,8 @@
 /** What the image architectures share: one vector for a picture, and maps of features at several scales. */
 import * as tf from "@tensorflow/tfjs-core";
-import { Module } from "../nn/index.js";
+import { inEvalMode } from "../nn/eval_mode.js";
+import { observeForward } from "../nn/observe_forward.js";
+import { Module, type AnyModule } from "../nn/index.js";
 
 /** One of the maps that `featureMaps` gives. */
 export interface FeatureInfo {
@@ -8,6 +10,9 @@ export interface FeatureInfo {
   readonly stride: number;
   readonly channels: number;
 }
+
+/** Side of a picture that shows how large the maps of each layer are. */
+export const PROBE_SIZE = 64;
 
 /** Normalised pictures [batch, height, width, 3] to features [batch, numFeatures]. */
 export abstract class ImageEncoder extends Module<tf.Tensor, tf.Tensor> {
@@ -33,6 +38,29 @@ export abstract class ImageEncoder extends Module<tf.Tensor, tf.Tensor> {
 
   override forward(pixels: tf.Tensor): tf.Tensor {
     return tf.mean(this.forwardFeatures(pixels), [1, 2]);
+  }
+
+  /**
+   * The layers whose maps have places of `stride` pixels at most: edges and textures, which any photos teach alike. None
+   * where no map is as fine.
+   */
+  earlyLayers(stride: number): AnyModule[] {
+    if (this.featureInfo.every((map) => map.stride > stride)) return [];
+    const early: AnyModule[] = [];
+    const observer = {
+      onInput: (_name: string, _module: AnyModule, input: unknown) => input,
+      onOutput: (_name: string, module: AnyModule, output: unknown) => {
+        if (output instanceof tf.Tensor && output.rank === 4 && output.shape[1]! * stride >= PROBE_SIZE)
+          early.push(module);
+        return output;
+      },
+    };
+    tf.tidy(() =>
+      inEvalMode(this, () =>
+        observeForward(this, observer, () => this.featureMaps(tf.zeros([1, PROBE_SIZE, PROBE_SIZE, 3]))),
+      ),
+    );
+    return early;
   }
 }
 

@@ -44,16 +44,25 @@ export { MobileNetV2 } from "./mobilenet_v2.js";
 export { MobileNetV3 } from "./mobilenet_v3.js";
 export { onnxBackbone } from "./onnx_backbone.js";
 export { OnnxImageEncoder } from "./onnx_image_encoder.js";
+export { layersBefore, OnnxMapEncoder } from "./onnx_map_encoder.js";
 export { loadOnnxFolder } from "./onnx_folder.js";
 export {
   createArchitecture,
   createImageBackbone,
+  findImageBackbone,
   hasArchitecture,
   loadImageBackbone,
   type LoadImageBackboneOptions,
 } from "./registry.js";
 export * from "./registry/index.js";
 export { ResNet, resnet18, resnet34, resnet50, type ResNetOptions } from "./resnet.js";
+export {
+  SampleEncoder,
+  type Frames,
+  type SampleEncoderOptions,
+  type SpeechInput,
+  type SpeechOutput,
+} from "./sample_encoder.js";
 export type { FeatureExtractorOptions } from "./speech_features.js";
 export type { SpecAugmentOptions } from "./spec_augment.js";
 export {
@@ -63,13 +72,7 @@ export {
   type SpectrogramInput,
   type Wav2Vec2ConformerOptions,
 } from "./speech_conformers.js";
-export {
-  Wav2Vec2,
-  type Frames,
-  type SpeechInput,
-  type SpeechOutput,
-  type Wav2Vec2Options,
-} from "./wav2vec2.js";
+export { Wav2Vec2, type Wav2Vec2Options } from "./wav2vec2.js";
 export { SmallCnn } from "./small_cnn.js";
 export { VisionTransformer, vitSizes, type VisionTransformerOptions } from "./vit.js";
 export { loadWeights, type PublishedWeights, type Weights } from "./weights.js";

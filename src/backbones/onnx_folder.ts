@@ -4,10 +4,10 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigurationError } from "../errors.js";
 import { encodeOnnx, readOnnx } from "../onnx/index.js";
-import type { BackboneFiles } from "./backbone_files.js";
+import { keepsWeightsApart } from "./backbone_files.js";
 import { openFolder, type BackboneFolder } from "./backbone_folder.js";
 import { readImageInput } from "./folder_config.js";
-import type { ImageBackbone } from "./image_backbone.js";
+import type { ImageBackbone, ImageInput } from "./image_backbone.js";
 import { onnxBackbone } from "./onnx_backbone.js";
 
 /**
@@ -15,41 +15,50 @@ import { onnxBackbone } from "./onnx_backbone.js";
  * @throws ConfigurationError `ERR_BACKBONE_FOLDER` where a file is missing, and as `onnxBackbone` does
  */
 export function loadOnnxFolder(folder: string): ImageBackbone {
-  return openOnnxFolder(openFolder(folder, { weights: "onnx" }));
+  const { name, model, input } = readOnnxFile(openFolder(folder, { weights: "onnx" }));
+  return onnxBackbone(name, model, input);
 }
 
-/**
- * As `loadOnnxFolder`, for a folder whose files are known.
- *
- * @param bytes the ONNX file with all of its weights, where that is not the one in the folder
- */
-export function openOnnxFolder({ name, folder, files }: BackboneFolder, bytes?: Uint8Array): ImageBackbone {
-  const input = readImageInput(folder);
-  if (input === undefined) {
-    throw new ConfigurationError(
-      "ERR_BACKBONE_FOLDER",
-      `The backbone folder ${folder} cannot be used: it has no preprocessor_config.json, which says how pictures are prepared.`,
-    );
-  }
-  if (bytes === undefined && keepsWeightsApart(files)) {
+/** An ONNX file that is to be a backbone. */
+export interface OnnxBackboneFile {
+  kind: "file";
+  name: string;
+  model: Uint8Array;
+  input: ImageInput;
+}
+
+/** The file of a folder whose files are known. @throws ConfigurationError `ERR_BACKBONE_FOLDER` where a file is missing */
+export function readOnnxFile(found: BackboneFolder): OnnxBackboneFile {
+  const { name, folder, files } = found;
+  const input = inputOf(found);
+  if (keepsWeightsApart(files)) {
     throw new ConfigurationError(
       "ERR_BACKBONE_FOLDER",
       `The backbone ${name} keeps weights beside ${files.main}, which are not read at once. Open it with ` +
         `\`backbone: await loadImageBackbone(${JSON.stringify(name)})\`.`,
     );
   }
-  return onnxBackbone(name, bytes ?? readFileSync(join(folder, files.main)), input);
+  return { kind: "file", name, model: readFileSync(join(folder, files.main)), input };
 }
 
-/** As `openOnnxFolder`, without holding the program up while files are read, and with weights that lie beside the ONNX file. */
+/**
+ * A backbone of a folder whose files are known, without holding the program up while they are read, and with weights that
+ * lie beside the ONNX file.
+ *
+ * @throws ConfigurationError as `loadOnnxFolder` does
+ */
 export async function readOnnxFolder(found: BackboneFolder): Promise<ImageBackbone> {
+  const input = inputOf(found);
   const path = join(found.folder, found.files.main);
-  return openOnnxFolder(
-    found,
-    keepsWeightsApart(found.files) ? encodeOnnx(await readOnnx(path)) : await readFile(path),
-  );
+  const model = keepsWeightsApart(found.files) ? encodeOnnx(await readOnnx(path)) : await readFile(path);
+  return onnxBackbone(found.name, model, input);
 }
 
-function keepsWeightsApart({ main, all }: BackboneFiles): boolean {
-  return all.some((path) => path !== main && path.startsWith(main));
+function inputOf({ folder }: BackboneFolder): ImageInput {
+  const input = readImageInput(folder);
+  if (input !== undefined) return input;
+  throw new ConfigurationError(
+    "ERR_BACKBONE_FOLDER",
+    `The backbone folder ${folder} cannot be used: it has no preprocessor_config.json, which says how pictures are prepared.`,
+  );
 }

@@ -51,7 +51,7 @@ function describe({ name, type }: OnnxValueInfo): string {
 }
 
 /** From an output back to what a linear layer or convolution takes in, over what only reshapes or normalises scores. */
-function beforeClassifier(output: string, nodes: readonly OnnxNode[]): string | undefined {
+export function beforeClassifier(output: string, nodes: readonly OnnxNode[]): string | undefined {
   const producers = new Map(nodes.flatMap((node) => node.outputs.map((name) => [name, node])));
   let node = producers.get(output);
   while (node !== undefined && AFTER_CLASSIFIER.has(node.operator)) {

@@ -13,7 +13,8 @@ import {
 import { architectureOfFolder, readImageInput } from "./folder_config.js";
 import { looksLikeRepository } from "./hub/index.js";
 import type { ImageBackbone, TrainableBackbone } from "./image_backbone.js";
-import { openOnnxFolder, readOnnxFolder } from "./onnx_folder.js";
+import { onnxBackbone } from "./onnx_backbone.js";
+import { readOnnxFile, readOnnxFolder, type OnnxBackboneFile } from "./onnx_folder.js";
 import { imageArchitectures } from "./registry/image_architectures.js";
 import { findBackbone, type ImageBackboneName } from "./registry/index.js";
 import { loadWeights } from "./weights.js";
@@ -36,6 +37,16 @@ export function createImageBackbone(
   pretrained?: boolean | string,
   options: BackboneSourceOptions = {},
 ): ImageBackbone {
+  const found = findImageBackbone(name, pretrained, options);
+  return found.kind === "file" ? onnxBackbone(found.name, found.model, found.input) : found;
+}
+
+/** As `createImageBackbone`, where an ONNX file is not opened yet. @throws as `createImageBackbone` does */
+export function findImageBackbone(
+  name: string,
+  pretrained?: boolean | string,
+  options: BackboneSourceOptions = {},
+): TrainableBackbone | OnnxBackboneFile {
   const entry = findBackbone("image", name);
   const isArchitecture = entry !== undefined && hasArchitecture(name);
   if (!isArchitecture && (pretrained === false || typeof pretrained === "string")) {
@@ -79,7 +90,9 @@ export async function loadImageBackbone(
   if (isRandom || typeof pretrained === "string" || hasArchitecture(name))
     return createImageBackbone(name, pretrained, options);
   const found = findBackboneFolder("image", name, options);
-  return found.files.weights === "onnx" ? readOnnxFolder(found) : fromFolder(found, undefined);
+  return found.files.weights === "onnx"
+    ? readOnnxFolder(found)
+    : createImageBackbone(name, pretrained, options);
 }
 
 /** Whether a name is that of an architecture that has no weights. */
@@ -131,9 +144,12 @@ function findFolder(name: string, isArchitecture: boolean, options: BackboneSour
   }
 }
 
-/** A folder's ONNX file runs frozen; its safetensors are for an architecture that is known. */
-function fromFolder(found: BackboneFolder, registered: string | undefined): ImageBackbone {
-  if (found.files.weights === "onnx") return openOnnxFolder(found);
+/** A folder's ONNX file; its safetensors are for an architecture that is known. */
+function fromFolder(
+  found: BackboneFolder,
+  registered: string | undefined,
+): TrainableBackbone | OnnxBackboneFile {
+  if (found.files.weights === "onnx") return readOnnxFile(found);
   const name = registered ?? architectureOfFolder(found.folder);
   if (name === undefined || !hasArchitecture(name)) {
     throw new ConfigurationError(

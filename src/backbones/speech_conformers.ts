@@ -3,43 +3,24 @@ import * as tf from "@tensorflow/tfjs-core";
 import { ConfigurationError } from "../errors.js";
 import { Conv2d, Dropout, Linear, Module, Sequential, Relu } from "../nn/index.js";
 import { ConformerEncoder, type ConformerOptions } from "./conformer.js";
-import { SpecAugment, type SpecAugmentOptions } from "./spec_augment.js";
-import { FeatureExtractor, FeatureProjection, type FeatureExtractorOptions } from "./speech_features.js";
-import { speechWeights, type SpeechInput, type SpeechOutput } from "./wav2vec2.js";
+import { SampleEncoder, type SampleEncoderOptions, type SpeechOutput } from "./sample_encoder.js";
+import { speechWeights } from "./wav2vec2.js";
 import { withoutWeights, type PublishedWeights, type Weights } from "./weights.js";
 
 /** Named as in the `config.json` of a wav2vec 2.0 conformer, in camelCase; the defaults are that configuration's. */
-export interface Wav2Vec2ConformerOptions
-  extends ConformerOptions, FeatureExtractorOptions, SpecAugmentOptions {
-  /** Share of the projected frames dropped in training. Default: 0. */
-  featProjDropout?: number;
-}
+export interface Wav2Vec2ConformerOptions extends ConformerOptions, SampleEncoderOptions {}
 
 /**
  * Samples to frames (Wang et al., 2020, https://arxiv.org/abs/2010.05171), with the parameter names of Hugging Face's
  * `facebook/wav2vec2-conformer-…`. What their files hold of a convolution of positions they never use, and is left aside.
  */
-export class Wav2Vec2Conformer extends Module<SpeechInput, SpeechOutput> implements PublishedWeights {
-  readonly numFeatures: number;
-  /** [hiddenSize]: what stands for hidden frames; null where none are hidden. */
-  readonly maskedSpecEmbed: SpecAugment["embedding"];
-  readonly featureExtractor: FeatureExtractor;
-  readonly featureProjection: FeatureProjection;
+export class Wav2Vec2Conformer extends SampleEncoder implements PublishedWeights {
   readonly encoder: ConformerEncoder;
-  readonly #augment: SpecAugment;
 
   /** @throws ConfigurationError as `ConformerEncoder` does, and `ERR_CONV_LAYERS` */
   constructor(options: Wav2Vec2ConformerOptions = {}) {
-    super();
-    const { hiddenSize = 768, layerNormEps = 1e-5, featProjDropout = 0 } = options;
-    this.numFeatures = hiddenSize;
-    this.#augment = new SpecAugment(hiddenSize, options);
-    this.maskedSpecEmbed = this.#augment.embedding;
-    this.featureExtractor = new FeatureExtractor(options);
-    this.featureProjection = new FeatureProjection(this.featureExtractor.numFeatures, hiddenSize, {
-      eps: layerNormEps,
-      dropout: featProjDropout,
-    });
+    super(options);
+    const { hiddenSize = 768, layerNormEps = 1e-5 } = options;
     this.encoder = new ConformerEncoder({
       numHiddenLayers: 12,
       numAttentionHeads: 12,
@@ -49,15 +30,6 @@ export class Wav2Vec2Conformer extends Module<SpeechInput, SpeechOutput> impleme
       hiddenSize,
       layerNormEps,
     });
-  }
-
-  /** @throws ConfigurationError `ERR_AUDIO_TOO_SHORT` for fewer samples than one frame takes */
-  override forward({ inputValues, attentionMask }: SpeechInput): SpeechOutput {
-    const projected = this.featureProjection.forward(this.featureExtractor.forward(inputValues));
-    const frameMask =
-      attentionMask === undefined ? undefined : this.featureExtractor.frameMask(attentionMask);
-    const hidden = this.training ? this.#augment.apply(projected, frameMask) : projected;
-    return { lastHiddenState: this.encoder.forward({ hidden, frameMask }), frameMask };
   }
 
   fromPublished(weights: Weights): Weights {

@@ -6,15 +6,14 @@ import * as tf from "@tensorflow/tfjs-core";
 import { Dropout, dropout, gelu, LayerNorm, type Linear, Module } from "../nn/index.js";
 import { PositionalConvolution } from "./positional_convolution.js";
 import { checkHeads, selfAttention, visibleKeys } from "./self_attention.js";
-import { FeatureExtractor, FeatureProjection, type FeatureExtractorOptions } from "./speech_features.js";
-import { SpecAugment, type SpecAugmentOptions } from "./spec_augment.js";
+import { SampleEncoder, type Frames, type SampleEncoderOptions } from "./sample_encoder.js";
+import type { FeatureExtractorOptions } from "./speech_features.js";
+import type { SpecAugmentOptions } from "./spec_augment.js";
 import { normalLinear } from "./text_parts.js";
 import { renameWeights, withoutWeights, type PublishedWeights, type Weights } from "./weights.js";
 
 /** Named as in a wav2vec 2.0 `config.json`, in camelCase; the defaults are those of the published base model. */
-export interface Wav2Vec2Options extends FeatureExtractorOptions, SpecAugmentOptions {
-  /** Width of the frames. Default: 768. */
-  hiddenSize?: number;
+export interface Wav2Vec2Options extends SampleEncoderOptions {
   /** Default: 12. */
   numHiddenLayers?: number;
   /** Default: 12. */
@@ -27,56 +26,29 @@ export interface Wav2Vec2Options extends FeatureExtractorOptions, SpecAugmentOpt
   numConvPosEmbeddingGroups?: number;
   /** Whether norms come before the branches, as in the large models, rather than behind them. Default: false. */
   doStableLayerNorm?: boolean;
-  /** Default: 1e-5. */
-  layerNormEps?: number;
   /** Share of the branches' outputs dropped in training. Default: 0.1. */
   hiddenDropout?: number;
   /** Share dropped inside the feed-forward networks in training. Default: 0.1. */
   activationDropout?: number;
   /** Share of the attention probabilities dropped in training. Default: 0.1. */
   attentionDropout?: number;
-  /** Share of the projected frames dropped in training. Default: 0. */
-  featProjDropout?: number;
   /** Probability that a layer is left out, in training (Fan et al., 2019, https://arxiv.org/abs/1909.11556). Default: 0.1. */
   layerdrop?: number;
   /** Deviation of the normal distribution of first weights. Default: 0.02. */
   initializerRange?: number;
 }
 
-/** A batch of sounds. */
-export interface SpeechInput {
-  /** float32 [batch, samples], at 16 kHz, each of mean 0 and deviation 1 */
-  inputValues: tf.Tensor;
-  /**
-   * [batch, samples], 1 for samples and 0 for padding behind them. The published base models were trained without: pad
-   * with zeros and leave it out. Default: no padding.
-   */
-  attentionMask?: tf.Tensor;
-}
-
-/** What encoders of speech give for a batch. */
-export interface SpeechOutput {
-  /** [batch, frames, hiddenSize] */
-  lastHiddenState: tf.Tensor;
-  /** [batch, frames], 1 for frames and 0 for padding; undefined where there is none. */
-  frameMask: tf.Tensor | undefined;
-}
-
-type Settings = Required<Omit<Wav2Vec2Options, keyof FeatureExtractorOptions | keyof SpecAugmentOptions>>;
+type Settings = Required<
+  Omit<Wav2Vec2Options, keyof FeatureExtractorOptions | keyof SpecAugmentOptions | "featProjDropout">
+>;
 
 /** The encoder, without a head. With the defaults 94.4 million parameters. */
-export class Wav2Vec2 extends Module<SpeechInput, SpeechOutput> implements PublishedWeights {
-  readonly numFeatures: number;
-  /** [hiddenSize]: what stands for hidden frames; null where none are hidden. */
-  readonly maskedSpecEmbed: SpecAugment["embedding"];
-  readonly featureExtractor: FeatureExtractor;
-  readonly featureProjection: FeatureProjection;
+export class Wav2Vec2 extends SampleEncoder implements PublishedWeights {
   readonly encoder: Wav2Vec2Encoder;
-  readonly #augment: SpecAugment;
 
   /** @throws ConfigurationError `ERR_HEADS` where the heads do not divide the width, `ERR_CONV_LAYERS`, `ERR_GROUPS` */
   constructor(options: Wav2Vec2Options = {}) {
-    super();
+    super(options);
     const {
       hiddenSize = 768,
       numHiddenLayers = 12,
@@ -89,19 +61,10 @@ export class Wav2Vec2 extends Module<SpeechInput, SpeechOutput> implements Publi
       hiddenDropout = 0.1,
       activationDropout = 0.1,
       attentionDropout = 0.1,
-      featProjDropout = 0,
       layerdrop = 0.1,
       initializerRange = 0.02,
     } = options;
     checkHeads("Wav2Vec2", hiddenSize, numAttentionHeads);
-    this.numFeatures = hiddenSize;
-    this.#augment = new SpecAugment(hiddenSize, options);
-    this.maskedSpecEmbed = this.#augment.embedding;
-    this.featureExtractor = new FeatureExtractor(options);
-    this.featureProjection = new FeatureProjection(this.featureExtractor.numFeatures, hiddenSize, {
-      eps: layerNormEps,
-      dropout: featProjDropout,
-    });
     this.encoder = new Wav2Vec2Encoder({
       hiddenSize,
       numHiddenLayers,
@@ -114,19 +77,9 @@ export class Wav2Vec2 extends Module<SpeechInput, SpeechOutput> implements Publi
       hiddenDropout,
       activationDropout,
       attentionDropout,
-      featProjDropout,
       layerdrop,
       initializerRange,
     });
-  }
-
-  /** @throws ConfigurationError `ERR_AUDIO_TOO_SHORT` for fewer samples than one frame takes */
-  override forward({ inputValues, attentionMask }: SpeechInput): SpeechOutput {
-    const projected = this.featureProjection.forward(this.featureExtractor.forward(inputValues));
-    const frameMask =
-      attentionMask === undefined ? undefined : this.featureExtractor.frameMask(attentionMask);
-    const hidden = this.training ? this.#augment.apply(projected, frameMask) : projected;
-    return { lastHiddenState: this.encoder.forward({ hidden, frameMask }), frameMask };
   }
 
   fromPublished(weights: Weights): Weights {
@@ -146,14 +99,6 @@ export function speechWeights(weights: Weights, prefix: string): Weights {
     [/\.parametrizations\.weight\.original0$/, ".weight_g"],
     [/\.parametrizations\.weight\.original1$/, ".weight_v"],
   ]);
-}
-
-/** Frames on their way through the encoder. */
-export interface Frames {
-  /** [batch, frames, hiddenSize] */
-  hidden: tf.Tensor;
-  /** [batch, frames], 1 for frames and 0 for padding. */
-  frameMask: tf.Tensor | undefined;
 }
 
 class Wav2Vec2Encoder extends Module<Frames, tf.Tensor> {

@@ -273,17 +273,6 @@ export const optionTables = {
   ],
   ImageClassifierOptions: [
     {
-      name: "labels",
-      kinds: ["strings"],
-      description: "The names of the classes, in the order of their ids.",
-    },
-    {
-      name: "multiLabel",
-      kinds: ["boolean"],
-      description:
-        "Whether a picture may show several classes, or none. Default: as the data say, else false.",
-    },
-    {
       name: "backbone",
       kinds: ["string"],
       choices: [
@@ -354,6 +343,17 @@ export const optionTables = {
     },
     { name: "weightDecay", kinds: ["number"], description: "Default: 0.01." },
     {
+      name: "labels",
+      kinds: ["strings"],
+      description: "The names of the classes, in the order of their ids.",
+    },
+    {
+      name: "multiLabel",
+      kinds: ["boolean"],
+      description:
+        "Whether a sample may have several classes, or none. Default: as the data say, else false.",
+    },
+    {
       name: "labelSmoothing",
       kinds: ["number"],
       description:
@@ -362,7 +362,15 @@ export const optionTables = {
     {
       name: "classWeights",
       kinds: ["numbers"],
-      description: "The weight of each class in the loss, in the order of `labels`. Default: equal.",
+      choices: ["balanced"],
+      description:
+        'The weight of each class in the loss, in the order of `labels`; with `multiLabel`, of each label\'s positive targets. `"balanced"`: samples / (classes · samples of the class), by the training part of `data`. Default: equal.',
+    },
+    {
+      name: "focalGamma",
+      kinds: ["number"],
+      description:
+        "Lets samples that are right already count less: the exponent of 1 - p in the focal loss (Lin et al., 2017). Default: 0, which is cross-entropy.",
     },
     {
       name: "mixupAlpha",
@@ -430,10 +438,22 @@ export const optionTables = {
     { name: "test", kinds: ["string"], description: "" },
     { name: "predict", kinds: ["string", "strings"], description: "" },
     {
+      name: "onBadSample",
+      kinds: [],
+      choices: ["error", "skip"],
+      description:
+        "What a picture that cannot be used does. `error` (the default): a `DataError` naming the file, before training starts; only where the pictures are too many to be kept in memory, a file that is cut off behind its header is found when it is decoded. `skip`: those that fail are left out before training starts, and listed in `skipped`.",
+    },
+    {
+      name: "cacheBytes",
+      kinds: ["number"],
+      description: "Memory for decoded samples, in bytes; default 1 GiB. 0 decodes anew in every epoch.",
+    },
+    {
       name: "valSplit",
       kinds: ["number"],
       description:
-        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of pictures. Every class keeps its share; with multi-label, pictures are drawn regardless of their classes.",
+        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of samples. Every class keeps its share; with multi-label, samples are drawn regardless of their classes.",
     },
     {
       name: "testSplit",
@@ -449,7 +469,8 @@ export const optionTables = {
     {
       name: "batchSize",
       kinds: ["number"],
-      description: "Default: 32, or a quarter of the training part where that is less, but at least 4.",
+      description:
+        "Default: 32 (64 for texts), or a quarter of the training part where that is less, but at least 4.",
     },
     {
       name: "dropLast",
@@ -462,18 +483,6 @@ export const optionTables = {
       kinds: ["strings"],
       description:
         "The classes in the order of their ids; default: those of the training part, in natural order.",
-    },
-    {
-      name: "onBadSample",
-      kinds: [],
-      choices: ["error", "skip"],
-      description:
-        "What a picture that cannot be used does. `error` (the default): a `DataError` naming the file, before training starts; only where the pictures are too many to be kept in memory, a file that is cut off behind its header is found when it is decoded. `skip`: those that fail are left out before training starts, and listed in `skipped`.",
-    },
-    {
-      name: "cacheBytes",
-      kinds: ["number"],
-      description: "Memory for decoded pictures, in bytes; default 1 GiB. 0 decodes anew in every epoch.",
     },
     {
       name: "maxPixels",
@@ -498,10 +507,22 @@ export const optionTables = {
     { name: "test", kinds: ["string"], description: "" },
     { name: "predict", kinds: ["string"], description: "Without a column of classes." },
     {
+      name: "onBadSample",
+      kinds: [],
+      choices: ["error", "skip"],
+      description:
+        "What a picture that cannot be used does. `error` (the default): a `DataError` naming the file, before training starts; only where the pictures are too many to be kept in memory, a file that is cut off behind its header is found when it is decoded. `skip`: those that fail are left out before training starts, and listed in `skipped`.",
+    },
+    {
+      name: "cacheBytes",
+      kinds: ["number"],
+      description: "Memory for decoded samples, in bytes; default 1 GiB. 0 decodes anew in every epoch.",
+    },
+    {
       name: "valSplit",
       kinds: ["number"],
       description:
-        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of pictures. Every class keeps its share; with multi-label, pictures are drawn regardless of their classes.",
+        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of samples. Every class keeps its share; with multi-label, samples are drawn regardless of their classes.",
     },
     {
       name: "testSplit",
@@ -517,7 +538,8 @@ export const optionTables = {
     {
       name: "batchSize",
       kinds: ["number"],
-      description: "Default: 32, or a quarter of the training part where that is less, but at least 4.",
+      description:
+        "Default: 32 (64 for texts), or a quarter of the training part where that is less, but at least 4.",
     },
     {
       name: "dropLast",
@@ -530,18 +552,6 @@ export const optionTables = {
       kinds: ["strings"],
       description:
         "The classes in the order of their ids; default: those of the training part, in natural order.",
-    },
-    {
-      name: "onBadSample",
-      kinds: [],
-      choices: ["error", "skip"],
-      description:
-        "What a picture that cannot be used does. `error` (the default): a `DataError` naming the file, before training starts; only where the pictures are too many to be kept in memory, a file that is cut off behind its header is found when it is decoded. `skip`: those that fail are left out before training starts, and listed in `skipped`.",
-    },
-    {
-      name: "cacheBytes",
-      kinds: ["number"],
-      description: "Memory for decoded pictures, in bytes; default 1 GiB. 0 decodes anew in every epoch.",
     },
     {
       name: "maxPixels",
@@ -562,7 +572,7 @@ export const optionTables = {
     {
       name: "multiLabel",
       kinds: ["boolean"],
-      description: "A picture may show several classes, or none; default false. It is never guessed.",
+      description: "A sample may have several classes, or none; default false. It is never guessed.",
     },
     {
       name: "imageColumn",
@@ -573,11 +583,6 @@ export const optionTables = {
       name: "root",
       kinds: ["string"],
       description: "The folder that relative paths start from; default: the table's own.",
-    },
-    {
-      name: "delimiter",
-      kinds: ["string"],
-      description: "What stands between two columns; default a comma.",
     },
     {
       name: "labelColumn",
@@ -591,6 +596,29 @@ export const optionTables = {
       description:
         "With `multiLabel` and one column: what stands between two classes. There is no default: it is never guessed.",
     },
+    {
+      name: "encoding",
+      kinds: ["string"],
+      description:
+        "A name of the WHATWG encoding standard; default UTF-8, or UTF-16 where the file's byte order mark says so.",
+    },
+    {
+      name: "delimiter",
+      kinds: ["string"],
+      description: "What stands between two columns; default a comma in CSV, a tab in TSV.",
+    },
+    {
+      name: "quote",
+      kinds: ["string", "boolean"],
+      description:
+        'What surrounds a cell that holds delimiters or line ends; default `"` in CSV, and nothing (`false`) in TSV.',
+    },
+    {
+      name: "columns",
+      kinds: ["strings"],
+      description:
+        "The names of the columns of a file without a header. Default: the first row is the header.",
+    },
   ],
   ObjectDetectorOptions: [
     {
@@ -602,7 +630,7 @@ export const optionTables = {
       name: "backbone",
       kinds: ["string"],
       description:
-        "A name of `availableBackbones()`, a local folder in the Hugging Face layout, or a backbone of your own.",
+        "A name of `availableBackbones()`, a local folder in the Hugging Face layout, or a backbone of your own; or a detector that others have trained: an ONNX file, or the folder that it is in.",
       isRequired: true,
     },
     {
@@ -612,14 +640,22 @@ export const optionTables = {
         "The path of weights as safetensors, or `false` for random weights; see `createImageBackbone`.",
     },
     {
+      name: "head",
+      kinds: [],
+      choices: ["fcos", "ssdlite"],
+      description: "What is put on a backbone. Default: `fcos`.",
+    },
+    {
       name: "imageSize",
       kinds: ["number"],
-      description: "Side of the square that pictures are brought to, a multiple of 32 pixels. Default: 320.",
+      description:
+        "Side of the square that pictures are brought to, a multiple of 32 pixels. Default: 320, or what a detector was made for.",
     },
     {
       name: "learningRate",
       kinds: ["number"],
-      description: "AdamW's rate after warm-up, of everything but the backbone. Default: 1e-3.",
+      description:
+        "AdamW's rate after warm-up, of everything but the backbone. Default: 1e-3; 4e-4 for a detector.",
     },
     { name: "weightDecay", kinds: ["number"], description: "Default: 0.05." },
   ],
@@ -661,7 +697,8 @@ export const optionTables = {
     {
       name: "batchSize",
       kinds: ["number"],
-      description: "Default: 8, or a quarter of the training part where that is less, but at least 2.",
+      description:
+        "Default: 8, or a quarter of the training part where that is less, but at least 2; and fewer where the machine's free memory is too small to train on so many, which is one of the `warnings`. `new Tuner(trainer).scaleBatchSize` finds the largest.",
     },
     {
       name: "imageSize",
@@ -761,7 +798,8 @@ export const optionTables = {
     {
       name: "batchSize",
       kinds: ["number"],
-      description: "Default: 8, or a quarter of the training part where that is less, but at least 2.",
+      description:
+        "Default: 8, or a quarter of the training part where that is less, but at least 2; and fewer where the machine's free memory is too small to train on so many, which is one of the `warnings`. `new Tuner(trainer).scaleBatchSize` finds the largest.",
     },
     {
       name: "imageSize",
@@ -843,7 +881,8 @@ export const optionTables = {
     {
       name: "batchSize",
       kinds: ["number"],
-      description: "Default: 8, or a quarter of the training part where that is less, but at least 2.",
+      description:
+        "Default: 8, or a quarter of the training part where that is less, but at least 2; and fewer where the machine's free memory is too small to train on so many, which is one of the `warnings`. `new Tuner(trainer).scaleBatchSize` finds the largest.",
     },
     {
       name: "imageSize",
@@ -945,7 +984,8 @@ export const optionTables = {
     {
       name: "batchSize",
       kinds: ["number"],
-      description: "Default: 8, or a quarter of the training part where that is less, but at least 2.",
+      description:
+        "Default: 8, or a quarter of the training part where that is less, but at least 2; and fewer where the machine's free memory is too small to train on so many, which is one of the `warnings`. `new Tuner(trainer).scaleBatchSize` finds the largest.",
     },
     {
       name: "imageSize",
@@ -1039,7 +1079,8 @@ export const optionTables = {
     {
       name: "batchSize",
       kinds: ["number"],
-      description: "Default: 8, or a quarter of the training part where that is less, but at least 2.",
+      description:
+        "Default: 8, or a quarter of the training part where that is less, but at least 2; and fewer where the machine's free memory is too small to train on so many, which is one of the `warnings`. `new Tuner(trainer).scaleBatchSize` finds the largest.",
     },
     {
       name: "imageSize",
@@ -1116,27 +1157,35 @@ export const optionTables = {
       description: "What the four numbers mean, in pixels. Default: `xyxy`.",
     },
     {
+      name: "encoding",
+      kinds: ["string"],
+      description:
+        "A name of the WHATWG encoding standard; default UTF-8, or UTF-16 where the file's byte order mark says so.",
+    },
+    {
       name: "delimiter",
       kinds: ["string"],
-      description: "What stands between two columns. Default: a comma.",
+      description: "What stands between two columns; default a comma in CSV, a tab in TSV.",
+    },
+    {
+      name: "quote",
+      kinds: ["string", "boolean"],
+      description:
+        'What surrounds a cell that holds delimiters or line ends; default `"` in CSV, and nothing (`false`) in TSV.',
+    },
+    {
+      name: "columns",
+      kinds: ["strings"],
+      description:
+        "The names of the columns of a file without a header. Default: the first row is the header.",
     },
   ],
   TextClassifierOptions: [
     {
-      name: "labels",
-      kinds: ["strings"],
-      description: "The names of the classes, in the order of their ids.",
-    },
-    {
-      name: "multiLabel",
-      kinds: ["boolean"],
-      description: "Whether a text may have several classes, or none. Default: as the data say, else false.",
-    },
-    {
       name: "backbone",
       kinds: ["string"],
       description:
-        "A name of `availableTextBackbones()`, or a backbone of your own. Default: `bag-of-ngrams`.",
+        'A name of `availableTextBackbones()`; an encoder with learned weights (a name of `availableBackbones("text")`, a folder, or a repository on the hub as `organisation/name`); or a backbone of your own. Default: `bag-of-ngrams`.',
     },
     {
       name: "pretrained",
@@ -1153,6 +1202,17 @@ export const optionTables = {
       name: "weightDecay",
       kinds: ["number"],
       description: "Default: what suits the backbone, 0 for `bag-of-ngrams`.",
+    },
+    {
+      name: "labels",
+      kinds: ["strings"],
+      description: "The names of the classes, in the order of their ids.",
+    },
+    {
+      name: "multiLabel",
+      kinds: ["boolean"],
+      description:
+        "Whether a sample may have several classes, or none. Default: as the data say, else false.",
     },
     {
       name: "labelSmoothing",
@@ -1183,10 +1243,10 @@ export const optionTables = {
       name: "maxLength",
       kinds: ["number"],
       description:
-        "Tokens of a text at most, special ones included; what is left out is counted in the data's `truncated`. Default: 128, or what a pretrained model takes if that is less.",
+        "Tokens of a text at most, special ones included; what is left out is counted in the data's `truncated`. Default: 128; of an encoder with learned weights what it takes, but at most 512.",
     },
   ],
-  TextClassifierExportOptions: [
+  TextTaskExportOptions: [
     {
       name: "weights",
       kinds: [],
@@ -1200,7 +1260,7 @@ export const optionTables = {
       name: "valSplit",
       kinds: ["number"],
       description:
-        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of texts. Every class keeps its share; with multi-label, texts are drawn regardless of their classes.",
+        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of samples. Every class keeps its share; with multi-label, samples are drawn regardless of their classes.",
     },
     {
       name: "testSplit",
@@ -1210,12 +1270,14 @@ export const optionTables = {
     {
       name: "seed",
       kinds: ["number"],
-      description: "Seed of the splits and the order; default: the seed of `seedEverything`.",
+      description:
+        "Seed of the splits, the order and the augmentation; default: the seed of `seedEverything`.",
     },
     {
       name: "batchSize",
       kinds: ["number"],
-      description: "Default: 64, or a quarter of the training part where that is less, but at least 4.",
+      description:
+        "Default: 32 (64 for texts), or a quarter of the training part where that is less, but at least 4.",
     },
     {
       name: "dropLast",
@@ -1232,7 +1294,7 @@ export const optionTables = {
     {
       name: "multiLabel",
       kinds: ["boolean"],
-      description: "A text may have several classes, or none; default false. It is never guessed.",
+      description: "A sample may have several classes, or none; default false. It is never guessed.",
     },
     { name: "textColumn", kinds: ["string"], description: "The column with the text; default `text`." },
     {
@@ -1298,7 +1360,7 @@ export const optionTables = {
       name: "valSplit",
       kinds: ["number"],
       description:
-        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of texts. Every class keeps its share; with multi-label, texts are drawn regardless of their classes.",
+        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of samples. Every class keeps its share; with multi-label, samples are drawn regardless of their classes.",
     },
     {
       name: "testSplit",
@@ -1308,12 +1370,14 @@ export const optionTables = {
     {
       name: "seed",
       kinds: ["number"],
-      description: "Seed of the splits and the order; default: the seed of `seedEverything`.",
+      description:
+        "Seed of the splits, the order and the augmentation; default: the seed of `seedEverything`.",
     },
     {
       name: "batchSize",
       kinds: ["number"],
-      description: "Default: 64, or a quarter of the training part where that is less, but at least 4.",
+      description:
+        "Default: 32 (64 for texts), or a quarter of the training part where that is less, but at least 4.",
     },
     {
       name: "dropLast",
@@ -1330,7 +1394,7 @@ export const optionTables = {
     {
       name: "multiLabel",
       kinds: ["boolean"],
-      description: "A text may have several classes, or none; default false. It is never guessed.",
+      description: "A sample may have several classes, or none; default false. It is never guessed.",
     },
     { name: "textColumn", kinds: ["string"], description: "The column with the text; default `text`." },
     {
@@ -1368,7 +1432,7 @@ export const optionTables = {
       name: "valSplit",
       kinds: ["number"],
       description:
-        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of texts. Every class keeps its share; with multi-label, texts are drawn regardless of their classes.",
+        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of samples. Every class keeps its share; with multi-label, samples are drawn regardless of their classes.",
     },
     {
       name: "testSplit",
@@ -1378,12 +1442,14 @@ export const optionTables = {
     {
       name: "seed",
       kinds: ["number"],
-      description: "Seed of the splits and the order; default: the seed of `seedEverything`.",
+      description:
+        "Seed of the splits, the order and the augmentation; default: the seed of `seedEverything`.",
     },
     {
       name: "batchSize",
       kinds: ["number"],
-      description: "Default: 64, or a quarter of the training part where that is less, but at least 4.",
+      description:
+        "Default: 32 (64 for texts), or a quarter of the training part where that is less, but at least 4.",
     },
     {
       name: "dropLast",
@@ -1400,7 +1466,7 @@ export const optionTables = {
     {
       name: "multiLabel",
       kinds: ["boolean"],
-      description: "A text may have several classes, or none; default false. It is never guessed.",
+      description: "A sample may have several classes, or none; default false. It is never guessed.",
     },
     { name: "textColumn", kinds: ["string"], description: "The column with the text; default `text`." },
     {
@@ -1451,7 +1517,7 @@ export const optionTables = {
       name: "valSplit",
       kinds: ["number"],
       description:
-        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of texts. Every class keeps its share; with multi-label, texts are drawn regardless of their classes.",
+        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of samples. Every class keeps its share; with multi-label, samples are drawn regardless of their classes.",
     },
     {
       name: "testSplit",
@@ -1461,12 +1527,14 @@ export const optionTables = {
     {
       name: "seed",
       kinds: ["number"],
-      description: "Seed of the splits and the order; default: the seed of `seedEverything`.",
+      description:
+        "Seed of the splits, the order and the augmentation; default: the seed of `seedEverything`.",
     },
     {
       name: "batchSize",
       kinds: ["number"],
-      description: "Default: 64, or a quarter of the training part where that is less, but at least 4.",
+      description:
+        "Default: 32 (64 for texts), or a quarter of the training part where that is less, but at least 4.",
     },
     {
       name: "dropLast",
@@ -1515,7 +1583,7 @@ export const optionTables = {
       name: "maxLength",
       kinds: ["number"],
       description:
-        "Tokens of a text at most, special ones included; what is left out is counted in the data's `truncated`. Default: 128, or what a pretrained model takes if that is less.",
+        "Tokens of a text at most, special ones included; what is left out is counted in the data's `truncated`. Default: 128; of an encoder with learned weights what it takes, but at most 512.",
     },
   ],
   ConllOptions: [
@@ -1563,17 +1631,6 @@ export const optionTables = {
     },
   ],
   AudioClassifierOptions: [
-    {
-      name: "labels",
-      kinds: ["strings"],
-      description: "The names of the classes, in the order of their ids.",
-    },
-    {
-      name: "multiLabel",
-      kinds: ["boolean"],
-      description:
-        "Whether a sound may be of several classes, or of none. Default: as the data say, else false.",
-    },
     {
       name: "backbone",
       kinds: ["string"],
@@ -1662,12 +1719,31 @@ export const optionTables = {
       name: "labelSmoothing",
       kinds: ["number"],
       description:
-        "Share of each target that is spread over all classes (Szegedy et al., 2015), 0 to 1. Default: 0.",
+        "Share of each target that is spread over all classes (Szegedy et al., 2015), 0 to 1. Default: 0.1; 0 where it cannot be.",
+    },
+    {
+      name: "labels",
+      kinds: ["strings"],
+      description: "The names of the classes, in the order of their ids.",
+    },
+    {
+      name: "multiLabel",
+      kinds: ["boolean"],
+      description:
+        "Whether a sample may have several classes, or none. Default: as the data say, else false.",
     },
     {
       name: "classWeights",
       kinds: ["numbers"],
-      description: "The weight of each class in the loss, in the order of `labels`. Default: equal.",
+      choices: ["balanced"],
+      description:
+        'The weight of each class in the loss, in the order of `labels`; with `multiLabel`, of each label\'s positive targets. `"balanced"`: samples / (classes · samples of the class), by the training part of `data`. Default: equal.',
+    },
+    {
+      name: "focalGamma",
+      kinds: ["number"],
+      description:
+        "Lets samples that are right already count less: the exponent of 1 - p in the focal loss (Lin et al., 2017). Default: 0, which is cross-entropy.",
     },
   ],
   AudioPredictOptions: [
@@ -1738,10 +1814,27 @@ export const optionTables = {
       description: "`mix` for the mean of all channels, or the number of one, from 0. Default: `mix`.",
     },
     {
+      name: "maxSeconds",
+      kinds: ["number"],
+      description: "Longer sounds cannot be used, in seconds. Default: 30.",
+    },
+    {
+      name: "onBadSample",
+      kinds: [],
+      choices: ["error", "skip"],
+      description:
+        "What a sample that cannot be used does. `error` (the default): a `DataError` that names it, before training starts. `skip`: those that fail are left out before training starts, and listed in `skipped`.",
+    },
+    {
+      name: "cacheBytes",
+      kinds: ["number"],
+      description: "Memory for decoded samples, in bytes; default 1 GiB. 0 decodes anew in every epoch.",
+    },
+    {
       name: "valSplit",
       kinds: ["number"],
       description:
-        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of sounds. Every class keeps its share.",
+        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of samples. Every class keeps its share; with multi-label, samples are drawn regardless of their classes.",
     },
     {
       name: "testSplit",
@@ -1757,24 +1850,14 @@ export const optionTables = {
     {
       name: "batchSize",
       kinds: ["number"],
-      description: "Default: 32, or a quarter of the training part where that is less, but at least 4.",
-    },
-    {
-      name: "maxSeconds",
-      kinds: ["number"],
-      description: "Longer sounds cannot be used, in seconds. Default: 30.",
-    },
-    {
-      name: "onBadSample",
-      kinds: [],
-      choices: ["error", "skip"],
       description:
-        "What a sound that cannot be used does. `error` (the default): a `DataError` that lists them, before training starts. `skip`: they are left out, and listed in `skipped`.",
+        "Default: 32 (64 for texts), or a quarter of the training part where that is less, but at least 4.",
     },
     {
-      name: "cacheBytes",
-      kinds: ["number"],
-      description: "Memory for decoded sounds, in bytes; default 1 GiB. 0 decodes anew in every epoch.",
+      name: "dropLast",
+      kinds: ["boolean"],
+      description:
+        "Leaves out a last training batch that is not full; default: where the part is larger than a batch.",
     },
   ],
   AudioTablesOptions: [
@@ -1786,23 +1869,29 @@ export const optionTables = {
       kinds: ["string"],
       description: "The column with the sound's path or URL; default `audio`.",
     },
-    {
-      name: "root",
-      kinds: ["string"],
-      description: "The folder that relative paths start from; default: the table's own.",
-    },
-    {
-      name: "delimiter",
-      kinds: ["string"],
-      description:
-        "What stands between two columns; default a tab in files that end in `.tsv`, else a comma.",
-    },
     { name: "predict", kinds: ["string", "strings"], description: "" },
+    {
+      name: "maxSeconds",
+      kinds: ["number"],
+      description: "Longer sounds cannot be used, in seconds. Default: 30.",
+    },
+    {
+      name: "onBadSample",
+      kinds: [],
+      choices: ["error", "skip"],
+      description:
+        "What a sample that cannot be used does. `error` (the default): a `DataError` that names it, before training starts. `skip`: those that fail are left out before training starts, and listed in `skipped`.",
+    },
+    {
+      name: "cacheBytes",
+      kinds: ["number"],
+      description: "Memory for decoded samples, in bytes; default 1 GiB. 0 decodes anew in every epoch.",
+    },
     {
       name: "valSplit",
       kinds: ["number"],
       description:
-        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of sounds. Every class keeps its share.",
+        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of samples. Every class keeps its share; with multi-label, samples are drawn regardless of their classes.",
     },
     {
       name: "testSplit",
@@ -1818,7 +1907,14 @@ export const optionTables = {
     {
       name: "batchSize",
       kinds: ["number"],
-      description: "Default: 32, or a quarter of the training part where that is less, but at least 4.",
+      description:
+        "Default: 32 (64 for texts), or a quarter of the training part where that is less, but at least 4.",
+    },
+    {
+      name: "dropLast",
+      kinds: ["boolean"],
+      description:
+        "Leaves out a last training batch that is not full; default: where the part is larger than a batch.",
     },
     {
       name: "labels",
@@ -1829,24 +1925,7 @@ export const optionTables = {
     {
       name: "multiLabel",
       kinds: ["boolean"],
-      description: "A sound may be of several classes, or of none; default false. It is never guessed.",
-    },
-    {
-      name: "maxSeconds",
-      kinds: ["number"],
-      description: "Longer sounds cannot be used, in seconds. Default: 30.",
-    },
-    {
-      name: "onBadSample",
-      kinds: [],
-      choices: ["error", "skip"],
-      description:
-        "What a sound that cannot be used does. `error` (the default): a `DataError` that lists them, before training starts. `skip`: they are left out, and listed in `skipped`.",
-    },
-    {
-      name: "cacheBytes",
-      kinds: ["number"],
-      description: "Memory for decoded sounds, in bytes; default 1 GiB. 0 decodes anew in every epoch.",
+      description: "A sample may have several classes, or none; default false. It is never guessed.",
     },
     {
       name: "timeoutSeconds",
@@ -1865,6 +1944,11 @@ export const optionTables = {
       description: "`mix` for the mean of all channels, or the number of one, from 0. Default: `mix`.",
     },
     {
+      name: "root",
+      kinds: ["string"],
+      description: "The folder that relative paths start from; default: the table's own.",
+    },
+    {
       name: "labelColumn",
       kinds: ["string", "strings"],
       description:
@@ -1876,13 +1960,37 @@ export const optionTables = {
       description:
         "With `multiLabel` and one column: what stands between two classes. There is no default: it is never guessed.",
     },
+    {
+      name: "encoding",
+      kinds: ["string"],
+      description:
+        "A name of the WHATWG encoding standard; default UTF-8, or UTF-16 where the file's byte order mark says so.",
+    },
+    {
+      name: "delimiter",
+      kinds: ["string"],
+      description: "What stands between two columns; default a comma in CSV, a tab in TSV.",
+    },
+    {
+      name: "quote",
+      kinds: ["string", "boolean"],
+      description:
+        'What surrounds a cell that holds delimiters or line ends; default `"` in CSV, and nothing (`false`) in TSV.',
+    },
+    {
+      name: "columns",
+      kinds: ["strings"],
+      description:
+        "The names of the columns of a file without a header. Default: the first row is the header.",
+    },
   ],
   SpeechRecognizerOptions: [
     {
       name: "encoder",
-      kinds: [],
-      choices: ["conv_gru", "conformer"],
-      description: "A name of `availableSpeechEncoders()`, or an encoder of your own. Default: `conv_gru`.",
+      kinds: ["string"],
+      choices: ["conv_gru", "conformer", "wav2vec2"],
+      description:
+        "A name of `availableSpeechEncoders()`, which learns from nothing; a pretrained one as `loadSpeechEncoder` takes it, which is fine-tuned; or an encoder of your own. Default: `conv_gru`.",
     },
     {
       name: "frontEnd.normalize",
@@ -1958,9 +2066,14 @@ export const optionTables = {
       name: "specAugment",
       kinds: ["boolean"],
       description:
-        "What of the features is hidden in training, or false for nothing. Default: see `SpecAugmentOptions`.",
+        "What of the features is hidden in training, or false for nothing. Default: see `SpecAugmentOptions`; nothing for encoders that hear samples.",
     },
-    { name: "learningRate", kinds: ["number"], description: "AdamW's rate after warm-up. Default: 2e-3." },
+    {
+      name: "learningRate",
+      kinds: ["number"],
+      description:
+        "AdamW's rate after warm-up. Default: 3e-3; 1e-4 for a pretrained encoder, whose head learns ten times as fast.",
+    },
     { name: "weightDecay", kinds: ["number"], description: "Default: 0.01." },
   ],
   TranscriptionOptions: [
@@ -2187,10 +2300,27 @@ export const optionTables = {
       description: "The folder that relative paths start from. Default: the table's own.",
     },
     {
-      name: "delimiter",
+      name: "encoding",
       kinds: ["string"],
       description:
-        "What stands between two columns. Default: a tab in files that end in `.tsv`, else a comma.",
+        "A name of the WHATWG encoding standard; default UTF-8, or UTF-16 where the file's byte order mark says so.",
+    },
+    {
+      name: "delimiter",
+      kinds: ["string"],
+      description: "What stands between two columns; default a comma in CSV, a tab in TSV.",
+    },
+    {
+      name: "quote",
+      kinds: ["string", "boolean"],
+      description:
+        'What surrounds a cell that holds delimiters or line ends; default `"` in CSV, and nothing (`false`) in TSV.',
+    },
+    {
+      name: "columns",
+      kinds: ["strings"],
+      description:
+        "The names of the columns of a file without a header. Default: the first row is the header.",
     },
   ],
   CommonVoiceOptions: [

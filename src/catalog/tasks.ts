@@ -111,7 +111,7 @@ export const tasks: Readonly<Record<string, TaskEntry>> = {
     summary: "sorts texts into classes",
     options: "TextClassifierOptions",
     predictOptions: "OutputOptions",
-    exportOptions: "TextClassifierExportOptions",
+    exportOptions: "TextTaskExportOptions",
     inputs: "texts",
     formats: {
       csv: format("TextTablesOptions", ["csv"], (library, options: never) =>
@@ -138,7 +138,7 @@ export const tasks: Readonly<Record<string, TaskEntry>> = {
     summary: "marks names and other entities in texts",
     options: "TokenClassifierOptions",
     predictOptions: undefined,
-    exportOptions: undefined,
+    exportOptions: "TextTaskExportOptions",
     inputs: "texts",
     formats: {
       conll: format("ConllOptions", ["conll", "bio", "txt"], (library, options: never) =>

@@ -5,6 +5,7 @@ import type { BatchLoader, DataModule, Stage } from "./data_module.js";
 import type { Hooks } from "./hooks.js";
 import type { LoaderPart } from "./lightning_module.js";
 import { limitBatches, type BatchSource } from "./loops/batches.js";
+import type { Strategy } from "./strategies/index.js";
 import type { ResolvedTrainerOptions } from "./trainer_options.js";
 
 const parts = {
@@ -25,14 +26,16 @@ export class DataSources {
   readonly dataModule: DataModule;
   readonly #hooks: Hooks;
   readonly #options: ResolvedTrainerOptions;
+  readonly #strategy: Strategy;
   readonly #held = new Map<LoaderPart, PartSources>();
   /** The epoch in which a part was last asked for. */
   readonly #epochs = new Map<LoaderPart, number>();
 
-  constructor(dataModule: DataModule, hooks: Hooks, options: ResolvedTrainerOptions) {
+  constructor(dataModule: DataModule, hooks: Hooks, options: ResolvedTrainerOptions, strategy: Strategy) {
     this.dataModule = dataModule;
     this.#hooks = hooks;
     this.#options = options;
+    this.#strategy = strategy;
   }
 
   /** The loaders of a part; none before it was requested. */
@@ -53,7 +56,10 @@ export class DataSources {
     const loaders = part === "train" ? [trainingLoader(given)] : loadersOf(given);
     const sources: BatchSource[] = [];
     for (const loader of loaders) {
-      sources.push(limitBatches(await this.#process(loader, part), this.#options[limit], limit));
+      const own = await this.#process(loader, part);
+      // Of few batches some ranks have none.
+      const isWithout = own.length === 0 && loader.length !== 0 && this.#strategy.worldSize > 1;
+      sources.push(isWithout ? { loader: own, total: 0 } : limitBatches(own, this.#options[limit], limit));
     }
     const held = { sources, isList: part !== "train" && loaders[0] !== given };
     this.#held.set(part, held);
@@ -85,6 +91,8 @@ export class DataSources {
   async #process(loader: BatchLoader, part: LoaderPart): Promise<BatchLoader> {
     if (loader instanceof CombinedLoader) return loader.map((inner) => this.#process(inner, part));
     const { module } = this.#hooks;
-    return (await this.#hooks.callHook(module, "processDataloader", loader, part)) as BatchLoader;
+    const own = (await this.#hooks.callHook(module, "processDataloader", loader, part)) as BatchLoader;
+    if (!this.#options.useDistributedSampler) return own;
+    return this.#strategy.processDataloader(own, part === "train" ? "train" : "evaluate");
   }
 }

@@ -34,6 +34,7 @@ export type { Awaitable, MetricRecord } from "./types.js";
 export { toDevice, toHost } from "./to_device.js";
 
 export { Tuner, type LrFindOptions, type ScaleBatchSizeOptions } from "./tuner/tuner.js";
+export * from "./tuner/search/index.js";
 export { LrFinder, type SuggestionOptions } from "./tuner/lr_finder.js";
 export { BatchSizeFinder } from "./callbacks/batch_size_finder.js";
 export { LearningRateFinder } from "./callbacks/learning_rate_finder.js";
@@ -77,6 +78,7 @@ export {
 } from "./callbacks/prediction_writer.js";
 export type { ShownMetrics } from "./callbacks/progress/display.js";
 export { ProgressBar, type ProgressBarOptions } from "./callbacks/progress_bar.js";
+export { PruningCallback, type PruningCallbackOptions } from "./callbacks/pruning_callback.js";
 export {
   SpikeDetection,
   TrainingSpikeException,
@@ -142,17 +144,21 @@ export {
   type StateFilter,
 } from "./fabric/index.js";
 export {
+  DDPStrategy,
   GradScaler,
   MixedPrecision,
   Precision,
   SingleDeviceStrategy,
   Strategy,
   strategyRegistry,
+  ZeRO1Strategy,
+  type DDPOptions,
   type Deterministic,
   type DeviceOptions,
   type GradScalerOptions,
   type GradScalerState,
   type MixedPrecisionOptions,
+  type LoaderUse,
   type PrecisionName,
   type PrecisionOption,
   type ReduceOp,

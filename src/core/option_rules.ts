@@ -48,6 +48,8 @@ const rules: Record<keyof TrainerOptions, Rule> = {
     expected: "true, false, a Logger or an array of them",
   },
   enableProgressBar: flag,
+  useDistributedSampler: flag,
+  syncBatchnorm: flag,
   profiler: {
     isValid: (value) => value === "simple" || value === "engine" || value instanceof Profiler,
     expected: '"simple", "engine" or a Profiler',

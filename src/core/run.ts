@@ -17,7 +17,7 @@ export class Run {
   readonly fn: Stage;
   readonly hooks: Hooks;
   readonly sources: DataSources;
-  readonly signals = new SignalListener();
+  readonly signals: SignalListener;
   /** While it has its optimizers: until a fit's last hook, `onException` included. */
   loop: FitLoop | undefined;
   /** What it begins with. */
@@ -36,7 +36,8 @@ export class Run {
     this.#trainer = trainer;
     this.fn = fn;
     this.hooks = new Hooks(trainer, module, callbacks, dataModule);
-    this.sources = new DataSources(dataModule, this.hooks, trainer.options);
+    this.sources = new DataSources(dataModule, this.hooks, trainer.options, trainer.strategy);
+    this.signals = new SignalListener(trainer.strategy);
   }
 
   get status(): "running" | "finished" | "interrupted" {
@@ -50,6 +51,7 @@ export class Run {
     profiler.setup({ stage: this.fn, logDir: () => this.#trainer.logDir });
     try {
       await this.#trainer.strategy.setupEnvironment(this.#trainer.options);
+      await this.#trainer.shareLogDir();
       this.checkpoint = await this.#trainer.loadCheckpoint(ckptPath);
       await this.#setUp();
       const result = await body(this);
@@ -69,6 +71,7 @@ export class Run {
   #close(): void {
     this.loop?.dispose();
     this.loop = undefined;
+    if (this.#trainer.options.syncBatchnorm) this.#trainer.strategy.syncBatchNorm(this.hooks.module, false);
     this.#trainer.profiler.teardown();
     this.#trainer.strategy.teardown();
     this.#trainer.metrics.batch = undefined;
@@ -92,12 +95,19 @@ export class Run {
 
   async #setUp(): Promise<void> {
     const { module, dataModule } = this.hooks;
-    await this.hooks.callHook(dataModule, "prepareData");
-    await this.hooks.callHook(module, "prepareData");
+    const { strategy } = this.#trainer;
+    // What one rank of a machine downloads the others find there.
+    if (strategy.localRank === 0) {
+      await this.hooks.callHook(dataModule, "prepareData");
+      await this.hooks.callHook(module, "prepareData");
+    }
+    await strategy.barrier("prepareData");
     this.signals.check();
     await this.hooks.callHook(dataModule, "setup", this.fn);
     await this.hooks.callAll("setup", this.fn);
     await this.hooks.callHook(module, "configureModel");
+    strategy.setUpModule(module);
+    if (this.#trainer.options.syncBatchnorm) strategy.syncBatchNorm(module, true);
     this.signals.check();
   }
 

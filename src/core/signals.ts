@@ -47,17 +47,29 @@ export class StopRequest extends Error {
   }
 }
 
+/** What is asked of a strategy. */
+interface Ranks {
+  readonly worldSize: number;
+  anyNow(decisions: readonly boolean[]): readonly boolean[];
+}
+
 /**
  * Listens from `listen` to `close`. Handlers that the program has are called as well, and are all that is left after the
  * first signal: where it has none, a second one ends the process. Worker threads get no signals and have nothing to listen
  * to.
  */
 export class SignalListener {
+  readonly #ranks: Ranks;
   #received: InterruptSignal | undefined;
   readonly #onSignal = (signal: InterruptSignal) => {
     this.#received = signal;
     this.close();
   };
+
+  /** @param ranks of which one may get a signal that all have to follow */
+  constructor(ranks: Ranks) {
+    this.#ranks = ranks;
+  }
 
   get received(): InterruptSignal | undefined {
     return this.#received;
@@ -71,8 +83,34 @@ export class SignalListener {
     for (const signal of signals) process.off(signal, this.#onSignal);
   }
 
-  /** @throws StopRequest */
+  /**
+   * With several ranks, all come here at the same point.
+   *
+   * @throws StopRequest
+   */
   check(): void {
+    if (this.#ranks.worldSize > 1) this.agree([]);
+    this.stopIfReceived();
+  }
+
+  /** Ranks learn of each other's signals, and on the way of what any of them has decided otherwise. */
+  agree(decisions: readonly boolean[]): readonly boolean[] {
+    const agreed = this.#ranks.anyNow([...signals.map((signal) => signal === this.#received), ...decisions]);
+    this.#received = signals.find((_, i) => agreed[i]);
+    return agreed.slice(signals.length);
+  }
+
+  /**
+   * At a point to which ranks do not all come, as a batch of evaluation: with several ranks the next `check` will do.
+   *
+   * @throws StopRequest
+   */
+  checkAlone(): void {
+    if (this.#ranks.worldSize === 1) this.stopIfReceived();
+  }
+
+  /** @throws StopRequest where a signal has come that all ranks know of */
+  stopIfReceived(): void {
     if (this.#received !== undefined) throw new StopRequest(this.#received);
   }
 }

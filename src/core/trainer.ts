@@ -1,8 +1,8 @@
 /** The Trainer: runs a LightningModule on data, from the first hook to the last, and frees what the run made. */
 import type * as tf from "@tensorflow/tfjs-core";
-import { ConfigurationError } from "../errors.js";
+import { ConfigurationError, DistributedError } from "../errors.js";
 import type { Callback } from "./callbacks/callback.js";
-import { runCallbacks } from "./callbacks/run_callbacks.js";
+import { runCallbacks, showsProgress } from "./callbacks/run_callbacks.js";
 import type { Checkpoint } from "./checkpoint/checkpoint.js";
 import { SafetensorsCheckpointIO, type CheckpointIO } from "./checkpoint/checkpoint_io.js";
 import { findCheckpoint, type CkptPath } from "./checkpoint/ckpt_path.js";
@@ -22,6 +22,7 @@ import type { LogValue } from "./logging/metrics_hub.js";
 import { callLoggers } from "./loggers/call_loggers.js";
 import { CSVLogger } from "./loggers/csv_logger.js";
 import type { Logger } from "./loggers/logger.js";
+import { silent } from "./loggers/silent_logger.js";
 import { numberBatches } from "./loops/batches.js";
 import { EvaluationLoop, runForward } from "./loops/evaluation_loop.js";
 import { FitLoop, startOfTraining } from "./loops/fit_loop.js";
@@ -37,6 +38,7 @@ import {
   type TrainerOptions,
 } from "./trainer_options.js";
 import { TrainerStatus } from "./trainer_status.js";
+import { Generator, getGlobalGenerator } from "../random.js";
 import { positionOf } from "./tuner/loader_position.js";
 import type { MetricRecord } from "./types.js";
 
@@ -125,6 +127,7 @@ export class Trainer extends TrainerStatus {
     this.checkpointIO = checkpointIO ?? new SafetensorsCheckpointIO();
     if (typeof logger !== "boolean") this.loggers = [logger].flat();
     else this.loggers = logger ? [new CSVLogger({ saveDir: defaultRootDir })] : [];
+    if (!this.strategy.isGlobalZero) this.loggers = this.loggers.map(silent);
   }
 
   /**
@@ -184,7 +187,13 @@ export class Trainer extends TrainerStatus {
     return this.#execute("predict", module, data, options, async (run) => {
       await this.#loadWeights(run);
       const { sources, isList } = await run.sources.require("predict", "predict");
-      const loop = new PredictionLoop(run.hooks, run.signals, returnPredictions);
+      const { strategy, options } = this;
+      const { useDistributedSampler: isShared } = options;
+      const loop = new PredictionLoop(run.hooks, run.signals, {
+        strategy,
+        keeps: returnPredictions,
+        isShared,
+      });
       const predictions = await loop.run(sources, this.currentEpoch);
       return isList ? predictions : predictions[0]!;
     });
@@ -208,7 +217,12 @@ export class Trainer extends TrainerStatus {
     }
     const progress = this.loop?.resumePoint ?? startOfTraining();
     const loop = weightsOnly ? undefined : run.loop;
-    const fit = loop && { loop, metrics: this.metrics, dataModule: run.hooks.dataModule };
+    const fit = loop && {
+      loop,
+      metrics: this.metrics,
+      dataModule: run.hooks.dataModule,
+      strategy: this.strategy,
+    };
     const checkpoint = await captureCheckpoint(run.hooks, progress, fit);
     await this.strategy.writeOnce(async () => this.checkpointIO.saveCheckpoint(path, checkpoint));
   }
@@ -221,7 +235,26 @@ export class Trainer extends TrainerStatus {
   /** @internal Reads the checkpoint a run begins with, before callbacks forget the run before. */
   async loadCheckpoint(ckptPath: CkptPath | undefined): Promise<Checkpoint | undefined> {
     this.#ckptPath = ckptPath && (await findCheckpoint(ckptPath, this, this.#fitCallbacks));
-    return this.#ckptPath === undefined ? undefined : this.checkpointIO.loadCheckpoint(this.#ckptPath);
+    if (this.strategy.worldSize > 1) this.#ckptPath = await this.strategy.broadcast(this.#ckptPath);
+    return this.#ckptPath === undefined ? undefined : this.readCheckpoint(this.#ckptPath);
+  }
+
+  /** @internal Rank 0 reads it for all, so that the others need not see the disk. */
+  async readCheckpoint(path: string): Promise<Checkpoint> {
+    const { strategy, checkpointIO } = this;
+    if (strategy.worldSize === 1) return checkpointIO.loadCheckpoint(path);
+    const own = strategy.isGlobalZero ? await checkpointIO.loadCheckpoint(path) : undefined;
+    return (await strategy.broadcast(own)) as Checkpoint;
+  }
+
+  /** @internal All ranks say the same where logs and checkpoints are. */
+  async shareLogDir(): Promise<void> {
+    const { strategy } = this;
+    if (strategy.worldSize === 1) return;
+    this.metrics.gather = (value) => strategy.gatherObjects(value);
+    this.sharedLogDir = undefined;
+    // Asking for it may make the folder.
+    this.sharedLogDir = await strategy.broadcast(strategy.isGlobalZero ? this.logDir : "");
   }
 
   /** Called by `module.log()`. Does nothing in a `barebones` run. */
@@ -343,7 +376,12 @@ export class Trainer extends TrainerStatus {
     const hparams = mergeHyperparameters(hooks.module, dataModule);
     await callLoggers(this.loggers, "logHyperparams", hparams);
     if (checkpoint !== undefined) {
-      restoreLoop({ loop, metrics: this.metrics, dataModule }, checkpoint, this.options.maxEpochs);
+      const fit = { loop, metrics: this.metrics, dataModule, strategy: this.strategy };
+      restoreLoop(fit, checkpoint, this.options.maxEpochs);
+    } else if (this.strategy.globalRank > 0) {
+      // Dropout is not the same on all ranks.
+      const generator = getGlobalGenerator();
+      generator.state = new Generator(...generator.state, this.strategy.globalRank).state;
     }
     await loop.run();
     await hooks.callAll("onFitEnd");
@@ -351,16 +389,35 @@ export class Trainer extends TrainerStatus {
 
   async #prepareLoop({ hooks, sources, signals }: Run): Promise<FitLoop> {
     await sources.require("train", "fit");
+    await this.#checkTotals(sources.total("train"));
     const val = hooks.module.validationStep && (await sources.request("validate"));
     const { numSanityValSteps } = this.options;
     const sanitySteps = numSanityValSteps === -1 ? Infinity : numSanityValSteps;
-    const sanity = (val?.sources ?? [])
-      .map(({ loader, total }) => ({ loader, total: Math.min(total, sanitySteps) }))
-      .filter(({ total }) => total > 0);
+    const limited = (val?.sources ?? []).map(({ loader, total }) => ({
+      loader,
+      total: Math.min(total, sanitySteps),
+    }));
+    const own = limited.filter(({ total }) => total > 0);
+    // All ranks validate where one has something to validate.
+    const [sanityRuns, validates] = this.strategy.anyNow([own.length > 0, sources.total("validate") > 0]);
+    const sanity = own.length > 0 || !sanityRuns ? own : limited;
     this.sanityBatches = sanity.reduce((sum, { total }) => sum + total, 0);
     const optimization = this.#configureOptimizers(hooks);
-    const validates = sources.total("validate") > 0;
-    return new FitLoop(this, { hooks, sources, signals, optimization, validates, sanity });
+    return new FitLoop(this, { hooks, sources, signals, optimization, validates: validates!, sanity });
+  }
+
+  /** @throws DistributedError `ERR_RANK_DATA` where a rank would wait for another that has fewer batches */
+  async #checkTotals(total: number): Promise<void> {
+    const totals = await this.strategy.gatherObjects(total);
+    const rank = totals.findIndex((other) => other !== totals[0]);
+    if (rank === -1) return;
+    throw new DistributedError(
+      "ERR_RANK_DATA",
+      `Ranks train side by side and need equally many batches: rank 0 has ${totals[0]} in an epoch, and rank ${rank} has ` +
+        `${totals[rank]}. Give every rank the whole data set, which the Trainer shares out, or with useDistributedSampler: ` +
+        "false parts of equal length.",
+      { rank },
+    );
   }
 
   #configureOptimizers(hooks: Hooks): Optimization {
@@ -391,7 +448,9 @@ export class Trainer extends TrainerStatus {
   ): Promise<T> {
     refuseSecond(this.run, fn);
     checkModule(module, fn, this.options);
-    this.run = new Run(this, fn, module, data, runCallbacks(this.options, module, finetuning));
+    const callbacks = runCallbacks(this.options, module, finetuning);
+    const own = this.strategy.isGlobalZero ? callbacks : callbacks.filter((one) => !showsProgress(one));
+    this.run = new Run(this, fn, module, data, own);
     this.metrics.beginRun();
     this.sanityBatches = 0;
     if (fn === "fit") {
@@ -400,6 +459,7 @@ export class Trainer extends TrainerStatus {
       this.accumulateGradBatches = this.options.accumulateGradBatches;
     }
     module.attachTrainer(this);
-    return this.run.execute(ckptPath, body);
+    const { run } = this;
+    return this.strategy.launch(() => run.execute(ckptPath, body));
   }
 }

@@ -70,6 +70,16 @@ export interface TrainerOptions extends StrategyOptions {
   checkValEveryNEpoch?: number | null;
   /** Epochs after which the data module is asked for its loaders anew; 0 for never. Default: 0. */
   reloadDataloadersEveryNEpochs?: number;
+  /**
+   * With several ranks, whether each gets its own part of every loader's batches. With false every rank goes through all of
+   * what it is given, and sharing out is yours. Default: true.
+   */
+  useDistributedSampler?: boolean;
+  /**
+   * With several ranks, whether batch norms take their statistics over the batches of all ranks rather than each over its
+   * own, at the price of two small collectives for each layer and step. Default: false.
+   */
+  syncBatchnorm?: boolean;
   /** Optimizer steps between two rows of the step's values in the logs; 0 for never. Default: 50. */
   logEveryNSteps?: number;
   /** Where logs and checkpoints go. Default: the working directory. */
@@ -132,6 +142,8 @@ export interface ResolvedTrainerOptions {
   valCheckInterval: ValidationInterval | undefined;
   checkValEveryNEpoch: number | null;
   reloadDataloadersEveryNEpochs: number;
+  useDistributedSampler: boolean;
+  syncBatchnorm: boolean;
   logEveryNSteps: number;
   defaultRootDir: string;
   fastDevRun: boolean;
@@ -180,6 +192,8 @@ export function resolveTrainerOptions(given: TrainerOptions): ResolvedTrainerOpt
     valCheckInterval,
     checkValEveryNEpoch = 1,
     reloadDataloadersEveryNEpochs = 0,
+    useDistributedSampler = true,
+    syncBatchnorm = false,
     logEveryNSteps = 50,
     defaultRootDir = process.cwd(),
     fastDevRun = false,
@@ -212,6 +226,8 @@ export function resolveTrainerOptions(given: TrainerOptions): ResolvedTrainerOpt
     valCheckInterval: readInterval(valCheckInterval),
     checkValEveryNEpoch,
     reloadDataloadersEveryNEpochs,
+    useDistributedSampler,
+    syncBatchnorm,
     logEveryNSteps,
     defaultRootDir,
     fastDevRun: fastDevRun !== false && fastDevRun !== 0,

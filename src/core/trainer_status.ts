@@ -127,8 +127,12 @@ export abstract class TrainerStatus {
     return this.loggers[0];
   }
 
+  /** With several ranks, rank 0's folder. */
+  protected sharedLogDir: string | undefined;
+
   /** The first logger's folder, or `defaultRootDir`. */
   get logDir(): string {
+    if (this.sharedLogDir !== undefined) return this.sharedLogDir;
     for (const { logDir } of this.loggers) if (logDir !== undefined) return logDir;
     return this.defaultRootDir;
   }

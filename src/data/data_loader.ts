@@ -5,6 +5,7 @@ import { Generator, getGlobalSeed } from "../random.js";
 import { defaultCollate, type Collated } from "./collate.js";
 import type { Dataset } from "./dataset.js";
 import { RandomSampler, SequentialSampler, type Sampler } from "./samplers.js";
+import { shareLength, takeShare, type Share } from "./share.js";
 
 /** Options of `DataLoader`. */
 export interface DataLoaderOptions<Sample, Batch> {
@@ -51,6 +52,7 @@ export class DataLoader<Sample, Batch = Collated<Sample>> implements AsyncIterab
   readonly #seed: number | undefined;
   readonly #collate: (samples: Sample[]) => Batch;
   readonly #prefetch: number;
+  #share: Share | undefined;
   #epoch = 0;
   #handedOut = 0;
   #resumeAt = 0;
@@ -78,7 +80,9 @@ export class DataLoader<Sample, Batch = Collated<Sample>> implements AsyncIterab
 
   /** Batches an epoch. */
   get length(): number {
-    const batches = this.#sampler.length / this.batchSize;
+    const { length } = this.#sampler;
+    const samples = this.#share === undefined ? length : shareLength(length, this.#share, this);
+    const batches = samples / this.batchSize;
     return this.dropLast ? Math.floor(batches) : Math.ceil(batches);
   }
 
@@ -108,7 +112,24 @@ export class DataLoader<Sample, Batch = Collated<Sample>> implements AsyncIterab
       sampler: this.#sampler,
       prefetch: this.#prefetch,
     };
-    return new DataLoader(dataset, options);
+    const loader = new DataLoader(dataset, options);
+    loader.#share = this.#share;
+    return loader;
+  }
+
+  /** A loader of what one of several ranks has of this one's epochs. */
+  shareOf(share: Share): DataLoader<Sample, Batch> {
+    const { batchSize, dropLast } = this;
+    const loader = new DataLoader<Sample, Batch>(this.dataset, {
+      batchSize,
+      dropLast,
+      ...(this.#seed === undefined ? {} : { seed: this.#seed }),
+      sampler: this.#sampler,
+      collate: this.#collate,
+      prefetch: this.#prefetch,
+    });
+    loader.#share = share;
+    return loader;
   }
 
   /** The next iteration starts at the batch that would have come next. */
@@ -122,7 +143,8 @@ export class DataLoader<Sample, Batch = Collated<Sample>> implements AsyncIterab
   async *[Symbol.asyncIterator](): AsyncGenerator<Batch, void, undefined> {
     const seed = this.#seed ?? getGlobalSeed();
     const epoch = this.#epoch;
-    const draws = countRepeats(this.#sampler.order(new Generator(seed, epoch)));
+    const all = countRepeats(this.#sampler.order(new Generator(seed, epoch)));
+    const draws = this.#share === undefined ? all : takeShare(all, this.#share, this);
     let next = this.#resumeAt;
     this.#resumeAt = 0;
     this.#handedOut = next;

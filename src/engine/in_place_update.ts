@@ -43,13 +43,24 @@ export class InPlaceUpdate<Slot extends string> {
     this.#slotNames = slotNames;
   }
 
-  /** Changes all parameters and slots by the rule, and runs everything that is pending, or begins both in the background. */
-  run(rule: ElementwiseRule<Slot>, items: readonly UpdateItem<Slot>[]): void {
+  /**
+   * Has the gradients computed where the update reads them. To be called for all updates of a step before the first of them
+   * runs, since that computes the gradients of all: one that then lies elsewhere has to be waited for and copied.
+   */
+  aim(items: readonly UpdateItem<Slot>[]): void {
     const isKnown =
       items.length === this.#parts.length &&
       items.every((item, i) => this.#parts[i]!.parameter === item.parameter);
     if (!isKnown) this.#layOut(items);
     items.forEach((item, i) => this.#parts[i]!.aim(item));
+  }
+
+  /**
+   * Changes all parameters and slots by the rule, and runs everything that is pending, or begins both in the background.
+   *
+   * @param items that `aim` was called with
+   */
+  run(rule: ElementwiseRule<Slot>, items: readonly UpdateItem<Slot>[]): void {
     this.#backend.flush();
     items.forEach((item, i) => this.#parts[i]!.settle(item));
     const { session, feeds } = this.#backend.compileElementwise(

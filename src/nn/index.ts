@@ -11,7 +11,7 @@ export * as init from "./init.js";
 export { Linear, type LinearOptions } from "./layers/linear.js";
 export { Conv1d, type Conv1dOptions } from "./layers/conv1d.js";
 export { Conv2d, type Conv2dOptions } from "./layers/conv2d.js";
-export type { BatchNormOptions } from "./layers/batch_norm.js";
+export { BatchNorm, type BatchNormOptions } from "./layers/batch_norm.js";
 export { BatchNorm1d } from "./layers/batch_norm1d.js";
 export { BatchNorm2d } from "./layers/batch_norm2d.js";
 export { LayerNorm, type LayerNormOptions } from "./layers/layer_norm.js";
@@ -82,7 +82,7 @@ export { l1Loss, mseLoss } from "./losses/regression.js";
 export * from "./optim/index.js";
 export * from "./schedules/index.js";
 
-export type { Metric } from "./metrics/metric.js";
+export type { Metric, SummableMetric } from "./metrics/metric.js";
 export { Accuracy, type AccuracyOptions } from "./metrics/accuracy.js";
 export { ConfusionMatrix, type ConfusionMatrixOptions } from "./metrics/confusion_matrix.js";
 export { F1Score, type F1Average, type F1ScoreOptions } from "./metrics/f1_score.js";

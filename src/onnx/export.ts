@@ -24,6 +24,7 @@ import type { AnyModule } from "../nn/index.js";
 import { checkModel, expectations, type OnnxDifference } from "./export/check.js";
 import { compressWeights, type WeightType } from "./export/compress_weights.js";
 import { inlineModels } from "./export/inline_models.js";
+import type { ExportGraph } from "./export/export_graph.js";
 import type { DynamicAxes } from "./export/merge_recordings.js";
 import { lowerOpset } from "./export/opset.js";
 import { modelOfGraph } from "./export/model_of_graph.js";
@@ -75,6 +76,11 @@ export interface OnnxModuleExportOptions<Input = never> extends OnnxExportOption
    * are named likewise, one alone `output`.
    */
   forward?: (input: Input) => unknown;
+  /**
+   * Adds nodes behind the results, for what TensorFlow.js has no operators for, and may choose other outputs. The graph has been
+   * compared with the module by then; after this it is only run.
+   */
+  finish?: (graph: ExportGraph) => void;
 }
 
 /** What has been written. */
@@ -104,6 +110,7 @@ export async function exportOnnx<Input = never>(
   {
     inputs,
     forward,
+    finish,
     dynamicAxes,
     weights = "float32",
     externalData = "auto",
@@ -128,10 +135,19 @@ export async function exportOnnx<Input = never>(
   let difference: OnnxDifference = { absolute: 0, relative: 0 };
   try {
     // The graph itself must be right; only then it is a matter of how much smaller weights lose.
-    for (const [i, version] of [graph, ...smaller].entries()) {
+    const stage = async (version: ExportGraph): Promise<StagedModel> => {
       await staged?.discard();
-      staged = await stageModel(path, modelOfGraph(version, metadata), externalData);
-      difference = checkModel(staged.source, expected, i > 0);
+      return (staged = await stageModel(path, modelOfGraph(version, metadata), externalData));
+    };
+    const versions = [graph, ...smaller];
+    for (const [i, version] of versions.entries()) {
+      difference = checkModel((await stage(version)).source, expected, i > 0);
+    }
+    if (finish !== undefined) {
+      const finished = versions.at(-1)!;
+      finish(finished);
+      const samples = expected.map((expectation) => ({ ...expectation, outputs: {} }));
+      checkModel((await stage(finished)).source, samples);
     }
     await staged!.commit();
   } finally {

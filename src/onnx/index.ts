@@ -6,6 +6,7 @@ export { decodeOnnx, readOnnx } from "./read.js";
 export { writeOnnx, type WriteOnnxOptions } from "./write.js";
 export { encodeOnnx } from "./format/encode.js";
 export { withWeights } from "./graph/with_weights.js";
+export { addInitializer, appendNode, type ExportGraph } from "./export/export_graph.js";
 export type * from "./format/model.js";
 export type { OnnxArray, OnnxNumbers, OnnxType } from "./format/element_types.js";
 export {

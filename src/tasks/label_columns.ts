@@ -1,5 +1,5 @@
 /** The classes of a table's rows: which columns hold them, and what a row says. */
-import { ConfigurationError, DataError, describeChoices } from "../errors.js";
+import { ConfigurationError, DataError } from "../errors.js";
 import type { SampleNoun } from "./labeled_samples.js";
 
 export interface LabelColumnOptions {
@@ -57,19 +57,6 @@ export function readClasses(
     }
     return cells[i] === "1";
   });
-}
-
-/** @throws DataError `ERR_TABLE_COLUMN` for a column that the header does not name */
-export function findColumn(file: string, header: readonly string[], name: string): number {
-  const at = header.findIndex((cell) => cell.trim() === name);
-  if (at >= 0) return at;
-  throw new DataError(
-    "ERR_TABLE_COLUMN",
-    `${file} has no column ${JSON.stringify(name)}. ${describeChoices(name, header)}`,
-    {
-      path: file,
-    },
-  );
 }
 
 const LISTED = 10;

@@ -1,6 +1,6 @@
 /** The optimizer that tasks use unless told otherwise. */
 import type { OptimizerConfiguration } from "../core/index.js";
-import { AdamW, WarmupCosine, type Parameter } from "../nn/index.js";
+import { AdamW, WarmupCosine, type AnyModule, type Parameter } from "../nn/index.js";
 
 export interface ParameterSet {
   parameters: readonly Parameter[];
@@ -9,6 +9,28 @@ export interface ParameterSet {
 
 /** Share of all steps over which the learning rate rises from 0. */
 const WARMUP_FRACTION = 0.1;
+/** A backbone that starts from learned weights moves this much slower than the new head. */
+const PRETRAINED_RATE_RATIO = 0.1;
+
+/** `adamWWithWarmup` for a backbone, where there is one that trains, and its head. */
+export function backboneAndHead(
+  { backbone, head }: { readonly backbone: AnyModule | undefined; readonly head: AnyModule },
+  {
+    learningRate,
+    weightDecay,
+    pretrained,
+  }: { learningRate: number; weightDecay: number; pretrained: boolean },
+  totalSteps: number,
+): OptimizerConfiguration {
+  const sets = [
+    {
+      parameters: backbone?.parameters() ?? [],
+      lr: learningRate * (pretrained ? PRETRAINED_RATE_RATIO : 1),
+    },
+    { parameters: head.parameters(), lr: learningRate },
+  ];
+  return adamWWithWarmup(sets, { weightDecay, totalSteps });
+}
 
 /**
  * AdamW (Loshchilov and Hutter, 2017) with a linear warm-up and a half cosine down to 0, stepped each batch. Biases and

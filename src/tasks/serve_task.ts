@@ -14,7 +14,6 @@ const OWN_BACKBONE = new Set(["ERR_BACKBONE_MISSING", "ERR_UNKNOWN_BACKBONE"]);
  */
 export async function serveTask(
   task: { save: (path: string) => Promise<void> },
-  name: string,
   options: ServeOptions | undefined,
 ): Promise<RunningServer> {
   // The server knows all tasks, so that a task may only ask for it when it is served.
@@ -22,7 +21,7 @@ export async function serveTask(
   const folder = await mkdtemp(join(tmpdir(), "kindling-serve-"));
   const remove = () => rm(folder, { recursive: true, force: true });
   try {
-    const path = join(folder, `${name}.kindling`);
+    const path = join(folder, `${nameOf(task)}.kindling`);
     await task.save(path);
     const server = await serve(path, options);
     return { url: server.url, close: () => server.close().finally(remove) };
@@ -36,4 +35,9 @@ export async function serveTask(
       { cause: error },
     );
   }
+}
+
+/** `ImageClassifier` is served as `image-classifier`. */
+function nameOf(task: object): string {
+  return task.constructor.name.replace(/(?<=[a-z0-9])(?=[A-Z])/g, "-").toLowerCase();
 }

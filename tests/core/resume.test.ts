@@ -267,6 +267,7 @@ describe("a resumed run", () => {
       const loader = rows.loader;
       return {
         length: loader.length,
+        batchSize: loader.batchSize,
         setEpoch: (epoch) => loader.setEpoch(epoch),
         [Symbol.asyncIterator]: () => loader[Symbol.asyncIterator](),
       };

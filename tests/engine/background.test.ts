@@ -73,6 +73,22 @@ describe("the event loop", () => {
   });
 });
 
+describe("an optimizer of several groups", () => {
+  it("leaves the event loop free too: each group's gradients are computed into their places", async () => {
+    const weights = [2, 3].map((seed) => new nn.Parameter(matrix(seed, [512, 512])));
+    const optimizer = new nn.AdamW(
+      weights.map((weight) => ({ params: [weight] })),
+      { lr: 0.1 },
+    );
+    const step = runStep(() => {
+      const product = longProduct();
+      nn.computeGradients(() => tf.addN(weights.map((weight) => tf.sum(tf.mul(product, weight)))), weights);
+      optimizer.step();
+    });
+    expect(await timerFiresDuring(step)).toBe(true);
+  });
+});
+
 const rareActions = ["make", "long", "turn", "wait", "dispose"] as const;
 const commonActions = ["occupy", "step", "combine", "read", "readSync", "readWeight", "cloneWeight"] as const;
 

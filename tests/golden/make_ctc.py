@@ -1,8 +1,10 @@
-"""Writes nn_ctc.json beside this file: PyTorch's CTC loss and its gradient in the logits before a log-softmax.
+"""Writes nn_ctc.json and nn_ctc_random.json beside this file: PyTorch's CTC loss and its gradient in the logits before a
+log-softmax. The random cases' logits are no part of the file, since the test draws the same ones.
 
 Run with a Python that has PyTorch: python3 tests/golden/make_ctc.py. Computed in float64.
 """
 import json
+import math
 import os
 
 import torch
@@ -64,4 +66,68 @@ CASES = [
 
 with open(os.path.join(HERE, "nn_ctc.json"), "w") as file:
     json.dump(CASES, file, separators=(",", ":"))
+    file.write("\n")
+
+
+class Lcg:
+    """Numerical Recipes' generator: exact in any language."""
+
+    def __init__(self, seed):
+        self.state = seed
+
+    def integer(self, limit):
+        self.state = (1664525 * self.state + 1013904223) % 2**32
+        return (self.state >> 8) % limit
+
+
+def random_case(seed, frames, batch, classes, longest, scale, **options):
+    """Labels repeat often; a third of the targets are empty or need more frames than there are."""
+    draw = Lcg(seed)
+    size = frames * batch * classes
+    values = [scale * (draw.integer(2001) - 1000) / 1000 for _ in range(size)]
+    logits = torch.tensor(values, dtype=torch.float64).reshape(frames, batch, classes).requires_grad_()
+    input_lengths = [frames - draw.integer(max(1, frames // 3)) for _ in range(batch)]
+    lengths = [0 if draw.integer(6) == 0 else 1 + draw.integer(longest) for _ in range(batch)]
+    targets = []
+    for length in lengths:
+        label, target = 1, []
+        for _ in range(length):
+            label = label if draw.integer(3) == 0 else 1 + draw.integer(classes - 1)
+            target.append(label)
+        targets.append(target + [0] * (longest - length))
+    losses = F.ctc_loss(
+        logits.log_softmax(-1), torch.tensor(targets), torch.tensor(input_lengths), torch.tensor(lengths), **options
+    )
+    losses.sum().backward()
+    is_finite = bool(torch.isfinite(losses).all())
+    grad = logits.grad.reshape(-1) if is_finite else torch.zeros(0)
+    every = max(1, size // 150)
+    return {
+        "seed": seed,
+        "shape": [frames, batch, classes],
+        "scale": scale,
+        "targets": targets,
+        "inputLengths": input_lengths,
+        "targetLengths": lengths,
+        "zeroInfinity": options.get("zero_infinity", False),
+        "losses": [None if math.isinf(loss) else float(f"{loss:.7g}") for loss in losses.tolist()],
+        "largest": float(f"{grad.abs().max():.7g}") if is_finite else 0,
+        "every": every,
+        "grad": [float(f"{value:.7g}") for value in grad[::every].tolist()],
+    }
+
+
+draw = Lcg(1)
+RANDOM = []
+for seed in range(30):
+    shape = [1 + draw.integer(40), 1 + draw.integer(5), 2 + draw.integer(12)]
+    longest = 1 + draw.integer(14)
+    RANDOM.append(random_case(seed, *shape, longest, 1 + draw.integer(10), reduction="none", zero_infinity=True))
+    if seed % 3 == 0:
+        RANDOM.append(random_case(seed, *shape, longest, 3, reduction="none"))
+RANDOM.append(random_case(100, 2000, 2, 20, 400, 4, reduction="none", zero_infinity=True))
+RANDOM.append(random_case(101, 1000, 2, 5, 300, 8, reduction="none", zero_infinity=True))
+
+with open(os.path.join(HERE, "nn_ctc_random.json"), "w") as file:
+    json.dump(RANDOM, file, separators=(",", ":"))
     file.write("\n")

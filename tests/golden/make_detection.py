@@ -1,9 +1,14 @@
-"""Writes detection.json: overlap, suppression and losses of torchvision and PyTorch, and an assignment in plain loops."""
+"""Writes detection.json: overlap, suppression, SSD and losses of torchvision and PyTorch, and an assignment in plain loops."""
 import json
 import os
+from types import SimpleNamespace
 
 import torch
 import torchvision.ops as ops
+from torchvision.models.detection._utils import BoxCoder, SSDMatcher
+from torchvision.models.detection.anchor_utils import DefaultBoxGenerator
+from torchvision.models.detection.image_list import ImageList
+from torchvision.models.detection.ssd import SSD
 
 torch.manual_seed(0)
 
@@ -129,8 +134,59 @@ def loss():
     }
 
 
+def default_boxes(size, sides):
+    generator = DefaultBoxGenerator([[2, 3]] * len(sides), min_ratio=0.2, max_ratio=0.95)
+    images = ImageList(torch.zeros(1, 3, size, size), [(size, size)])
+    return generator(images, [torch.zeros(1, 1, side, side) for side in sides])[0]
+
+
+def ssd():
+    """torchvision's matching and loss of SSD; two true boxes of the first picture want one default box."""
+    size, sides, classes, rows = 64, [4, 2, 1], 2, 4
+    anchors = default_boxes(size, sides)
+    first = torch.cat([boxes(2, size), torch.tensor([[10.0, 10, 31, 30], [9.0, 11, 30, 31]])])
+    truth = [first, boxes(1, size), torch.zeros(0, 4)]
+    labels = [torch.tensor([1, 2, 2, 1]), torch.tensor([2]), torch.zeros(0, dtype=torch.long)]
+    logits = torch.randn(3, len(anchors), 1 + classes).requires_grad_()
+    offsets = torch.randn(3, len(anchors), 4).requires_grad_()
+    matcher, coder = SSDMatcher(0.5), BoxCoder(weights=(10.0, 10.0, 5.0, 5.0))
+    matches = [
+        matcher(ops.box_iou(true, anchors)) if len(true) else torch.full((len(anchors),), -1) for true in truth
+    ]
+    losses = SSD.compute_loss(
+        SimpleNamespace(box_coder=coder, neg_to_pos_ratio=3),
+        [{"boxes": true, "labels": ids} for true, ids in zip(truth, labels)],
+        {"cls_logits": logits, "bbox_regression": offsets},
+        [anchors] * 3,
+        matches,
+    )
+    (losses["classification"] + losses["bbox_regression"]).backward()
+    padded, ids = torch.zeros(3, rows, 4), torch.full((3, rows), -1)
+    for i, true in enumerate(truth):
+        padded[i, : len(true)] = true
+        ids[i, : len(true)] = labels[i] - 1
+    whole = default_boxes(320, [20, 10, 5, 3, 2, 1])
+    return {
+        "size": size,
+        "sides": sides,
+        "defaults": numbers(anchors),
+        "every100thOf320": numbers(whole[::100]),
+        "countOf320": len(whole),
+        "boxes": numbers(padded),
+        "classIds": ids.flatten().tolist(),
+        "matches": torch.stack(matches).flatten().tolist(),
+        "logits": numbers(logits),
+        "offsets": numbers(offsets),
+        "decoded": numbers(coder.decode_single(offsets[0], anchors)),
+        "classLoss": losses["classification"].item(),
+        "boxLoss": losses["bbox_regression"].item(),
+        "logitsGradient": numbers(logits.grad),
+        "offsetsGradient": numbers(offsets.grad),
+    }
+
+
 if __name__ == "__main__":
     path = os.path.join(os.path.dirname(__file__), "detection.json")
     with open(path, "w") as file:
-        json.dump({"overlaps": overlaps(), "suppression": suppression(), "loss": loss()}, file)
+        json.dump({"overlaps": overlaps(), "suppression": suppression(), "loss": loss(), "ssd": ssd()}, file)
         file.write("\n")

@@ -9,73 +9,23 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from text_encoder import Encoder, draw_norms, export, mean_of_tokens
+
 torch.manual_seed(0)
 HERE = os.path.dirname(os.path.abspath(__file__))
 VOCAB, WIDTH, HEADS, LAYERS, CLASSES = 40, 16, 2, 2, 3
 
 
-class Encoder(nn.Module):
-    """Embeddings, mask and layers as BERT has them; batch and length are dynamic."""
-
-    def __init__(self):
-        super().__init__()
-        self.words = nn.Embedding(VOCAB, WIDTH)
-        self.positions = nn.Embedding(32, WIDTH)
-        self.norm = nn.LayerNorm(WIDTH)
-        self.layers = nn.ModuleList(Layer() for _ in range(LAYERS))
-
-    def forward(self, input_ids, attention_mask):
-        places = torch.arange(input_ids.shape[1]).unsqueeze(0)
-        hidden = self.norm(self.words(input_ids) + self.positions(places))
-        mask = (1.0 - attention_mask[:, None, None, :].to(hidden.dtype)) * -10000.0
-        for layer in self.layers:
-            hidden = layer(hidden, mask)
-        return hidden
-
-
-class Layer(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.query, self.key, self.value, self.out = (nn.Linear(WIDTH, WIDTH) for _ in range(4))
-        self.up, self.down = nn.Linear(WIDTH, 4 * WIDTH), nn.Linear(4 * WIDTH, WIDTH)
-        self.norm1, self.norm2 = nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)
-
-    def heads(self, x):
-        return x.view(x.shape[0], x.shape[1], HEADS, WIDTH // HEADS).transpose(1, 2)
-
-    def forward(self, x, mask):
-        q, k, v = self.heads(self.query(x)), self.heads(self.key(x)), self.heads(self.value(x))
-        scores = torch.matmul(q, k.transpose(-1, -2)) / (WIDTH // HEADS) ** 0.5 + mask
-        mixed = torch.matmul(torch.softmax(scores, -1), v).transpose(1, 2).reshape(x.shape)
-        x = self.norm1(x + self.out(mixed))
-        return self.norm2(x + self.down(F.gelu(self.up(x))))
-
-
-encoder, head = Encoder(), nn.Linear(WIDTH, CLASSES)
-# The exporter stores equal parameters once: ones and zeros would be shared by all norms.
-for name, parameter in encoder.named_parameters():
-    if "norm" in name:
-        nn.init.normal_(parameter, mean=1.0 if "weight" in name else 0.0, std=0.1)
+encoder, head = Encoder(VOCAB, WIDTH, HEADS, LAYERS), nn.Linear(WIDTH, CLASSES)
+draw_norms(encoder)
 ids = torch.randint(1, VOCAB, (3, 6))
 mask = torch.tensor([[1, 1, 1, 1, 1, 1], [1, 1, 1, 0, 0, 0], [1, 1, 1, 1, 0, 0]])
 target = torch.tensor([2, 0, 1])
 
 buffer = io.BytesIO()
-axes = {0: "batch", 1: "sequence"}
-torch.onnx.export(
-    encoder,
-    (ids, mask),
-    buffer,
-    input_names=["input_ids", "attention_mask"],
-    output_names=["last_hidden_state"],
-    dynamic_axes={"input_ids": axes, "attention_mask": axes, "last_hidden_state": axes},
-    opset_version=14,
-    do_constant_folding=False,
-)
+export(encoder, (ids, mask), buffer)
 
-hidden = encoder(ids, mask)
-weights = mask.unsqueeze(-1).float()
-features = (hidden * weights).sum(1) / weights.sum(1)
+features = mean_of_tokens(encoder(ids, mask), mask)
 logits = head(features)
 loss = F.cross_entropy(logits, target)
 loss.backward()

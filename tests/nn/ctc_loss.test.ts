@@ -19,6 +19,26 @@ interface CtcCase {
 
 const goldens = readGolden<CtcCase[]>("ctc");
 
+/** Logits are drawn here as `make_ctc.py` draws them. */
+interface RandomCase {
+  seed: number;
+  shape: [frames: number, batch: number, classes: number];
+  scale: number;
+  targets: number[][];
+  inputLengths: number[];
+  targetLengths: number[];
+  zeroInfinity: boolean;
+  /** Null for infinite ones. */
+  losses: (number | null)[];
+  /** Of all gradients. */
+  largest: number;
+  /** Which gradients there are: one of so many. */
+  every: number;
+  grad: number[];
+}
+
+const randomCases = readGolden<RandomCase[]>("ctc_random");
+
 describe("ctcLoss as in PyTorch", () => {
   it.each(goldens.map((golden) => [golden.name, golden] as const))("%s", (_name, golden) => {
     const { targets, inputLengths, targetLengths, options } = golden;
@@ -35,6 +55,47 @@ describe("ctcLoss as in PyTorch", () => {
     expect(engine.stats().fallbackKernels).toEqual({});
   });
 });
+
+describe("ctcLoss on random cases, as in PyTorch's float64", () => {
+  const named = randomCases.map((one) => [`${one.shape.join(" x ")}, seed ${one.seed}`, one] as const);
+
+  it("has empty targets, impossible ones and long sequences among them", () => {
+    const lengths = randomCases.flatMap(({ targetLengths }) => targetLengths);
+    expect(lengths).toContain(0);
+    expect(randomCases.flatMap(({ losses }) => losses)).toContain(null);
+    expect(Math.max(...randomCases.map(({ shape: [frames] }) => frames))).toBe(2000);
+  });
+
+  it.each(named)("%s", (_name, one) => {
+    const { targets, inputLengths, targetLengths, zeroInfinity } = one;
+    const logits = new nn.Parameter(tf.tensor3d(drawLogits(one), one.shape));
+    const labels = tf.tensor2d(targets, undefined, "int32");
+    const options = { reduction: "none", zeroInfinity } as const;
+    let losses: number[] = [];
+    nn.computeGradients(() => {
+      const result = nn.ctcLoss(tf.logSoftmax(logits), labels, inputLengths, targetLengths, options);
+      losses = [...result.dataSync()];
+      return tf.sum(result);
+    }, [logits]);
+    one.losses.forEach((expected, i) => {
+      if (expected === null) expect(losses[i]).toBe(Infinity);
+      else expect(Math.abs(losses[i]! - expected)).toBeLessThan(1e-4 * Math.max(1, expected));
+    });
+    if (one.losses.includes(null)) return;
+    const gradient = logits.grad!.dataSync();
+    const differences = one.grad.map((expected, i) => Math.abs(gradient[i * one.every]! - expected));
+    expect(Math.max(...differences)).toBeLessThanOrEqual(1e-4 * one.largest);
+  });
+});
+
+/** Numerical Recipes' generator. */
+function drawLogits({ seed, shape, scale }: RandomCase): Float32Array {
+  let state = seed;
+  return Float32Array.from({ length: tf.util.sizeFromShape(shape) }, () => {
+    state = (Math.imul(1664525, state) + 1013904223) >>> 0;
+    return (scale * (((state >>> 8) % 2001) - 1000)) / 1000;
+  });
+}
 
 describe("ctcLoss on TF.js's cpu backend", () => {
   beforeAll(() => void tf.setBackend("cpu"));

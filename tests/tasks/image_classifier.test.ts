@@ -64,6 +64,30 @@ async function temporaryFile(name: string): Promise<string> {
   return join(await mkdtemp(join(tmpdir(), "kindling-")), name);
 }
 
+it("learns with balanced weights and the focal loss, and keeps the weights in its file", async () => {
+  seedEverything(3);
+  const { images, targets } = stripesPart(96, 0);
+  const rare = targets.map((target, i) => target === "lying" || i % 6 === 1);
+  const pick = <Item>(items: readonly Item[]) => items.filter((_, i) => rare[i]);
+  const train = { images: pick(images), targets: pick(targets) };
+  const data = await ImageClassificationData.fromArrays({ train, val: stripesPart(32, 5000), batchSize: 16 });
+  const task = new ImageClassifier({ data, imageSize: EDGE, classWeights: "balanced", focalGamma: 1 });
+  // 48 lying and 16 standing: 64 / (2 · 48) and 64 / (2 · 16), as scikit-learn balances them
+  expect(task.hparams.classWeights).toEqual([2 / 3, 2]);
+  const trainer = new Trainer({ ...quiet, maxEpochs: 6 });
+  await trainer.fit(task, data);
+  expect(trainer.callbackMetrics.val_f1).toBeGreaterThan(0.9);
+  const path = await temporaryFile("balanced.kindling");
+  await task.save(path);
+  expect((await ImageClassifier.load(path)).hparams.classWeights).toEqual([2 / 3, 2]);
+  expect(() => new ImageClassifier({ data, focalGamma: 1, mixupAlpha: 0.2 })).toThrow(
+    code("ERR_CLASSIFIER_OPTION"),
+  );
+  expect(() => new ImageClassifier({ data, focalGamma: 1, labelSmoothing: 0.1 })).toThrow(
+    code("ERR_CLASSIFIER_OPTION"),
+  );
+});
+
 describe("a classifier trained from nothing", () => {
   let task: ImageClassifier;
   let accuracy: number;
@@ -72,11 +96,23 @@ describe("a classifier trained from nothing", () => {
     const run = await trained();
     task = run.task;
     accuracy = run.trainer.callbackMetrics.val_accuracy!;
-  });
+  }, 60_000);
 
   it("learns, without a kernel on the slow path", () => {
     expect(accuracy).toBeGreaterThan(0.95);
     expect(engine.stats().fallbackKernels).toEqual({});
+  });
+
+  it("reports on a part, and names the picture that is wrongly labelled", async () => {
+    const { images, targets } = stripesPart(20, 7000);
+    const wrong = targets.with(6, targets[6] === "lying" ? "standing" : "lying");
+    const test = { images, targets: wrong };
+    const data = await ImageClassificationData.fromArrays({ test, labels: task.labels });
+    const report = await task.report(data);
+    expect(report.hardest[0]).toMatchObject({ sample: images[6], index: 6, target: wrong[6] });
+    expect(report.confusionMatrix.flat().reduce((a, b) => a + b)).toBe(20);
+    expect(report.accuracy).toBeLessThan(1);
+    await expect(task.report(data, { part: "val" })).rejects.toThrow(code("ERR_PARTS"));
   });
 
   it("gives one answer for one picture and many for many", async () => {

@@ -6,7 +6,7 @@ import type { Response } from "undici";
 import { HubError } from "../../errors.js";
 import { matchesEtag } from "./checksum.js";
 import type { HubConnection } from "./connection.js";
-import { withFileLock } from "./file_lock.js";
+import { withFileLock } from "../../file_lock.js";
 import type { Repository } from "./repository.js";
 
 /** A content that is wanted, and where it goes. */

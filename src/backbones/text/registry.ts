@@ -1,18 +1,18 @@
 /** The text backbones that have a name, and how one is made. */
+import { existsSync } from "node:fs";
 import { ConfigurationError, describeChoices } from "../../errors.js";
 import { Tokenizer } from "../../data/text/tokenizer.js";
 import type { BertOptions } from "../bert.js";
+import { looksLikeRepository } from "../hub/index.js";
+import { availableBackbones, findBackbone } from "../registry/index.js";
 import { loadWeights } from "../weights.js";
 import { BagOfNgrams, type BagOfNgramsOptions } from "./bag_of_ngrams.js";
 import { BertEncoder, bertSizes } from "./bert_encoder.js";
 import { NgramPreprocessor } from "./ngram_preprocessor.js";
-import {
-  isTextEncoderFolder,
-  loadTextEncoderSync,
-  restoreTextEncoder,
-  type SavedTextEncoder,
-} from "./onnx_text_encoder.js";
+import { openTextEncoder } from "./load_text_encoder.js";
+import { restoreTextEncoder, type SavedTextEncoder } from "./onnx_text_encoder.js";
 import type { TextPooling } from "./pooling.js";
+import { restoreSafetensorsEncoder, type SavedSafetensorsEncoder } from "./safetensors_encoder.js";
 import { TextCnn, type TextCnnOptions } from "./text_cnn.js";
 import { TokenPreprocessor } from "./token_preprocessor.js";
 import { restoreWordVectors } from "./word_vectors_backbone.js";
@@ -26,8 +26,8 @@ export interface TokenOptions {
    */
   tokenizer?: Tokenizer | string;
   /**
-   * Tokens of a text at most, special ones included; what is left out is counted in the data's `truncated`. Default: 128,
-   * or what a pretrained model takes if that is less.
+   * Tokens of a text at most, special ones included; what is left out is counted in the data's `truncated`. Default: 128; of
+   * an encoder with learned weights what it takes, but at most 512.
    */
   maxLength?: number;
 }
@@ -75,22 +75,33 @@ const architectures: Record<string, TextArchitecture> = {
   ...Object.fromEntries(Object.entries(bertSizes).map(([name, size]) => [name, bertArchitecture(size)])),
 };
 
-/** The names that a text task's `backbone` takes. */
+/** The names of backbones that come without weights, which a text task's `backbone` takes beside `availableBackbones("text")`. */
 export function availableTextBackbones(): string[] {
   return Object.keys(architectures);
 }
 
 /**
- * A backbone of its name, or from a folder.
+ * A backbone of its name, or from files that are on this machine: `loadTextEncoder` and `downloadBackbone` bring them there.
  *
- * @param name one of `availableTextBackbones()`, or a local folder as `loadTextEncoder` takes it
- * @throws ConfigurationError `ERR_UNKNOWN_BACKBONE`, `ERR_NO_TRAINING_TEXTS`
+ * @param name one of `availableTextBackbones()`; or a text encoder with learned weights: one of `availableBackbones("text")`, a
+ *   local folder in the Hugging Face layout, or a repository on the hub as `organisation/name`, with or without `@revision`
+ * @throws ConfigurationError `ERR_UNKNOWN_BACKBONE`, `ERR_NO_TRAINING_TEXTS`, `ERR_BACKBONE_FOLDER`, `ERR_TOKENIZER`,
+ *   `ERR_MAX_LENGTH`, `ERR_PRETRAINED_OPTION`
+ * @throws HubError `ERR_BACKBONE_NOT_DOWNLOADED`
  */
 export function createTextBackbone(name: string, context: TextBackboneContext): TextBackbone {
-  if (!Object.hasOwn(architectures, name) && isTextEncoderFolder(name)) {
-    return loadTextEncoderSync(name, context.maxLength === undefined ? {} : { maxLength: context.maxLength });
+  if (Object.hasOwn(architectures, name)) return architectureOf(name).create(name, context);
+  const { pretrained, tokenizer, maxLength } = context;
+  const isEncoder = findBackbone("text", name) !== undefined || existsSync(name) || looksLikeRepository(name);
+  if (!isEncoder) return architectureOf(name).create(name, context);
+  const unused = Object.entries({ pretrained, tokenizer }).find(([, value]) => value !== undefined);
+  if (unused !== undefined) {
+    throw new ConfigurationError(
+      "ERR_PRETRAINED_OPTION",
+      `The backbone ${name} brings its own weights and tokenizer; leave \`${unused[0]}\` out.`,
+    );
   }
-  return architectureOf(name).create(name, context);
+  return openTextEncoder(name, maxLength === undefined ? {} : { maxLength });
 }
 
 /** A backbone as it was saved; its weights are yet to be restored. */
@@ -101,6 +112,8 @@ export function restoreTextBackbone(
 ): TextBackbone {
   if (saved.kind === "onnx-encoder")
     return restoreTextEncoder(name, saved.options as SavedTextEncoder, files);
+  if (saved.kind === "safetensors-encoder")
+    return restoreSafetensorsEncoder(name, saved.options as SavedSafetensorsEncoder, files);
   if (saved.kind === "word-vectors")
     return restoreWordVectors((saved.options as { width: number }).width, files);
   return architectureOf(saved.kind).restore(name, saved, files);
@@ -111,7 +124,8 @@ function architectureOf(name: string): TextArchitecture {
   if (architecture !== undefined) return architecture;
   throw new ConfigurationError(
     "ERR_UNKNOWN_BACKBONE",
-    `There is no text backbone ${JSON.stringify(name)}, and no folder of that name with tokenizer.json and onnx/model.onnx. ${describeChoices(name, availableTextBackbones())}`,
+    `There is no text backbone ${JSON.stringify(name)}, no folder of that name, and a repository on the hub is called ` +
+      `"organisation/name". ${describeChoices(name, [...availableTextBackbones(), ...availableBackbones("text")])}`,
   );
 }
 

@@ -22,6 +22,9 @@ export interface TextRecipe {
   weightDecay: number;
 }
 
+/** For encoders with learned weights. */
+export const PRETRAINED_RECIPE: TextRecipe = { learningRate: 5e-4, weightDecay: 0.01 };
+
 /** A network on texts, and what it needs besides weights. */
 export interface TextBackbone {
   name: string;
@@ -38,6 +41,11 @@ export interface TextBackbone {
 export interface SavedTextBackbone {
   kind: string;
   options: unknown;
-  /** Files besides those of the preprocessor. */
-  files?: Record<string, Uint8Array>;
+  /** Makes files besides those of the preprocessor. */
+  files?: () => Record<string, Uint8Array>;
+  /**
+   * Likewise, with the weights as they are now, where files can hold all of them: the network's state is then not saved
+   * besides. undefined where they cannot.
+   */
+  filesWithWeights?: () => Record<string, Uint8Array> | undefined;
 }

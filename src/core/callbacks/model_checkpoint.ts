@@ -138,14 +138,14 @@ export class ModelCheckpoint extends Callback {
   override async onTrainEnd(trainer: Trainer, module: AnyLightningModule): Promise<void> {
     const best = this.bestModelPath;
     if (!this.#restoresBest(trainer) || best === undefined || this.#bestStep === trainer.globalStep) return;
-    const { stateDict } = await trainer.checkpointIO.loadCheckpoint(best);
+    const { stateDict } = await trainer.readCheckpoint(best);
     module.loadStateDict(stateDict);
   }
 
   override async onException(trainer: Trainer): Promise<void> {
     if (this.#options.saveOnException !== true || trainer.state.fn !== "fit" || trainer.sanityChecking)
       return;
-    await this.#write(trainer, this.#freePath(trainer));
+    await this.#write(trainer, await this.#freePath(trainer));
     await this.#saveLast(trainer, undefined);
   }
 
@@ -174,7 +174,7 @@ export class ModelCheckpoint extends Callback {
     if (globalStep === this.#lastStepChecked) return false;
     this.#lastStepChecked = globalStep;
     if (this.#timeInterval === undefined) return everyNTrainSteps > 0 && globalStep % everyNTrainSteps === 0;
-    return performance.now() - this.#lastSave >= this.#timeInterval;
+    return trainer.strategy.anyNow([performance.now() - this.#lastSave >= this.#timeInterval])[0]!;
   }
 
   #isEpochDue(trainer: Trainer): boolean {
@@ -191,10 +191,11 @@ export class ModelCheckpoint extends Callback {
     const { monitor } = this;
     this.#deferred = false;
     this.#lastSave = performance.now();
-    const score = monitor === undefined ? NaN : monitoredScore(trainer, "ModelCheckpoint", monitor);
+    const own = monitor === undefined ? NaN : monitoredScore(trainer, "ModelCheckpoint", monitor);
+    const score = await trainer.strategy.broadcast(own);
     this.currentScore = monitor === undefined ? undefined : score;
     const place = this.#best.placeOf(score);
-    const saved = place === undefined ? undefined : this.#freePath(trainer);
+    const saved = place === undefined ? undefined : await this.#freePath(trainer);
     const before = this.#best.all;
     if (saved !== undefined) {
       this.#best.keep({ path: saved, score }, place!);
@@ -213,9 +214,10 @@ export class ModelCheckpoint extends Callback {
     const { saveLast = false } = this.#options;
     if (saveLast === false) return;
     const previous = this.lastModelPath;
-    const path = this.#unusedPath(trainer, "last", [previous]);
+    const path = await this.#unusedPath(trainer, "last", [previous]);
     this.lastModelPath = path;
-    if (saveLast === "link" && saved !== undefined) await linkAtomically(saved, path);
+    if (saveLast === "link" && saved !== undefined)
+      await trainer.strategy.writeOnce(() => linkAtomically(saved, path));
     else await this.#write(trainer, path);
     if (previous !== undefined && previous !== path) await this.#remove(trainer, previous);
   }
@@ -226,7 +228,8 @@ export class ModelCheckpoint extends Callback {
   }
 
   async #remove(trainer: Trainer, path: string): Promise<void> {
-    if (this.#mayRemove(trainer, path)) await trainer.checkpointIO.removeCheckpoint(path);
+    if (!this.#mayRemove(trainer, path)) return;
+    await trainer.strategy.writeOnce(async () => trainer.checkpointIO.removeCheckpoint(path));
   }
 
   #mayRemove(trainer: Trainer, path: string): boolean {
@@ -247,7 +250,7 @@ export class ModelCheckpoint extends Callback {
   }
 
   /** A checkpoint may have the name of one that it pushes out. */
-  #freePath(trainer: Trainer): string {
+  async #freePath(trainer: Trainer): Promise<string> {
     const { currentEpoch: epoch, globalStep: step } = trainer;
     const name = this.formatCheckpointName({ ...trainer.callbackMetrics, epoch, step });
     return this.#unusedPath(
@@ -258,14 +261,18 @@ export class ModelCheckpoint extends Callback {
   }
 
   /** @param replaceable paths that may be written over */
-  #unusedPath(trainer: Trainer, name: string, replaceable: readonly (string | undefined)[]): string {
+  async #unusedPath(
+    trainer: Trainer,
+    name: string,
+    replaceable: readonly (string | undefined)[],
+  ): Promise<string> {
     const path = (suffix: string) => join(this.#folder(trainer), `${name}${suffix}${EXTENSION}`);
     if (this.#options.enableVersionCounter === false) return path("");
     let suffix = "";
     const isTaken = (path: string) =>
       existsSync(path) && !(replaceable.includes(path) && this.#mayRemove(trainer, path));
     for (let version = 1; isTaken(path(suffix)); version++) suffix = `-v${version}`;
-    return path(suffix);
+    return trainer.strategy.broadcast(path(suffix));
   }
 
   #tell(trainer: Trainer, score: number, place: number | undefined, path: string | undefined): void {

@@ -17,7 +17,8 @@ export interface PredictionWriterOptions {
 
 /**
  * Define `writeOnBatchEnd`, `writeOnEpochEnd` or both. Predictions are in host memory. `batchIndices` are the places of a
- * batch's samples in their loader's order, which in a loader that does not shuffle are their numbers in the data set.
+ * batch's samples in their loader's order, which in a loader that does not shuffle are their numbers in the data set. With
+ * several ranks each writes what it has predicted.
  */
 export abstract class BasePredictionWriter extends Callback {
   readonly writeInterval: WriteInterval;
@@ -73,9 +74,12 @@ export abstract class BasePredictionWriter extends Callback {
     batchIdx: number,
     dataloaderIdx: number,
   ): Promise<void> {
-    const first = this.#counts[dataloaderIdx] ?? 0;
-    const indices = Array.from({ length: batchSizesOf(batch)[0] ?? 1 }, (_, i) => first + i);
-    this.#counts[dataloaderIdx] = first + indices.length;
+    const length = batchSizesOf(batch)[0] ?? 1;
+    const others = batchesOfOthers(trainer, batchIdx);
+    const batchSize = trainer.predictDataloaders[dataloaderIdx]?.batchSize ?? length;
+    const count = this.#counts[dataloaderIdx] ?? 0;
+    const indices = Array.from({ length }, (_, i) => count + others * batchSize + i);
+    this.#counts[dataloaderIdx] = count + length;
     if (this.#writesBatches) {
       await this.writeOnBatchEnd?.(trainer, module, outputs, indices, batch, batchIdx, dataloaderIdx);
     }
@@ -110,6 +114,12 @@ export abstract class BasePredictionWriter extends Callback {
         "Add it, or choose another interval.",
     );
   }
+}
+
+/** How many batches other ranks have taken before this rank's. */
+function batchesOfOthers({ strategy, options }: Trainer, batchIdx: number): number {
+  const { worldSize, globalRank } = strategy;
+  return options.useDistributedSampler ? batchIdx * (worldSize - 1) + globalRank : 0;
 }
 
 function writerError(message: string): ConfigurationError {

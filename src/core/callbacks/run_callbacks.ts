@@ -58,6 +58,11 @@ export function runCallbacks(
   return [...callbacks.filter((callback) => !isCheckpoint(callback)), ...callbacks.filter(isCheckpoint)];
 }
 
+/** Whether a callback writes to the terminal, which one rank does for all. */
+export function showsProgress(callback: Callback): boolean {
+  return callback instanceof ProgressBar || callback instanceof ModelSummary;
+}
+
 /** Each would freeze what the other frees. */
 function refuseSecondFinetuning(callbacks: readonly Callback[]): void {
   const finetunings = callbacks.filter((callback) => callback instanceof BaseFinetuning);

@@ -36,8 +36,13 @@ export interface Checkpoint {
   precision?: Record<string, unknown>;
   /** By `stateKey`. */
   callbacks: Record<string, Record<string, unknown>>;
-  /** The seed and the state of the global random generator, which initialisers and dropout draw from. */
-  random: { seed: number; state: readonly number[] };
+  /**
+   * The seed and the state of the global random generator, which initialisers and dropout draw from; with several ranks,
+   * those of each.
+   */
+  random: { seed: number; state: readonly number[]; ranks?: readonly (readonly number[])[] };
+  /** Of the fit that was saved: ranks, and the samples of a batch of all of them where that is known. */
+  world?: { size: number; samplesPerBatch?: number };
   /** What hooks add: nested plain values and HostTensors. */
   extra: Record<string, unknown>;
 }

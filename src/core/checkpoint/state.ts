@@ -3,15 +3,16 @@ import * as tf from "@tensorflow/tfjs-core";
 import { CheckpointError } from "../../errors.js";
 import type { HostTensor } from "../../host_tensor.js";
 import { hostToTensor } from "../../nn/parameter.js";
-import { getGlobalGenerator, getGlobalSeed, seedEverything } from "../../random.js";
+import { Generator, getGlobalGenerator, getGlobalSeed, seedEverything } from "../../random.js";
 import { VERSION } from "../../version.js";
 import type { DataModule } from "../data_module.js";
 import { parametersOf } from "../gradients.js";
-import type { LrSchedulerState } from "../../nn/index.js";
+import type { LrSchedulerState, OptimizerState } from "../../nn/index.js";
 import type { Hooks } from "../hooks.js";
 import type { AnyLightningModule } from "../lightning_module.js";
 import type { MetricsHub } from "../logging/metrics_hub.js";
 import type { FitLoop, LoopProgress } from "../loops/fit_loop.js";
+import type { Strategy } from "../strategies/index.js";
 import { toHost } from "../to_device.js";
 import type { Checkpoint } from "./checkpoint.js";
 
@@ -20,6 +21,7 @@ export interface RunningFit {
   loop: FitLoop;
   metrics: MetricsHub;
   dataModule: DataModule;
+  strategy: Strategy;
 }
 
 /** @param fit undefined where only weights are saved */
@@ -35,7 +37,7 @@ export async function captureCheckpoint(
     progress,
     hparams: module.hparams,
     callbacks: {},
-    random: { seed: getGlobalSeed(), state: [...(fit?.loop.randomState ?? getGlobalGenerator().state)] },
+    random: await readRandom(fit),
     extra: {},
   };
   if (fit !== undefined) await captureFit(checkpoint, hooks, fit);
@@ -43,17 +45,25 @@ export async function captureCheckpoint(
   return checkpoint;
 }
 
+/** With several ranks each has a state of its own. */
+async function readRandom(fit: RunningFit | undefined): Promise<Checkpoint["random"]> {
+  const own = [...(fit?.loop.randomState ?? getGlobalGenerator().state)];
+  const ranks = (await fit?.strategy.gatherObjects(own)) ?? [own];
+  return { seed: getGlobalSeed(), state: ranks[0]!, ...(ranks.length === 1 ? {} : { ranks }) };
+}
+
 async function captureFit(
   checkpoint: Checkpoint,
   { callbacks }: Hooks,
-  { loop, metrics, dataModule }: RunningFit,
+  { loop, metrics, dataModule, strategy }: RunningFit,
 ): Promise<void> {
   checkpoint.optimizerStates = [];
   for (const optimizer of loop.optimizers) {
-    checkpoint.optimizerStates.push(await toHost(optimizer.stateDict()));
+    checkpoint.optimizerStates.push(await toHost(await strategy.optimizerState(optimizer)));
   }
+  checkpoint.world = worldOf(strategy, loop);
   checkpoint.lrSchedulers = loop.lrSchedulerConfigs.map(({ scheduler }) => scheduler.stateDict());
-  if (loop.accumulatedBatches > 0) checkpoint.accumulation = await readAccumulation(loop);
+  if (loop.accumulatedBatches > 0) checkpoint.accumulation = await readAccumulation(loop, strategy);
   checkpoint.precision = loop.precision.stateDict();
   checkpoint.metrics = metrics.stateDict(loop.isEpochOpen);
   checkpoint.dataModule = { hparams: dataModule.hparams, state: dataModule.stateDict?.() };
@@ -69,13 +79,19 @@ export async function readWeights(module: AnyLightningModule): Promise<Record<st
 }
 
 /** By the parameter's number in the optimizer. */
-async function readAccumulation(loop: FitLoop): Promise<NonNullable<Checkpoint["accumulation"]>> {
+async function readAccumulation(
+  loop: FitLoop,
+  strategy: Strategy,
+): Promise<NonNullable<Checkpoint["accumulation"]>> {
   const gradients = parametersOf(loop.optimizer).flatMap(({ grad }, i) =>
     grad === null ? [] : [[String(i), grad] as const],
   );
   return {
     batches: loop.accumulatedBatches,
-    gradients: (await toHost(Object.fromEntries(gradients))) as Record<string, HostTensor>,
+    gradients: await strategy.allReduce(
+      (await toHost(Object.fromEntries(gradients))) as Record<string, HostTensor>,
+      "mean",
+    ),
   };
 }
 
@@ -108,7 +124,11 @@ export async function restoreModule(
  * @throws CheckpointError `ERR_CHECKPOINT_WEIGHTS_ONLY` where the checkpoint lacks them; `ERR_CHECKPOINT_EPOCH` where it
  *   is of a later epoch than this fit goes to
  */
-export function restoreLoop({ loop, metrics }: RunningFit, checkpoint: Checkpoint, maxEpochs: number): void {
+export function restoreLoop(
+  { loop, metrics, strategy }: RunningFit,
+  checkpoint: Checkpoint,
+  maxEpochs: number,
+): void {
   const { optimizerStates, lrSchedulers = [], accumulation, progress } = checkpoint;
   if (optimizerStates === undefined) {
     throw new CheckpointError(
@@ -124,13 +144,48 @@ export function restoreLoop({ loop, metrics }: RunningFit, checkpoint: Checkpoin
         `Give the Trainer maxEpochs of more than ${progress.epoch} to go on from it.`,
     );
   }
-  loop.optimizers.forEach((optimizer, i) => optimizer.loadStateDict(optimizerStates[i] as never));
+  loop.optimizers.forEach((optimizer, i) =>
+    strategy.loadOptimizerState(optimizer, optimizerStates[i] as OptimizerState),
+  );
   restoreSchedulers(loop, lrSchedulers);
   if (accumulation !== undefined) restoreAccumulation(loop, accumulation);
   if (checkpoint.precision !== undefined) loop.precision.loadStateDict(checkpoint.precision);
   if (checkpoint.metrics !== undefined) metrics.loadStateDict(checkpoint.metrics);
   seedEverything(checkpoint.random.seed);
-  loop.resume(progress, checkpoint.random.state);
+  loop.resume(positionAmong(worldOf(strategy, loop), checkpoint), randomOf(strategy, checkpoint.random));
+}
+
+function worldOf(
+  { worldSize: size }: Strategy,
+  { trainBatchSize }: FitLoop,
+): NonNullable<Checkpoint["world"]> {
+  return { size, ...(trainBatchSize === undefined ? {} : { samplesPerBatch: trainBatchSize * size }) };
+}
+
+/** The state of this rank; with another number of ranks than before, one of its own that follows from rank 0's. */
+function randomOf({ worldSize, globalRank }: Strategy, { state, ranks = [state] }: Checkpoint["random"]) {
+  if (ranks.length === worldSize) return ranks[globalRank]!;
+  return globalRank === 0 ? state : new Generator(...state, globalRank).state;
+}
+
+/**
+ * The samples of an epoch come in one order for any number of ranks, so that training goes on behind those that were seen.
+ *
+ * @throws CheckpointError `ERR_RESUME_WORLD` where these are no whole number of batches of this many ranks
+ */
+function positionAmong(now: NonNullable<Checkpoint["world"]>, { progress, world }: Checkpoint): LoopProgress {
+  const before = world?.samplesPerBatch;
+  const after = now.samplesPerBatch;
+  if (progress.batchInEpoch === 0 || world?.size === now.size || before === undefined || after === undefined)
+    return progress;
+  const samples = progress.batchInEpoch * before;
+  if (samples % after === 0) return { ...progress, batchInEpoch: samples / after };
+  throw new CheckpointError(
+    "ERR_RESUME_WORLD",
+    `The checkpoint was saved after ${samples} samples of an epoch, by ${world?.size ?? 1} ranks. ${now.size} ranks take ` +
+      `${after} samples at once, of which that is no whole number. Use a number of ranks or a batch size whose product divides ` +
+      `${samples}, or a checkpoint of an epoch's end.`,
+  );
 }
 
 function restoreAccumulation(

@@ -13,7 +13,7 @@ import { parametersOf } from "../gradients.js";
 import { LightningModule } from "../lightning_module.js";
 import type { LogValue } from "../logging/metrics_hub.js";
 import type { Logger } from "../loggers/logger.js";
-import { resolveStrategy, type Precision, type ReduceOp, type Strategy } from "../strategies/index.js";
+import { resolveStrategy, type LoaderUse, type Precision, type ReduceOp, type Strategy } from "../strategies/index.js";
 import { isPlainObject } from "../../nested.js";
 import { toDevice } from "../to_device.js";
 import type { Awaitable } from "../types.js";
@@ -47,6 +47,11 @@ export interface SetupDataloadersOptions {
   moveToDevice?: boolean;
   /** Whether each process gets a part of the batches of its own. Default: true. */
   useDistributedSampler?: boolean;
+  /**
+   * What the batches are for: with "train" all processes get equally many, with "evaluate" each batch comes once. Default:
+   * "train".
+   */
+  use?: LoaderUse;
 }
 
 type SeveralLoaders = [BatchLoader, BatchLoader, ...BatchLoader[]];
@@ -127,6 +132,7 @@ export class Fabric {
     const options = last !== undefined && isSetupOptions(last) ? last : undefined;
     const optimizers = (options === undefined ? rest : rest.slice(0, -1)) as Optimizer[];
     this.#setUp.addModule("setup", module);
+    this.strategy.setUpModule(module);
     const wrapped = optimizers.map((optimizer) => this.#addOptimizer("setup", optimizer));
     if (module instanceof LightningModule) module.attachFabric(this, wrapped);
     if (options !== undefined) this.#setUp.addScheduler("setup", options.scheduler, optimizers);
@@ -138,6 +144,7 @@ export class Fabric {
   setupModule<M extends AnyModule>(module: M): M {
     this.#requireLaunch("setupModule");
     this.#setUp.addModule("setupModule", module);
+    this.strategy.setUpModule(module);
     if (module instanceof LightningModule) module.attachFabric(this, []);
     return module;
   }
@@ -170,10 +177,10 @@ export class Fabric {
   setupDataloaders(...given: unknown[]): unknown {
     this.#requireLaunch("setupDataloaders");
     const options = isDataloadersOptions(given.at(-1)) ? (given.pop() as SetupDataloadersOptions) : {};
-    const { moveToDevice = true, useDistributedSampler = true } = options;
+    const { moveToDevice = true, useDistributedSampler = true, use = "train" } = options;
     for (const loader of given) this.#setUp.addLoader(loader);
     const wrapped = (given as BatchLoader[]).map((loader) => {
-      const own = useDistributedSampler ? this.strategy.processDataloader(loader) : loader;
+      const own = useDistributedSampler ? this.strategy.processDataloader(loader, use) : loader;
       return new FabricDataLoader(own, this.#iterations, moveToDevice);
     });
     return wrapped.length === 1 ? wrapped[0] : wrapped;
@@ -317,6 +324,13 @@ export class Fabric {
     { filter = {} }: { filter?: Record<string, StateFilter> } = {},
   ): Promise<void> {
     this.#requireLaunch("save");
+    if (this.strategy.shardsOptimizers) {
+      throw new ConfigurationError(
+        "ERR_FABRIC_SAVE",
+        `Under the strategy "${this.strategy.name}" a rank has a part of the optimizers' state, and fabric.save writes rank 0's. ` +
+          'Use "ddp", or the Trainer, which collects the parts.',
+      );
+    }
     await this.#log.flush();
     const file = { state: await collectState(state, filter), precision: this.precision.stateDict() };
     await this.strategy.writeOnce(() => writeState(path, file));

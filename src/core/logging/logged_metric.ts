@@ -1,7 +1,9 @@
 /** Everything logged under one name in one stage: the last step's value, and what the epoch adds up to. */
+import type { SummableMetric } from "../../nn/index.js";
 import type { Awaitable } from "../types.js";
 import type { LazyScalar } from "./lazy_scalar.js";
 import type { ResolvedLog } from "./log_rules.js";
+import { metricSums, type EpochShare } from "./share_epoch.js";
 import type { EpochSums } from "./metrics_state.js";
 
 /** A metric that keeps its own sums, such as `Accuracy`. It is read when the epoch ends, then reset. */
@@ -76,6 +78,24 @@ export class LoggedMetric {
   dropStep(): void {
     this.#loggedThisStep = false;
     for (const { scalar } of this.#fresh.splice(0)) if (scalar !== this.#last) scalar.dispose();
+  }
+
+  /** What this rank adds to the epoch. */
+  async share(): Promise<EpochShare> {
+    const { name, log } = this;
+    const base = { name, suffix: this.#suffix, log };
+    if (this.#metric !== undefined) return { ...base, metric: await metricSums(name, this.#metric) };
+    return { ...base, values: this.epochSums! };
+  }
+
+  /** The value over the epoch of all ranks. */
+  sharedValue(
+    { values, metric }: EpochShare,
+    readMetric: (name: string, value: unknown) => LazyScalar,
+  ): number | undefined {
+    if (values !== undefined) return reduce(values, this.log.reduceFx);
+    if (this.#metric === undefined) return undefined;
+    return readMetric(this.name, (this.#metric as unknown as SummableMetric).computeFrom(metric!)).value;
   }
 
   /** The value over the epoch so far. */

@@ -3,6 +3,7 @@ import { ConfigurationError } from "../../errors.js";
 import { warnOnce } from "../../warn.js";
 import type { MetricRecord } from "../types.js";
 import type { MetricsState } from "./metrics_state.js";
+import { addShares, type EpochShare, type Gather } from "./share_epoch.js";
 import { batchSizesOf } from "./batch_size.js";
 import { LazyScalar } from "./lazy_scalar.js";
 import { LoggedMetric, type EpochMetric } from "./logged_metric.js";
@@ -38,6 +39,8 @@ export class MetricsHub {
   batch: unknown;
   /** Which of how many evaluation loaders the running batch is from; undefined in training. */
   dataloader: DataloaderPlace | undefined;
+  /** With several ranks, how they tell each other what they have logged. */
+  gather: Gather | undefined;
   /** The sanity check runs the validation code but leaves no numbers. */
   muted = false;
 
@@ -129,15 +132,32 @@ export class MetricsHub {
   async publishEpoch(stage: LoggingStage): Promise<{ all: MetricRecord; logger: MetricRecord }> {
     const all: MetricRecord = {};
     const logger: MetricRecord = {};
-    for (const entry of this.#stages[stage].values()) {
+    const shared = this.gather && (await this.#shareEpoch(stage, this.gather));
+    for (const [key, entry] of this.#stages[stage]) {
       if (!entry.log.onEpoch) continue;
-      const value = await entry.epochValue((name, result) => new LazyScalar(name, result));
+      const value = shared?.get(key) ?? (await entry.epochValue(readMetric));
       this.#publish(entry, entry.epochName, value);
       if (entry.log.onStep && !this.muted) this.#callback.set(entry.key, value);
       all[entry.epochName] = value;
       if (entry.log.logger) logger[entry.epochName] = value;
     }
     return { all, logger };
+  }
+
+  /** The values over the epoch of all ranks; a rank that logged less than others gets their entries. */
+  async #shareEpoch(stage: LoggingStage, gather: Gather): Promise<Map<string, number>> {
+    const own: [string, EpochShare][] = [];
+    for (const [key, entry] of this.#stages[stage]) {
+      if (entry.log.onEpoch) own.push([key, await entry.share()]);
+    }
+    const shares = addShares(await gather(own));
+    const values = [...shares].map(([key, share]) => {
+      const entry = this.#entry(share.name, share.log, share.suffix);
+      return [key, entry.sharedValue(share, readMetric)] as const;
+    });
+    // Where a rank had no batches, it has no metric to compute with.
+    const known = (await gather(values)).flat().filter(([, value]) => value !== undefined);
+    return new Map(known.reverse() as [string, number][]);
   }
 
   /** Forgets the epoch of a stage, and frees its tensors. Published values stay as numbers. */
@@ -219,6 +239,10 @@ export class MetricsHub {
     this.#callback.set(name, value);
     if (entry.log.progBar) this.#progressBar.set(name, value);
   }
+}
+
+function readMetric(name: string, result: unknown): LazyScalar {
+  return new LazyScalar(name, result);
 }
 
 function isEpochMetric(value: unknown): value is EpochMetric {

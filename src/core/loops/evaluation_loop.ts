@@ -57,6 +57,7 @@ export class EvaluationLoop {
         await this.#loader(source, dataloaderIdx, epoch);
       }
       this.#trainer.metrics.dataloader = undefined;
+      if (this.#trainer.strategy.worldSize > 1) this.#signals.check();
       const metrics = await this.#endEpoch();
       onEvaluated();
       await this.#hooks.callAll(`on${hook}End`);
@@ -69,7 +70,7 @@ export class EvaluationLoop {
     const batches = this.#hooks.profileNext(`${this.#stage}DataloaderNext`, numberBatches(source));
     for await (const numbered of batches) {
       await this.#batch(numbered, dataloaderIdx);
-      this.#signals.check();
+      this.#signals.checkAlone();
     }
   }
 

@@ -143,6 +143,11 @@ export class FitLoop {
     this.#step.accumulated = batches;
   }
 
+  /** Samples of a training batch, where the loader tells. */
+  get trainBatchSize(): number | undefined {
+    return this.#parts.sources.loaders("train")[0]?.batchSize;
+  }
+
   /** The last epoch with validation, -1 before the first; undefined where there is no validation data. */
   get validatedEpoch(): number | undefined {
     return this.#validatedEpoch;
@@ -181,6 +186,7 @@ export class FitLoop {
     while (!this.#isDone()) await this.#hooks.profile("runTrainingEpoch", () => this.#epoch());
     this.#restoreRandom();
     this.#resume.begin();
+    this.#trainer.strategy.shareBuffers(this.#hooks.module);
     await this.#hooks.callAll("onTrainEnd");
   }
 
@@ -197,6 +203,13 @@ export class FitLoop {
     return this.#trainer.shouldStop && epoch >= minEpochs && globalStep >= minSteps;
   }
 
+  /** A rank that stops stops all: they would wait for it in vain. */
+  #agreeOnStopping(): void {
+    const { strategy, shouldStop } = this.#trainer;
+    if (strategy.worldSize > 1)
+      [this.#trainer.shouldStop] = this.#parts.signals.agree([shouldStop]) as [boolean];
+  }
+
   async #epoch(): Promise<void> {
     const [train] = await this.#parts.sources.forEpoch("train", this.progress.epoch);
     train!.loader.setEpoch?.(this.#loaderEpoch);
@@ -210,7 +223,8 @@ export class FitLoop {
     await this.#batches(train!);
     if (this.#isValidationDue()) await this.#validate();
     await this.#endEpoch();
-    this.#parts.signals.check();
+    this.#agreeOnStopping();
+    this.#parts.signals.stopIfReceived();
   }
 
   /** Hooks that run again because training was resumed must not change the numbers drawn afterwards. */
@@ -230,7 +244,8 @@ export class FitLoop {
     const batches = numberBatches(train, skip, isSought);
     for await (const numbered of this.#hooks.profileNext("trainDataloaderNext", batches)) {
       if (!(await this.#batch(numbered, train))) break;
-      if (!this.#step.isAccumulating) this.#parts.signals.check();
+      this.#agreeOnStopping();
+      if (!this.#step.isAccumulating) this.#parts.signals.stopIfReceived();
       if (this.#isStopping()) break;
     }
     this.#step.dropGradients();
@@ -278,7 +293,13 @@ export class FitLoop {
     this.progress.batchInEpoch = index + 1;
     this.progress.batchesSinceValidation++;
     if (this.#manual === undefined) this.progress.globalStep += steps;
-    if (this.#schedule.isDue(this.progress, train)) this.progress.phase = "validation";
+    if (this.#isValidationDueNow(train)) this.progress.phase = "validation";
+  }
+
+  /** Where time tells, the ranks' clocks may differ. */
+  #isValidationDueNow(train: BatchSource): boolean {
+    const isDue = this.#schedule.isDue(this.progress, train);
+    return this.#schedule.goesByTime ? this.#trainer.strategy.anyNow([isDue])[0]! : isDue;
   }
 
   async #stepSchedulers(steps: number, isLast: boolean): Promise<void> {
@@ -307,6 +328,7 @@ export class FitLoop {
       if (!this.#step.isAccumulating)
         await this.#hooks.callHook(this.#hooks.module, "onValidationModelZeroGrad");
       this.#stage = "validate";
+      this.#trainer.strategy.shareBuffers(this.#hooks.module);
       const sources = await this.#parts.sources.forEpoch("validate", progress.epoch);
       await this.#validation.run(sources, progress.epoch, () => this.#countValidation());
       this.#stage = "train";

@@ -2,6 +2,7 @@
 import { HostTensor } from "../../host_tensor.js";
 import type { Hooks } from "../hooks.js";
 import type { SignalListener } from "../signals.js";
+import type { Strategy } from "../strategies/index.js";
 import { isPlainObject, mapNested } from "../../nested.js";
 import { toHost } from "../to_device.js";
 import { numberBatches, type BatchSource, type NumberedBatch } from "./batches.js";
@@ -10,16 +11,27 @@ import { nextTurn } from "./next_turn.js";
 import { lend } from "./outputs.js";
 import { prepareHostBatch } from "./transfer.js";
 
+interface PredictionLoopOptions {
+  strategy: Strategy;
+  /** Whether the predictions are collected, or only shown to `onPredictBatchEnd`. */
+  keeps: boolean;
+  /** Whether ranks have parts of the loaders, so that their predictions belong together. */
+  isShared: boolean;
+}
+
 export class PredictionLoop {
   readonly #hooks: Hooks;
   readonly #signals: SignalListener;
   readonly #keeps: boolean;
+  readonly #strategy: Strategy;
+  readonly #isShared: boolean;
 
-  /** @param keeps whether the predictions are collected, or only shown to `onPredictBatchEnd` */
-  constructor(hooks: Hooks, signals: SignalListener, keeps: boolean) {
+  constructor(hooks: Hooks, signals: SignalListener, { strategy, keeps, isShared }: PredictionLoopOptions) {
     this.#hooks = hooks;
     this.#signals = signals;
     this.#keeps = keeps;
+    this.#strategy = strategy;
+    this.#isShared = isShared;
   }
 
   /** @returns for each loader, its predictions */
@@ -39,14 +51,23 @@ export class PredictionLoop {
   }
 
   async #loader(source: BatchSource, dataloaderIdx: number): Promise<unknown[]> {
-    const predictions: unknown[] = [];
+    const predictions: unknown[][] = [];
     const batches = this.#hooks.profileNext("predictDataloaderNext", numberBatches(source));
     for await (const numbered of batches) {
       const results = await this.#batch(numbered, dataloaderIdx);
-      if (this.#keeps) predictions.push(...splitSamples(results));
-      this.#signals.check();
+      if (this.#keeps) predictions.push(splitSamples(results));
+      this.#signals.checkAlone();
     }
-    return predictions;
+    return this.#keeps ? await this.#ofAllRanks(predictions) : [];
+  }
+
+  /** Ranks have taken the batches in turn. */
+  async #ofAllRanks(own: unknown[][]): Promise<unknown[]> {
+    const { worldSize } = this.#strategy;
+    if (worldSize === 1 || !this.#isShared) return own.flat();
+    const all = await this.#strategy.gatherObjects(own);
+    const longest = Math.max(...all.map(({ length }) => length));
+    return Array.from({ length: longest }, (_, i) => all.flatMap((batches) => batches[i] ?? [])).flat();
   }
 
   async #batch({ batch, index }: NumberedBatch, dataloaderIdx: number): Promise<unknown> {

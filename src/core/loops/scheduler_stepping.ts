@@ -44,7 +44,8 @@ export class SchedulerStepping {
   async #step(config: LrSchedulerConfig, count: number): Promise<void> {
     const { scheduler, frequency, reduceOnPlateau } = config;
     if (count % frequency !== 0) return;
-    const metric = reduceOnPlateau ? this.#metricOf(config) : undefined;
+    const own = reduceOnPlateau ? this.#metricOf(config) : undefined;
+    const metric = reduceOnPlateau ? await this.#trainer.strategy.broadcast(own) : undefined;
     if (reduceOnPlateau && metric === undefined) return;
     await this.#hooks.callHook(this.#hooks.module, "lrSchedulerStep", scheduler, metric);
   }

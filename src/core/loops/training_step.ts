@@ -42,6 +42,8 @@ export class TrainingStep {
   /** Batches of the open window, and those of them that gave gradients. */
   #batches = 0;
   #accumulated = 0;
+  /** Whether the window that ends has gradients, of this rank or others. */
+  #hasGradients = false;
 
   constructor(hooks: Hooks, strategy: Strategy, optimizer: Optimizer, settings: Settings) {
     this.#hooks = hooks;
@@ -73,7 +75,7 @@ export class TrainingStep {
             const backward = () =>
               this.#backward(deviceBatch, batchIdx, (output) => (outputs = detach(output)));
             if (isUpdate) steps = this.#update(batchIdx, backward);
-            else backward();
+            else this.#strategy.noBackwardSync(backward);
           }),
         ),
       );
@@ -122,7 +124,7 @@ export class TrainingStep {
     const compute = () => this.#strategy.backward(forward, parameters);
     const detector = this.#detector;
     const hasLoss = unlessSkipped(detector === undefined ? compute : () => detector.watch(batchIdx, compute));
-    if (!hasLoss) return;
+    if (!hasLoss) return this.#strategy.skipBackward(parameters);
     this.#accumulated++;
     this.#hooks.callAllNow("onAfterBackward");
   }
@@ -148,16 +150,18 @@ export class TrainingStep {
           "which runs trainingStep and computes the gradients. Call it before optimizer.step().",
       );
     }
-    const steps = this.#accumulated > 0 ? 1 : 0;
+    const steps = this.#hasGradients ? 1 : 0;
     this.dropGradients();
     return steps;
   }
 
   /** What happens to a window's gradients before the optimizer's step. */
   #finishGradients(): void {
-    if (this.#accumulated === 0) return;
+    const accumulated = this.#strategy.averageBatches(this.#accumulated);
+    this.#hasGradients = accumulated > 0;
+    if (!this.#hasGradients) return;
     const { accumulateGradBatches: window, options } = this.#settings;
-    if (this.#accumulated < window) scaleGradients(this.#optimizer, window / this.#accumulated);
+    if (accumulated < window) scaleGradients(this.#optimizer, window / accumulated);
     this.#strategy.unscaleGradients(this.#optimizer);
     this.#hooks.callAllNow("onBeforeOptimizerStep", this.#optimizer);
     const { gradientClipVal, gradientClipAlgorithm } = options;

@@ -19,6 +19,11 @@ export class ValidationSchedule {
     return this.#options.valCheckInterval !== undefined;
   }
 
+  /** Whether an interval is one of time. */
+  get goesByTime(): boolean {
+    return this.#options.valCheckInterval?.kind === "time";
+  }
+
   /** Whether this is an epoch with validation. */
   isEpochDue(epoch: number): boolean {
     const { checkValEveryNEpoch: every } = this.#options;

@@ -13,6 +13,8 @@ export interface DeviceOptions {
   accelerator?: Accelerator | "auto";
   /** Which of several GPUs, counted from 0. */
   deviceId?: number;
+  /** Threads that compute, where several ranks share a machine. Default: the engine's. */
+  threads?: number;
 }
 
 /**
@@ -21,7 +23,7 @@ export interface DeviceOptions {
  * @throws EngineError where the engine cannot compute there or in the precision
  */
 export async function useDevice(
-  { accelerator = "auto", deviceId }: DeviceOptions,
+  { accelerator = "auto", deviceId, threads }: DeviceOptions,
   precision: PrecisionName,
 ): Promise<EngineChoice> {
   const { current } = engine;
@@ -33,6 +35,7 @@ export async function useDevice(
     accelerator: name,
     precision,
     ...(wanted === undefined ? {} : { deviceId: wanted }),
+    ...(threads === undefined ? {} : { threads }),
   });
 }
 

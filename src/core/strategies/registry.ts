@@ -1,23 +1,31 @@
 /** The strategies there are, by the names that the option `strategy` takes. */
 import { ConfigurationError, describeChoices } from "../../errors.js";
+import type { ClusterEnvironment } from "../../distributed/index.js";
+import { DDPStrategy } from "./ddp.js";
 import { SingleDeviceStrategy } from "./single_device.js";
 import type { Strategy, StrategyParts } from "./strategy.js";
+import { ZeRO1Strategy } from "./zero1.js";
 
 /** What a strategy is made of, from the options of the Trainer or of Fabric. */
 export interface StrategyRequest extends StrategyParts {
-  /** Processes on each machine. */
-  devices: number;
-  /** Machines. */
-  numNodes: number;
+  /** Ranks on each machine; undefined for as many as were started. */
+  devices: number | undefined;
+  /** Machines; undefined likewise. */
+  numNodes: number | undefined;
+  /** Which GPUs they use, where these were listed. */
+  deviceIds?: readonly number[];
+  /** Who has started this process; undefined where a user has. */
+  environment?: ClusterEnvironment;
 }
 
 /** Makes a strategy of a registered name. */
 export type StrategyFactory = (request: StrategyRequest) => Strategy;
 
 const factories = new Map<string, StrategyFactory>([
-  ["auto", singleDevice],
+  ["auto", (request) => distributed(DDPStrategy, request)],
   ["single_device", singleDevice],
-  ["ddp", singleDevice],
+  ["ddp", (request) => distributed(DDPStrategy, request)],
+  ["zero1", (request) => distributed(ZeRO1Strategy, request)],
 ]);
 
 /** Where strategies are found by name. */
@@ -47,12 +55,35 @@ export const strategyRegistry = {
   },
 };
 
-/** Several processes on one device each are what "ddp" means; of one process it is the same as none. */
-function singleDevice({ devices, numNodes, ...parts }: StrategyRequest): Strategy {
-  if (devices === 1 && numNodes === 1) return new SingleDeviceStrategy(parts);
+function singleDevice(request: StrategyRequest): Strategy {
+  const { devices = 1, numNodes = 1, deviceIds, environment: _, ...parts } = request;
+  if (devices === 1 && numNodes === 1) {
+    const [deviceId] = deviceIds ?? [];
+    return new SingleDeviceStrategy({ ...parts, ...(deviceId === undefined ? {} : { deviceId }) });
+  }
   throw new ConfigurationError(
     "ERR_STRATEGY_OPTION",
-    `Training on ${devices} devices of ${numNodes} machine${numNodes === 1 ? "" : "s"} was asked for. So far one process ` +
-      'trains on one device; the strategy "ddp" for several is still to come. Use devices: 1 and numNodes: 1.',
+    `The strategy "single_device" is for one process, and devices: ${devices} with numNodes: ${numNodes} was asked for. ` +
+      'Use the strategy "ddp", or leave the strategy out.',
   );
+}
+
+/**
+ * Of one rank it is the same as a single device.
+ *
+ * @throws ConfigurationError `ERR_CLUSTER_SETTINGS` where the options differ from what was started
+ */
+function distributed(Kind: typeof DDPStrategy, request: StrategyRequest): Strategy {
+  const { devices, numNodes, environment, deviceIds, ...parts } = request;
+  environment?.validateSettings({ devices, numNodes });
+  if (environment === undefined && numNodes !== undefined && numNodes > 1) {
+    throw new ConfigurationError(
+      "ERR_STRATEGY_OPTION",
+      `Training on ${numNodes} machines was asked for, and only one was started. Call the program with ` +
+        `\`mpirun -n ${numNodes * (devices ?? 1)} --host …\`, or with srun in a Slurm job.`,
+    );
+  }
+  const worldSize = environment?.worldSize ?? devices ?? 1;
+  if (worldSize === 1) return singleDevice({ ...request, numNodes: 1 });
+  return new Kind({ ...parts, worldSize, environment, deviceIds });
 }

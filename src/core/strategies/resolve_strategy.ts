@@ -1,4 +1,5 @@
 /** The options that say where and how to compute, shared by the Trainer and Fabric: their checks and defaults. */
+import { detectClusterEnvironment } from "../../distributed/index.js";
 import { ACCELERATORS, type Accelerator } from "../../engine/index.js";
 import { ConfigurationError, describeChoices } from "../../errors.js";
 import { Precision } from "../precision/precision.js";
@@ -13,11 +14,17 @@ export interface StrategyOptions {
    * that works here. It is the engine that moves, and it stays there after the run.
    */
   accelerator?: Accelerator | "auto";
-  /** How many devices, or which: `[1]` is the second GPU. So far one. Default "auto": one. */
+  /**
+   * How many ranks on each machine, or which GPUs: `[1]` is the second. Several start by themselves, as threads that run the
+   * program's script; under mpirun or srun it is what these have started. Default "auto": that, or one.
+   */
   devices?: number | readonly number[] | "auto";
-  /** Machines; so far one. Default: 1. */
+  /** Machines. Default: as many as mpirun or srun has started processes on. */
   numNodes?: number;
-  /** "auto", "single_device", "ddp" (so far of one process, which is the same), a registered name, or a Strategy. Default: "auto". */
+  /**
+   * "single_device"; "ddp", whose ranks average their gradients; "zero1", which also shards the optimizer's state; a
+   * registered name, or a Strategy. Default "auto": "ddp" where there are several ranks.
+   */
   strategy?: string | Strategy;
   /** "32-true", or "16-mixed" on devices that compute in float16. Default: "32-true". */
   precision?: PrecisionOption;
@@ -30,7 +37,7 @@ export function resolveStrategy(options: StrategyOptions): Strategy {
   const {
     accelerator = "auto",
     devices = "auto",
-    numNodes = 1,
+    numNodes,
     strategy = "auto",
     precision,
     plugins = [],
@@ -53,7 +60,7 @@ export function resolveStrategy(options: StrategyOptions): Strategy {
       `A Precision came in \`plugins\` and \`precision: ${JSON.stringify(precision)}\` beside it. Give one of the two.`,
     );
   }
-  if (!Number.isSafeInteger(numNodes) || numNodes < 1) {
+  if (numNodes !== undefined && (!Number.isSafeInteger(numNodes) || numNodes < 1)) {
     fail(`\`numNodes\` is an integer >= 1, not ${JSON.stringify(numNodes)}.`);
   }
   if (strategy instanceof Strategy) {
@@ -66,10 +73,12 @@ export function resolveStrategy(options: StrategyOptions): Strategy {
     );
   }
   if (typeof strategy !== "string") fail(`\`strategy\` is a name or a Strategy, not ${typeof strategy}.`);
+  const environment = detectClusterEnvironment();
   return strategyRegistry.create(strategy, {
     accelerator,
     ...readDevices(devices),
     numNodes,
+    ...(environment === undefined ? {} : { environment }),
     precision: precisions[0] ?? resolvePrecision(precision),
   });
 }
@@ -79,13 +88,13 @@ function isList<T>(value: T | readonly T[]): value is readonly T[] {
   return Array.isArray(value);
 }
 
-function readDevices(devices: unknown): { devices: number; deviceId?: number } {
-  if (devices === "auto") return { devices: 1 };
+function readDevices(devices: unknown): { devices: number | undefined; deviceIds?: readonly number[] } {
+  if (devices === "auto") return { devices: undefined };
   const isCount = (value: unknown, least: number) =>
     Number.isSafeInteger(value) && (value as number) >= least;
   if (isCount(devices, 1)) return { devices: devices as number };
   if (Array.isArray(devices) && devices.length > 0 && devices.every((id) => isCount(id, 0))) {
-    return { devices: devices.length, ...(devices.length === 1 ? { deviceId: devices[0] as number } : {}) };
+    return { devices: devices.length, deviceIds: devices as number[] };
   }
   return fail(
     `\`devices\` is a count >= 1, an array of GPUs' numbers such as [0], or "auto", not ${JSON.stringify(devices)}.`,

@@ -4,14 +4,17 @@
  */
 import type * as tf from "@tensorflow/tfjs-core";
 import type { EngineChoice } from "../../engine/index.js";
-import type { Optimizer, Parameter } from "../../nn/index.js";
+import type { AnyModule, Optimizer, OptimizerState, Parameter } from "../../nn/index.js";
+import type { ReduceOp } from "../../distributed/index.js";
 import type { BatchLoader } from "../data_module.js";
 import { Precision } from "../precision/precision.js";
 import type { Awaitable } from "../types.js";
 import { checkDeterministic, useDevice, type Deterministic, type DeviceOptions } from "./device.js";
 
-/** How values of all processes become one. */
-export type ReduceOp = "mean" | "sum" | "min" | "max";
+export type { ReduceOp };
+
+/** What batches are for: those for training are equally many on each rank, the others come once each. */
+export type LoaderUse = "train" | "evaluate";
 
 /** What a strategy is made of. */
 export interface StrategyParts extends DeviceOptions {
@@ -41,6 +44,11 @@ export abstract class Strategy {
   /** Processes of all machines. */
   abstract readonly worldSize: number;
 
+  /** Whether a rank has a part of the optimizers' state only. */
+  get shardsOptimizers(): boolean {
+    return false;
+  }
+
   get isGlobalZero(): boolean {
     return this.globalRank === 0;
   }
@@ -50,7 +58,12 @@ export abstract class Strategy {
     return this.#choice;
   }
 
-  /** Starts the other processes, runs `main` in each, and gives the result of rank 0. */
+  /** Where this process is to compute. */
+  protected get deviceOptions(): DeviceOptions {
+    return this.#device;
+  }
+
+  /** Starts the other processes, and runs `main`: each process runs all of the program, and so the same `main`. */
   abstract launch<T>(main: () => Awaitable<T>): Promise<T>;
 
   /**
@@ -59,12 +72,21 @@ export abstract class Strategy {
    * @throws EngineError where the engine cannot compute there or in the precision
    */
   async setupEnvironment({ deterministic = false }: { deterministic?: Deterministic } = {}): Promise<void> {
-    this.#choice = await useDevice(this.#device, this.precision.enginePrecision);
+    this.#choice = await useDevice(this.deviceOptions, this.precision.enginePrecision);
     checkDeterministic(deterministic, this.#choice);
   }
 
   /** The loader of what this process has to do of a loader's batches. */
-  abstract processDataloader<Loader extends BatchLoader>(loader: Loader): Loader;
+  abstract processDataloader<Loader extends BatchLoader>(loader: Loader, use?: LoaderUse): Loader;
+
+  /** Has all processes begin with the same weights. */
+  setUpModule(_module: AnyModule): void {}
+
+  /** Has all processes have the same buffers, such as running statistics, before a module is evaluated or training ends. */
+  shareBuffers(_module: AnyModule): void {}
+
+  /** Has a module's batch norms take their statistics over all processes, or each over its own again. */
+  syncBatchNorm(_module: AnyModule, _isOn: boolean): void {}
 
   /**
    * The forward pass, and the gradients of its loss, which all processes then share.
@@ -81,6 +103,19 @@ export abstract class Strategy {
   /** Averages the gradients over all processes, unless `noBackwardSync` holds it back. Inside a step: synchronous. */
   protected abstract reduceGradients(parameters: readonly Parameter[]): void;
 
+  /** In place of a backward pass, where there was nothing to differentiate: the others share their gradients nevertheless. */
+  skipBackward(_parameters: readonly Parameter[]): void {}
+
+  /** How many batches the gradients that were shared last are of, as a mean over all processes. */
+  averageBatches(count: number): number {
+    return count;
+  }
+
+  /** What any of the processes decides, each for itself. Synchronous. */
+  anyNow(decisions: readonly boolean[]): readonly boolean[] {
+    return decisions;
+  }
+
   /** Runs backward passes whose gradients need not be shared yet, as others will be added to them. */
   abstract noBackwardSync<T>(body: () => T): T;
 
@@ -94,6 +129,16 @@ export abstract class Strategy {
     return this.precision.optimizerStep(optimizer);
   }
 
+  /** All of an optimizer's state, for a file. */
+  async optimizerState(optimizer: Optimizer): Promise<OptimizerState> {
+    return optimizer.stateDict();
+  }
+
+  /** @throws CheckpointError if the groups, their sizes, or a slot's shape differ; nothing changes then */
+  loadOptimizerState(optimizer: Optimizer, state: OptimizerState): void {
+    optimizer.loadStateDict(state);
+  }
+
   /** Waits until every process has come here. */
   abstract barrier(name?: string): Promise<void>;
 
@@ -102,6 +147,11 @@ export abstract class Strategy {
 
   /** The values of all processes, tensors stacked along a new first axis; of one process, its value. */
   abstract allGather<T>(value: T): Promise<T>;
+
+  /** The plain values and HostTensors of all processes, in the order of their ranks. */
+  async gatherObjects<T>(value: T): Promise<T[]> {
+    return [value];
+  }
 
   /** One value of all processes'. Numbers, HostTensors and tensors, nested as you like. */
   abstract allReduce<T>(value: T, op: ReduceOp): Promise<T>;

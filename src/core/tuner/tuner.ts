@@ -7,6 +7,10 @@ import { TunedAttribute } from "./attributes.js";
 import { isOutOfMemory, searchBatchSize } from "./batch_size.js";
 import { LrFinder, type SuggestionOptions } from "./lr_finder.js";
 import { LrRangeTest } from "./lr_range_test.js";
+import { search, type SearchObjective } from "./search/search.js";
+import type { SearchOptions } from "./search/search_options.js";
+import type { SearchSpace } from "./search/space.js";
+import type { Study } from "./search/study.js";
 import { QUIET, trial } from "./trial.js";
 
 /** Options of `tuner.lrFind`. */
@@ -68,6 +72,40 @@ export class Tuner {
   }
 
   /**
+   * Searches for the parameters that make an objective small or large. It needs no Trainer: the objective trains what it
+   * likes, and returns how good that was. A trial whose objective throws is recorded as failed, and the search goes on.
+   *
+   * ```ts
+   * const study = await Tuner.search(
+   *   { learningRate: suggest.float(1e-4, 1e-1, { log: true }), labelSmoothing: suggest.float(0, 0.2) },
+   *   async (parameters, trial) => {
+   *     const callbacks = new PruningCallback({ trial, monitor: "val_accuracy" });
+   *     const trainer = new Trainer({ maxEpochs: 16, callbacks, logger: false, enableCheckpointing: false });
+   *     await trainer.fit(new TextClassifier({ data, ...parameters }), data);
+   *     return trainer.callbackMetrics.val_accuracy!;
+   *   },
+   *   { direction: "maximize", maxTrials: 50, pruner: "asha", journal: "search.jsonl" },
+   * );
+   * study.bestParameters; // { learningRate: 0.0123, labelSmoothing: 0.04 }
+   * ```
+   *
+   * @param objective a function, or the URL of a module that exports one as its default: then each trial runs in a process of
+   * its own, which is how trials at once (`concurrency`) use several cores and do not share seeds
+   * @returns all trials of the journal, the best first
+   * @throws ConfigurationError `ERR_SEARCH_SPACE`, `ERR_SEARCH_OPTION`, `ERR_DURATION`
+   * @throws SearchError `ERR_SEARCH_JOURNAL` where the journal is of another search, `ERR_SEARCH_FAILED` where the first trials all fail
+   * @throws DataError `ERR_JOURNAL_WRITE`, `ERR_JOURNAL_READ`
+   * @throws InterruptedError where a signal has ended a trial's Trainer: that trial is begun again by the next search with the journal
+   */
+  static async search<const Space extends SearchSpace>(
+    space: Space,
+    objective: SearchObjective<Space> | URL,
+    options?: SearchOptions<Space>,
+  ): Promise<Study<Space>> {
+    return search(space, objective, options);
+  }
+
+  /**
    * Trains with a learning rate that rises from step to step, in every parameter group, and notes the loss.
    *
    * @throws ConfigurationError `ERR_TUNER_OPTION`, `ERR_TUNER_ATTRIBUTE` where `updateAttr` finds nothing to set,
@@ -103,6 +141,12 @@ export class Tuner {
   }
 
   #check(method: string, callback: string, module: AnyLightningModule): void {
+    if (this.#trainer.strategy.worldSize > 1) {
+      throw optionError(
+        `${method} looks at the losses and the memory of one rank, and this Trainer trains on ` +
+          `${this.#trainer.strategy.worldSize}. Call it with devices: 1 first`,
+      );
+    }
     if (this.#trainer.options.fastDevRun) {
       throw optionError(
         `${method} needs more steps than a Trainer with fastDevRun takes. Leave fastDevRun out`,

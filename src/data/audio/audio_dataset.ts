@@ -2,7 +2,7 @@
 import { HostTensor } from "../../host_tensor.js";
 import type { Generator } from "../../random.js";
 import type { Dataset } from "../dataset.js";
-import { MemoryBudget } from "../image/image_dataset.js";
+import { MemoryBudget } from "../memory_budget.js";
 import { decodeAudio, type Waveform } from "./decode.js";
 import type { AudioDecodeOptions } from "./audio_stream.js";
 import type { AudioSource } from "./source.js";

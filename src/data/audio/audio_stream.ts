@@ -2,7 +2,7 @@
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { ConfigurationError, DataError } from "../../errors.js";
-import { download, type DownloadOptions } from "../image/download.js";
+import { download, type DownloadOptions } from "../download.js";
 import { ByteReader } from "./byte_reader.js";
 import { decodeCompressed } from "./formats/compressed.js";
 import { FormatProblem, type DecodedChunk } from "./formats/decoded_chunk.js";
@@ -69,6 +69,7 @@ export async function* streamAudio(
     }
     const rest = resampler?.flush();
     if (rest !== undefined && rest.length > 0) yield { samples: rest, sampleRate: sampleRate ?? given! };
+    if (done === 0) throw new FormatProblem("ERR_AUDIO_EMPTY", "holds no samples.");
   } catch (cause) {
     if (!(cause instanceof FormatProblem)) throw cause;
     throw new DataError(cause.code, `${named} ${cause.message}`, {

@@ -1,7 +1,6 @@
 /** Decodes a whole sound. */
-import { DataError } from "../../errors.js";
 import { streamAudio, type AudioDecodeOptions } from "./audio_stream.js";
-import { describeAudioSource, pathOfSource, resolveAudioSource, type AudioSource } from "./source.js";
+import type { AudioSource } from "./source.js";
 
 /** A sound in memory: one channel. */
 export interface Waveform {
@@ -29,7 +28,6 @@ export async function decodeAudio(source: AudioSource, options: AudioDecodeOptio
     length += piece.samples.length;
     sampleRate = piece.sampleRate;
   }
-  if (length === 0) throw withoutSamples(source);
   if (pieces.length === 1) return { samples: pieces[0]!, sampleRate };
   const samples = new Float32Array(length);
   let at = 0;
@@ -38,12 +36,4 @@ export async function decodeAudio(source: AudioSource, options: AudioDecodeOptio
     at += piece.length;
   }
   return { samples, sampleRate };
-}
-
-function withoutSamples(source: AudioSource): DataError {
-  const resolved = resolveAudioSource(source);
-  const path = pathOfSource(resolved);
-  return new DataError("ERR_AUDIO_EMPTY", `${describeAudioSource(resolved)} holds no samples.`, {
-    ...(path !== undefined && { path }),
-  });
 }

@@ -1,7 +1,7 @@
 /** Everything public of sound on the host. */
 export { decodeAudio, type Waveform } from "./decode.js";
 export { streamAudio, type AudioDecodeOptions, type AudioPiece } from "./audio_stream.js";
-export { resample, Resampler } from "./resample.js";
+export { resample, Resampler, type ResampleOptions } from "./resample.js";
 export type { AudioChunks, AudioSamples, AudioSource } from "./source.js";
 export {
   hzToMel,

@@ -1,11 +1,13 @@
 /** Sample rate conversion by a band-limited polyphase filter. */
 import { ConfigurationError } from "../../errors.js";
 
-/** Attenuation of what would alias, in decibels, which Kaiser's formulas (1974) turn into a window and a length. */
-const STOPBAND_DB = 110;
-/** Share of the lower rate's band that passes unchanged; from there to the band's end the filter falls. */
-const PASSBAND = 0.9;
-const KAISER_BETA = 0.1102 * (STOPBAND_DB - 8.7);
+/** How good a filter is. Kaiser's formulas (1974) turn both numbers into a window and a length. */
+export interface ResampleOptions {
+  /** How far what would alias is attenuated, from 50 decibels on; it takes time in proportion. Default: 110. */
+  stopbandDecibels?: number;
+  /** Share of the lower rate's band that passes unchanged; from there to the band's end the filter falls. Default: 0.9. */
+  passband?: number;
+}
 
 /** One ratio of rates: for each place between two input samples, the weights of the samples around it. */
 class PolyphaseFilter {
@@ -14,44 +16,47 @@ class PolyphaseFilter {
   readonly down: number;
   /** Input samples on either side that an output depends on. */
   readonly reach: number;
-  readonly #phases: (Float32Array | undefined)[] = [];
+  readonly #phases: (Float64Array | undefined)[] = [];
   readonly #cutoff: number;
+  readonly #beta: number;
 
-  constructor(from: number, to: number) {
+  constructor(from: number, to: number, { stopbandDecibels, passband }: Required<ResampleOptions>) {
     const divisor = greatestCommonDivisor(from, to);
     this.up = to / divisor;
     this.down = from / divisor;
     const band = Math.min(1, to / from);
-    this.#cutoff = (band * (1 + PASSBAND)) / 2;
-    const transition = Math.PI * band * (1 - PASSBAND);
-    this.reach = Math.ceil((STOPBAND_DB - 7.95) / (2.285 * transition) / 2);
+    this.#cutoff = (band * (1 + passband)) / 2;
+    this.#beta = 0.1102 * (stopbandDecibels - 8.7);
+    const transition = Math.PI * band * (1 - passband);
+    // Even, so that the taps come in fours.
+    this.reach = 2 * Math.ceil((stopbandDecibels - 7.95) / (2.285 * transition) / 4);
   }
 
   /** Weights of the `2 · reach` samples from `reach - 1` before the place on, which is `phase / up` behind a sample. */
-  weights(phase: number): Float32Array {
+  weights(phase: number): Float64Array {
     return (this.#phases[phase] ??= this.#compute(phase / this.up));
   }
 
-  #compute(fraction: number): Float32Array {
+  #compute(fraction: number): Float64Array {
     const { reach } = this;
     const weights = Float64Array.from({ length: 2 * reach }, (_, i) => {
       const distance = i - (reach - 1) - fraction;
-      return this.#cutoff * sinc(this.#cutoff * distance) * kaiser(distance / reach);
+      return this.#cutoff * sinc(this.#cutoff * distance) * kaiser(distance / reach, this.#beta);
     });
     // Each phase passes a constant unchanged; otherwise their differences would be heard as a whistle.
     const sum = weights.reduce((total, weight) => total + weight, 0);
-    return Float32Array.from(weights, (weight) => weight / sum);
+    return weights.map((weight) => weight / sum);
   }
 }
 
 /**
  * Converts a signal that comes in piece by piece: all pieces together are what `resample` gives at once. Aliases and images
- * lie at least 100 dB below the signal, and 90% of the lower rate's band passes unchanged.
+ * lie at least 100 dB below the signal, and 90% of the lower rate's band passes unchanged, unless the options say otherwise.
  */
 export class Resampler {
   readonly #filter: PolyphaseFilter | undefined;
   /** The input that is still needed; its first sample is number `#start`. Before the signal there is silence. */
-  #buffer: Float32Array;
+  #buffer: Float64Array;
   #start: number;
   #received = 0;
   #produced = 0;
@@ -59,13 +64,14 @@ export class Resampler {
   /**
    * @param from sample rate of the input in Hz, a whole number
    * @param to sample rate of the output in Hz, a whole number
-   * @throws ConfigurationError `ERR_SAMPLE_RATE`
+   * @throws ConfigurationError `ERR_SAMPLE_RATE`, `ERR_RESAMPLE_OPTION`
    */
-  constructor(from: number, to: number) {
+  constructor(from: number, to: number, { stopbandDecibels = 110, passband = 0.9 }: ResampleOptions = {}) {
     for (const rate of [from, to]) checkSampleRate(rate);
-    this.#filter = from === to ? undefined : filterFor(from, to);
+    checkQuality(stopbandDecibels, passband);
+    this.#filter = from === to ? undefined : filterFor(from, to, { stopbandDecibels, passband });
     const reach = this.#filter?.reach ?? 0;
-    this.#buffer = new Float32Array(reach);
+    this.#buffer = new Float64Array(reach);
     this.#start = -reach;
   }
 
@@ -92,7 +98,7 @@ export class Resampler {
     const { up, down, reach } = this.#filter!;
     const needed = Math.floor((this.#produced * down) / up) - reach + 1;
     const dropped = Math.min(Math.max(0, needed - this.#start), this.#buffer.length);
-    const joined = new Float32Array(this.#buffer.length - dropped + chunk.length);
+    const joined = new Float64Array(this.#buffer.length - dropped + chunk.length);
     joined.set(this.#buffer.subarray(dropped));
     joined.set(chunk, this.#buffer.length - dropped);
     this.#buffer = joined;
@@ -108,9 +114,15 @@ export class Resampler {
       const position = (this.#produced + i) * down;
       const weights = filter.weights(position % up);
       const first = Math.floor(position / up) - (reach - 1) - this.#start;
-      let sum = 0;
-      for (let k = 0; k < taps; k++) sum += weights[k]! * buffer[first + k]!;
-      out[i] = sum;
+      // Four sums, so that no addition waits for the one before.
+      let [a, b, c, d] = [0, 0, 0, 0];
+      for (let k = 0; k < taps; k += 4) {
+        a += weights[k]! * buffer[first + k]!;
+        b += weights[k + 1]! * buffer[first + k + 1]!;
+        c += weights[k + 2]! * buffer[first + k + 2]!;
+        d += weights[k + 3]! * buffer[first + k + 3]!;
+      }
+      out[i] = a + b + (c + d);
     }
     this.#produced = until;
     return out;
@@ -124,10 +136,15 @@ export class Resampler {
  * @param from its sample rate in Hz
  * @param to the wanted sample rate in Hz
  * @returns ⌈samples · to / from⌉ samples
- * @throws ConfigurationError `ERR_SAMPLE_RATE`
+ * @throws ConfigurationError `ERR_SAMPLE_RATE`, `ERR_RESAMPLE_OPTION`
  */
-export function resample(samples: Float32Array, from: number, to: number): Float32Array {
-  const resampler = new Resampler(from, to);
+export function resample(
+  samples: Float32Array,
+  from: number,
+  to: number,
+  options?: ResampleOptions,
+): Float32Array {
+  const resampler = new Resampler(from, to, options);
   const [start, end] = [resampler.push(samples), resampler.flush()];
   if (end.length === 0) return start;
   const out = new Float32Array(start.length + end.length);
@@ -145,15 +162,24 @@ export function checkSampleRate(rate: number): void {
   );
 }
 
+function checkQuality(stopbandDecibels: number, passband: number): void {
+  if (stopbandDecibels >= 50 && stopbandDecibels <= 200 && passband > 0 && passband < 1) return;
+  throw new ConfigurationError(
+    "ERR_RESAMPLE_OPTION",
+    "A resampling filter has `stopbandDecibels` from 50 to 200 and a `passband` between 0 and 1, not " +
+      `${stopbandDecibels} and ${passband}.`,
+  );
+}
+
 const filters = new Map<string, PolyphaseFilter>();
 const KEPT_FILTERS = 16;
 
-function filterFor(from: number, to: number): PolyphaseFilter {
-  const key = `${from} ${to}`;
+function filterFor(from: number, to: number, options: Required<ResampleOptions>): PolyphaseFilter {
+  const key = [from, to, options.stopbandDecibels, options.passband].join(" ");
   let filter = filters.get(key);
   if (filter === undefined) {
     if (filters.size >= KEPT_FILTERS) filters.clear();
-    filters.set(key, (filter = new PolyphaseFilter(from, to)));
+    filters.set(key, (filter = new PolyphaseFilter(from, to, options)));
   }
   return filter;
 }
@@ -167,8 +193,8 @@ function sinc(x: number): number {
 }
 
 /** Kaiser's window over -1 to 1. */
-function kaiser(x: number): number {
-  return Math.abs(x) >= 1 ? 0 : besselI0(KAISER_BETA * Math.sqrt(1 - x * x)) / besselI0(KAISER_BETA);
+function kaiser(x: number, beta: number): number {
+  return Math.abs(x) >= 1 ? 0 : besselI0(beta * Math.sqrt(1 - x * x)) / besselI0(beta);
 }
 
 /** The modified Bessel function of the first kind and order 0, by its power series. */

@@ -1,6 +1,6 @@
 /** Where a sound comes from, and what it is called in messages. */
-import { fileURLToPath } from "node:url";
 import { DataError } from "../../errors.js";
+import { describeFile, describeValue, nameOfFile, resolveFile, type ResolvedFile } from "../file_source.js";
 
 /** Samples in memory. */
 export interface AudioSamples {
@@ -22,26 +22,16 @@ export type AudioSource = string | URL | Uint8Array | AudioSamples | AudioChunks
 
 /** A source whose kind is settled. */
 export type ResolvedAudioSource =
-  | { kind: "path"; path: string }
-  | { kind: "url"; url: URL }
-  | { kind: "bytes"; bytes: Uint8Array }
+  | ResolvedFile
   | { kind: "samples"; channels: readonly Float32Array[]; sampleRate: number }
   | { kind: "chunks"; chunks: AudioChunks["chunks"]; sampleRate: number };
 
-const REMOTE_URL = /^(https?|data):/i;
+const KIND = { many: "Sounds", code: "ERR_AUDIO_SOURCE" };
 
 /** @throws DataError `ERR_AUDIO_SOURCE` for anything that is no `AudioSource` */
 export function resolveAudioSource(source: AudioSource): ResolvedAudioSource {
-  if (typeof source === "string") {
-    if (REMOTE_URL.test(source)) return { kind: "url", url: parseUrl(source) };
-    return { kind: "path", path: /^file:/i.test(source) ? fileURLToPath(source) : source };
-  }
-  if (source instanceof URL) {
-    if (source.protocol === "file:") return { kind: "path", path: fileURLToPath(source) };
-    if (REMOTE_URL.test(source.protocol)) return { kind: "url", url: source };
-    refuse(`Sounds come from http, https, data and file URLs, not ${source.href}.`);
-  }
-  if (source instanceof Uint8Array) return { kind: "bytes", bytes: source };
+  const file = resolveFile(source, KIND);
+  if (file !== undefined) return file;
   if (isAudioSamples(source)) return resolveSamples(source);
   if (isAudioChunks(source)) return { kind: "chunks", chunks: source.chunks, sampleRate: source.sampleRate };
   if ((source as unknown) instanceof Float32Array) {
@@ -77,18 +67,8 @@ function resolveSamples({ samples, sampleRate }: AudioSamples): ResolvedAudioSou
 
 /** What a source is called in a message. */
 export function describeAudioSource(source: ResolvedAudioSource): string {
-  switch (source.kind) {
-    case "path":
-      return source.path;
-    case "url":
-      return source.url.protocol === "data:" ? `${source.url.href.slice(0, 40)}…` : source.url.href;
-    case "bytes":
-      return `The buffer of ${source.bytes.length} bytes`;
-    case "samples":
-      return "The samples";
-    case "chunks":
-      return "The stream of samples";
-  }
+  if (source.kind === "samples") return "The samples";
+  return source.kind === "chunks" ? "The stream of samples" : describeFile(source);
 }
 
 /** The path or address that an error about a source names. */
@@ -98,24 +78,9 @@ export function pathOfSource(source: ResolvedAudioSource): string | undefined {
 
 /** What a source is called in lists: its path or address, or what it is. */
 export function nameOfAudio(source: AudioSource, index: number): string {
-  if (typeof source === "string") return source;
-  if (source instanceof URL) return source.href;
-  return source instanceof Uint8Array ? `buffer ${index}` : `samples ${index}`;
-}
-
-function parseUrl(text: string): URL {
-  try {
-    return new URL(text);
-  } catch (cause) {
-    throw new DataError("ERR_AUDIO_SOURCE", `${JSON.stringify(text)} is not a URL.`, { cause });
-  }
-}
-
-function describeValue(value: unknown): string {
-  if (typeof value !== "object" || value === null) return `${typeof value} ${String(value)}`;
-  return `a value of class ${value.constructor.name}`;
+  return nameOfFile(source, index) ?? `samples ${index}`;
 }
 
 function refuse(message: string): never {
-  throw new DataError("ERR_AUDIO_SOURCE", message);
+  throw new DataError(KIND.code, message);
 }

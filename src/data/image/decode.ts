@@ -1,7 +1,7 @@
 /** Decodes an image file to RGB bytes, resized on the way. */
 import { imageFromPixels, imageFromRaw, type Image, type Size } from "./image.js";
 import { explainDecodeError } from "./decode_error.js";
-import { download, type DownloadOptions } from "./download.js";
+import { download, type DownloadOptions } from "../download.js";
 import { applyGeometry, checkGeometry, finishGeometry, sharpResize, type ImageGeometry } from "./geometry.js";
 import { sharp } from "./sharp.js";
 import { resolveSource, type ImageSource, type LocalSource, type ResolvedSource } from "./source.js";

@@ -2,6 +2,7 @@
 import type { HostTensor } from "../../host_tensor.js";
 import { Generator } from "../../random.js";
 import type { Dataset } from "../dataset.js";
+import { MemoryBudget } from "../memory_budget.js";
 import { decodeImage, type DecodeOptions } from "./decode.js";
 import { imageToTensor, type Image } from "./image.js";
 import type { ImageGeometry } from "./geometry.js";
@@ -22,26 +23,6 @@ export interface ImageSample {
   index: number;
   /** Present where every picture of the dataset is a file. */
   path?: string;
-}
-
-/** Bytes of memory that several datasets take from. */
-export class MemoryBudget {
-  #left: number;
-
-  constructor(bytes: number) {
-    this.#left = bytes;
-  }
-
-  hasRoomFor(bytes: number): boolean {
-    return bytes <= this.#left;
-  }
-
-  /** Whether there was room; if so, it is taken. */
-  take(bytes: number): boolean {
-    if (!this.hasRoomFor(bytes)) return false;
-    this.#left -= bytes;
-    return true;
-  }
 }
 
 /** Options of the decoder that do not concern the size. */

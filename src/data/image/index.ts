@@ -19,7 +19,6 @@ export type { ImageSource } from "./source.js";
 export * from "./transforms/index.js";
 export {
   ImageDataset,
-  MemoryBudget,
   type ClassificationTarget,
   type DecodeLimits,
   type ImageDatasetOptions,

@@ -27,12 +27,18 @@ const DEFAULTS = {
 
 export class DelimitedTable implements Table {
   readonly #file: string;
-  readonly #wanted: readonly string[];
+  readonly #wanted: readonly (string | readonly string[])[];
   readonly #options: TableOptions;
   readonly #parsing: Options;
   #positions: number[] = [];
 
-  constructor(file: string, wanted: readonly string[], format: "csv" | "tsv", options: TableOptions) {
+  /** @param wanted names, or several for a column, of which the first that the file has is taken */
+  constructor(
+    file: string,
+    wanted: readonly (string | readonly string[])[],
+    format: "csv" | "tsv",
+    options: TableOptions,
+  ) {
     const { delimiter, quote } = { ...DEFAULTS[format], ...options };
     this.#file = file;
     this.#wanted = wanted;
@@ -85,14 +91,16 @@ export class DelimitedTable implements Table {
 
   #find(header: readonly string[]): void {
     const names = header.map((cell) => cell.trim());
-    this.#positions = this.#wanted.map((name) => {
-      const at = names.indexOf(name);
-      if (at >= 0) return at;
+    this.#positions = this.#wanted.map((wanted) => {
+      const choices = typeof wanted === "string" ? [wanted] : wanted;
+      const at = choices.map((name) => names.indexOf(name)).find((position) => position >= 0);
+      if (at !== undefined) return at;
+      const missing = choices.map((name) => JSON.stringify(name)).join(", ");
       throw new DataError(
         "ERR_TABLE_COLUMN",
         names.length === 0
-          ? `${this.#file} is empty. Expected a table with the column ${JSON.stringify(name)}.`
-          : `${this.#file} has no column ${JSON.stringify(name)}. ${describeChoices(name, names)} ` +
+          ? `${this.#file} is empty. Expected a table with the column ${missing}.`
+          : `${this.#file} has no column ${missing}. ${describeChoices(choices[0]!, names)} ` +
               "A file without a header needs `columns`.",
         { path: this.#file, row: 1 },
       );

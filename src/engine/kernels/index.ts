@@ -15,6 +15,7 @@ import { fusedCrossEntropy } from "./fused_cross_entropy.js";
 import { fusedDropout } from "./fused_dropout.js";
 import { fusedEmbedding } from "./fused_embedding.js";
 import { fusedGroupNorm } from "./fused_group_norm.js";
+import { fusedCtcWalk } from "./fused_ctc_walk.js";
 import { fusedGru } from "./fused_gru.js";
 import { fusedLayerNorm } from "./fused_layer_norm.js";
 import { fusedLinear } from "./fused_linear.js";
@@ -62,6 +63,7 @@ export const lowerings: Lowerings = {
   ...fusedDropout,
   ...fusedEmbedding,
   ...fusedGroupNorm,
+  ...fusedCtcWalk,
   ...fusedGru,
   ...fusedLayerNorm,
   ...fusedLinear,

@@ -2,7 +2,12 @@
 export { isBackgroundIdle, joinBackground, type BackgroundRun } from "./background.js";
 export { Device } from "./device.js";
 export type { ElementArray, ElementType } from "./element_type.js";
-export { computeThreads, configureEnvironment, type EnvironmentSettings } from "./environment.js";
+export {
+  computeThreads,
+  configureEnvironment,
+  environment,
+  type EnvironmentSettings,
+} from "./environment.js";
 export { libraryFolder } from "./library.js";
 export type { DeviceSettings, Provider } from "./providers.js";
 export { openQuietly } from "./quiet_vulkan.js";

@@ -12,7 +12,7 @@ import {
 } from "./api.js";
 import { joinBackground, runInBackground, type BackgroundRun } from "./background.js";
 import type { Device } from "./device.js";
-import { DEFAULT_MEMORY, DEVICE_ALLOCATOR, environment } from "./environment.js";
+import { computeThreads, DEFAULT_MEMORY, DEVICE_ALLOCATOR, environment } from "./environment.js";
 import { withSessionOptions, type SessionOptions } from "./session_options.js";
 import { takeOrtValue, type OrtArray } from "./tensor.js";
 
@@ -241,10 +241,29 @@ export class Session {
   }
 }
 
+/** What ONNX Runtime says of an environment without threads. */
+const WITHOUT_THREADS = "EnvCreatedWithGlobalThreadPools() was false";
+let hasSharedThreads = true;
+
+/**
+ * ONNX Runtime has one environment in a process. Where another package that uses it has made it before, as
+ * `@huggingface/transformers` does, it has no threads that sessions could share: each gets its own.
+ */
 function createSession(model: Uint8Array | string, options: SessionOptions): Pointer {
+  try {
+    return openSession(model, options);
+  } catch (error) {
+    if (!hasSharedThreads || !(error as Error).message.includes(WITHOUT_THREADS)) throw error;
+    hasSharedThreads = false;
+    return openSession(model, options);
+  }
+}
+
+function openSession(model: Uint8Array | string, options: SessionOptions): Pointer {
   const api = ortApi();
   const { environment: env } = environment();
-  return withSessionOptions(options, (native) =>
+  const threads = hasSharedThreads ? {} : { threads: computeThreads() };
+  return withSessionOptions({ ...threads, ...options }, (native) =>
     receive((out) =>
       typeof model === "string"
         ? api.createSession(env, model, native, out)

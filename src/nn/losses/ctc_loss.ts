@@ -1,5 +1,6 @@
 /** Connectionist temporal classification (Graves et al., 2006): the likelihood of labels whose places in time are unknown. */
 import * as tf from "@tensorflow/tfjs-core";
+import { ctcOrigins, ctcWalk, type CtcVisits } from "../../engine/fused/ctc_walk.js";
 import { canFuse, runFused } from "../../engine/fused/fused.js";
 import { ConfigurationError } from "../../errors.js";
 import { formatShape } from "../shape_checks.js";
@@ -108,15 +109,15 @@ function negativeLogLikelihood(logProbs: tf.Tensor, alignment: Alignment, zeroIn
   const { rows, active } = alignment;
   const operation = tf.customGrad((...inputs) => {
     const [given, save] = inputs as unknown as [tf.Tensor, tf.GradSaveFunc];
-    const { emissions, peaks } = emissionsOf(given, alignment);
-    const visits = walk(bothWays(emissions), alignment);
+    const emissions = emissionsOf(given, alignment);
+    const { visits, shifts } = walk(bothWays(emissions), alignment);
     const numStates = rows.shape[1]!;
-    const all = tf.reshape(tf.concat(visits, 0), [frames, numStates, 2 * batch]);
-    const [before, after] = tf.split(all, 2, 2);
-    const last = tf.slice(visits.at(-1)!, [Math.max(numStates - 2, 0), batch]);
-    const logLikelihood = tf.add(logSumExp(last), tf.sum(peaks, [0, 1]));
+    const [before, after] = tf.split(visits, 2, 2);
+    const last = tf.slice(visits, [frames - 1, Math.max(numStates - 2, 0), batch], [1, -1, -1]);
+    const below = tf.sum(tf.slice(shifts, [0, batch]), 0);
+    const logLikelihood = tf.add(logSumExp(tf.squeeze(last, [0])), below);
     const impossible = tf.less(logLikelihood, NEVER / 10);
-    // Each frame's own sum, rather than the likelihood, keeps the rounding of long sums out of the gradient.
+    // Each frame's own sum, rather than the likelihood, keeps shifts and the rounding of long sums out of the gradient.
     const joint = tf.sub(tf.add(before!, tf.reverse(after!, [0, 1])), emissions);
     const posterior = tf.softmax(tf.transpose(joint, [2, 0, 1]));
     save([posterior, impossible, rows, active]);
@@ -136,58 +137,39 @@ function negativeLogLikelihood(logProbs: tf.Tensor, alignment: Alignment, zeroIn
   return operation(logProbs);
 }
 
-/**
- * The log probability of each state's class, [frames, states, batch], less the frame's largest, which is `peaks`
- * [frames, 1, batch]: sums over long sequences stay small. Both are 0 behind a sample's end.
- */
-function emissionsOf(
-  logProbs: tf.Tensor,
-  { rows, invalid, active }: Alignment,
-): { emissions: tf.Tensor; peaks: tf.Tensor } {
+/** The log probability of each state's class, [frames, states, batch]; 0 behind a sample's end. */
+function emissionsOf(logProbs: tf.Tensor, { rows, invalid, active }: Alignment): tf.Tensor {
   const perClass = tf.reshape(tf.transpose(logProbs, [1, 2, 0]), [-1, logProbs.shape[0]]);
   const perState = tf.transpose(tf.maximum(tf.gather(perClass, rows), NEVER), [2, 1, 0]);
-  const peaks = tf.max(perState, 1, true);
-  const emissions = tf.add(tf.sub(perState, peaks), tf.transpose(invalid));
-  return { emissions: tf.mul(emissions, active), peaks: tf.mul(peaks, active) };
+  return tf.mul(tf.add(perState, tf.transpose(invalid)), active);
 }
 
 /**
- * For each frame, [states, 2 · batch]: the log probability of all ways to be in a state, its own emission included. A state
- * is reached from itself, from the one before and, where both are different labels, from the one before that. Behind the
- * end of a sample, which is before the start of its reverse, nothing moves.
+ * The log probability of all ways to be in a state at a frame, its own emission included. A state is reached from itself,
+ * from the one before and, where both are different labels, from the one before that. Behind the end of a sample, which is
+ * before the start of its reverse, nothing moves.
  *
  * @param emissions [frames, states, 2 · batch]
  */
-function walk(emissions: tf.Tensor, { states, active, unused }: Alignment): tf.Tensor[] {
-  const [frames, numStates, sequences] = emissions.shape as [number, number, number];
-  const places = Array.from({ length: numStates }, (_, state) => state);
-  const origins = tf.tensor2d(
-    [places, places.map((s) => Math.max(s - 1, 0)), places.map((s) => (s < 2 ? s : s - 2))],
-    undefined,
-    "int32",
-  );
+function walk(emissions: tf.Tensor, { states, active, unused }: Alignment): CtcVisits {
+  const numStates = emissions.shape[1]!;
   const classes = tf.transpose(tf.concat([states, tf.reverse(states, 1)], 0));
-  const skipped = tf.gather(classes, tf.reshape(tf.slice(origins, 2), [-1]));
+  const skipped = tf.gather(classes, tf.tensor1d(ctcOrigins(numStates).slice(2 * numStates), "int32"));
   const barred = tf.cast(tf.equal(classes, skipped), "float32");
-  const noneBefore = places.map((state) => (state === 0 ? NEVER : 0));
+  const perState = (cost: (state: number) => number): number[] =>
+    Array.from({ length: numStates }, (_, state) => cost(state));
+  const none = perState(() => 0);
+  const noneBefore = perState((state) => (state === 0 ? NEVER : 0));
   const moves = tf.add(
-    tf.tensor3d([places.map(() => 0), noneBefore, places.map(() => 0)].flat(), [3, numStates, 1]),
+    tf.tensor3d([none, noneBefore, none].flat(), [3, numStates, 1]),
     tf.mul(barred, tf.tensor3d([0, 0, NEVER], [3, 1, 1])),
   );
   const asleep = tf.expandDims(bothWays(tf.sub(1, active)), 1);
-  const costs = tf.add(
-    tf.add(tf.expandDims(emissions, 1), moves),
-    tf.mul(asleep, tf.tensor4d([0, NEVER, NEVER], [1, 3, 1, 1])),
-  );
-  const perFrame = tf.split(tf.reshape(costs, [frames * 3, numStates, sequences]), frames, 0);
-
+  const frameMoves = tf.mul(asleep, tf.tensor4d([0, NEVER, NEVER], [1, 3, 1, 1]));
   const firstState = tf.concat([tf.zerosLike(unused), unused], 0);
   const elsewhere = tf.notEqual(range(numStates, [-1, 1]), firstState);
-  let current: tf.Tensor = tf.mul(tf.cast(elsewhere, "float32"), NEVER);
-  return perFrame.map((cost) => {
-    current = logSumExp(tf.add(tf.gather(current, origins), cost));
-    return current;
-  });
+  const start = tf.mul(tf.cast(elsewhere, "float32"), NEVER);
+  return ctcWalk({ start, emissions, moves, frameMoves });
 }
 
 /** Over the first axis. */

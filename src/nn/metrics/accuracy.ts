@@ -2,7 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { ConfigurationError } from "../../errors.js";
 import { checkSingleLabel } from "./confusion_matrix.js";
-import { RunningSum, type Metric } from "./metric.js";
+import { RunningSum, type SummableMetric } from "./metric.js";
 import { MultiLabelCounts } from "./multi_label.js";
 
 /** Options of `Accuracy`. */
@@ -21,7 +21,7 @@ export interface AccuracyOptions {
  * Single-label: the share of samples whose class is right. Multi-label: the share of all decisions, over samples and
  * labels, that are right (torchmetrics' micro averages).
  */
-export class Accuracy implements Metric {
+export class Accuracy implements SummableMetric {
   readonly #numClasses: number;
   readonly #topK: number;
   readonly #labels: MultiLabelCounts | undefined;
@@ -69,11 +69,19 @@ export class Accuracy implements Metric {
 
   /** From 0 to 1; NaN before the first sample. */
   async compute(): Promise<number> {
-    if (this.#labels === undefined) {
-      const [correct] = (await this.#correct.read()) ?? [0];
-      return correct! / this.#samples;
-    }
-    const counts = await this.#labels.read();
+    return this.computeFrom(await this.sums());
+  }
+
+  /** Right predictions and samples; multi-label: as MultiLabelCounts has them. */
+  async sums(): Promise<readonly number[]> {
+    if (this.#labels !== undefined) return this.#labels.sums();
+    const [correct] = (await this.#correct.read()) ?? [0];
+    return [correct!, this.#samples];
+  }
+
+  computeFrom(sums: readonly number[]): number {
+    if (this.#labels === undefined) return sums[0]! / sums[1]!;
+    const counts = this.#labels.countsOf(sums);
     const sum = (of: (count: (typeof counts)[number]) => number): number =>
       counts.reduce((total, count) => total + of(count), 0);
     const right = sum((count) => count.truePositives + count.trueNegatives);

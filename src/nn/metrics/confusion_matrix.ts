@@ -2,7 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { ConfigurationError, DataError } from "../../errors.js";
 import { formatShape } from "../shape_checks.js";
-import { RunningSum, type Metric } from "./metric.js";
+import { RunningSum, type SummableMetric } from "./metric.js";
 
 /** Options of `ConfusionMatrix`. */
 export interface ConfusionMatrixOptions {
@@ -11,7 +11,7 @@ export interface ConfusionMatrixOptions {
 }
 
 /** Counts of single-label predictions. Exact up to 2²⁴ samples a cell. */
-export class ConfusionMatrix implements Metric<number[][]> {
+export class ConfusionMatrix implements SummableMetric<number[][]> {
   readonly numClasses: number;
   readonly #counts = new RunningSum();
   #samples = 0;
@@ -42,17 +42,28 @@ export class ConfusionMatrix implements Metric<number[][]> {
    * @throws DataError if a target or predicted index was outside 0 to classes - 1
    */
   async compute(): Promise<number[][]> {
-    const counts = (await this.#counts.read()) ?? new Float32Array(this.numClasses ** 2);
+    return this.computeFrom(await this.sums());
+  }
+
+  /** The counts row by row, then the samples. */
+  async sums(): Promise<readonly number[]> {
+    return [...((await this.#counts.read()) ?? new Float32Array(this.numClasses ** 2)), this.#samples];
+  }
+
+  /** @throws DataError as `compute` */
+  computeFrom(sums: readonly number[]): number[][] {
+    const counts = sums.slice(0, -1);
+    const samples = sums.at(-1)!;
     const counted = counts.reduce((sum, count) => sum + count, 0);
-    if (counted !== this.#samples) {
+    if (counted !== samples) {
       throw new DataError(
         "ERR_CLASS_INDEX",
-        `${this.#samples - counted} of ${this.#samples} samples have a class index outside 0 to ` +
+        `${samples - counted} of ${samples} samples have a class index outside 0 to ` +
           `${this.numClasses - 1}. Check the targets and numClasses.`,
       );
     }
     return Array.from({ length: this.numClasses }, (_, row) =>
-      Array.from(counts.subarray(row * this.numClasses, (row + 1) * this.numClasses)),
+      counts.slice(row * this.numClasses, (row + 1) * this.numClasses),
     );
   }
 

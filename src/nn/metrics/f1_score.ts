@@ -1,7 +1,7 @@
 /** F1Score: the harmonic mean of precision and recall. */
 import type * as tf from "@tensorflow/tfjs-core";
 import { ConfusionMatrix } from "./confusion_matrix.js";
-import type { Metric } from "./metric.js";
+import type { SummableMetric } from "./metric.js";
 import { MultiLabelCounts, type LabelCounts } from "./multi_label.js";
 
 /** How the scores of the classes become one. */
@@ -25,7 +25,7 @@ type Result<Average extends F1Average> = Average extends "none" ? number[] : num
  * 2 · TP / (2 · TP + FP + FN), 0 where that is 0 / 0. As in torchmetrics, the single-label macro mean leaves out classes
  * that were neither a target nor a prediction.
  */
-export class F1Score<Average extends F1Average = "macro"> implements Metric<Result<Average>> {
+export class F1Score<Average extends F1Average = "macro"> implements SummableMetric<Result<Average>> {
   readonly #average: F1Average;
   readonly #labels: MultiLabelCounts | undefined;
   readonly #matrix: ConfusionMatrix;
@@ -47,7 +47,15 @@ export class F1Score<Average extends F1Average = "macro"> implements Metric<Resu
 
   /** From 0 to 1: a number, or with `average: "none"` one for each class. */
   async compute(): Promise<Result<Average>> {
-    const counts = this.#labels ? await this.#labels.read() : countsOf(await this.#matrix.compute());
+    return this.computeFrom(await this.sums());
+  }
+
+  async sums(): Promise<readonly number[]> {
+    return (this.#labels ?? this.#matrix).sums();
+  }
+
+  computeFrom(sums: readonly number[]): Result<Average> {
+    const counts = this.#labels?.countsOf(sums) ?? countsOf(this.#matrix.computeFrom(sums));
     return average(counts, this.#average, this.#labels !== undefined) as Result<Average>;
   }
 

@@ -22,8 +22,16 @@ export class MeanMetric {
 
   /** The mean; NaN before the first value. */
   async compute(): Promise<number> {
-    const [total, weight] = (await this.#sums.read()) ?? [0, 0];
-    return total! / weight!;
+    return this.computeFrom(await this.sums());
+  }
+
+  /** The weighted sum of the values, and the sum of their weights. */
+  async sums(): Promise<readonly number[]> {
+    return [...((await this.#sums.read()) ?? [0, 0])];
+  }
+
+  computeFrom(sums: readonly number[]): number {
+    return sums[0]! / sums[1]!;
   }
 
   reset(): void {

@@ -12,6 +12,14 @@ export interface Metric<Result = number> {
   reset(): void;
 }
 
+/** A metric whose batches add up to a list of numbers, so that several ranks can add theirs. */
+export interface SummableMetric<Result = number> extends Metric<Result> {
+  /** What all batches since `reset` add up to. */
+  sums(): Promise<readonly number[]>;
+  /** The value of such sums, as `compute` gives it of this metric's own. */
+  computeFrom(sums: readonly number[]): Result;
+}
+
 /** A running sum of tensors of one shape, kept from scopes. */
 export class RunningSum {
   #sum: tf.Tensor | null = null;

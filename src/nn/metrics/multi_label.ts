@@ -42,16 +42,21 @@ export class MultiLabelCounts {
     });
   }
 
-  async read(): Promise<LabelCounts[]> {
+  /** For each label its hits, the predictions and the targets; then the samples. */
+  async sums(): Promise<readonly number[]> {
+    return [...((await this.#sums.read()) ?? new Float32Array(3 * this.#numLabels)), this.#samples];
+  }
+
+  countsOf(sums: readonly number[]): LabelCounts[] {
     const n = this.#numLabels;
-    const sums = (await this.#sums.read()) ?? new Float32Array(3 * n);
+    const samples = sums[3 * n]!;
     return Array.from({ length: n }, (_, label) => {
       const [both, predicted, wanted] = [sums[label]!, sums[n + label]!, sums[2 * n + label]!];
       return {
         truePositives: both,
         falsePositives: predicted - both,
         falseNegatives: wanted - both,
-        trueNegatives: this.#samples - predicted - wanted + both,
+        trueNegatives: samples - predicted - wanted + both,
       };
     });
   }

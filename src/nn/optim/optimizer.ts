@@ -49,6 +49,13 @@ interface Due<Slot extends string> {
   state: ParameterState<Slot>;
 }
 
+/** Parameters of a group that are all at the same step. */
+interface Update<Options, Slot extends string> {
+  group: ParamGroup<Options>;
+  step: number;
+  items: Due<Slot>[];
+}
+
 interface ParameterState<Slot extends string> {
   step: number;
   slots: Slots<Slot>;
@@ -152,32 +159,40 @@ export abstract class Optimizer<
    */
   step(): void {
     tf.tidy(() => {
-      for (const group of this.paramGroups) {
-        const due = new Map<number, Due<Slot>[]>();
-        for (const parameter of group.params) {
-          const { grad } = parameter;
-          if (grad === null) continue;
-          const state = this.#stateOf(parameter, group);
-          state.step++;
-          due.set(state.step, [...(due.get(state.step) ?? []), { parameter, grad, state }]);
-        }
-        for (const [step, items] of due) this.#update(group, this.rule(group, step), items);
-      }
+      const updates = this.paramGroups.flatMap((group) => this.#dueUpdates(group));
+      if (this.isElementwise && updatesInPlace()) this.#updateInPlace(updates);
+      else for (const update of updates) this.#update(update);
     });
   }
 
-  #update(group: ParamGroup<Options>, rule: UpdateRule<Slot>, items: Due<Slot>[]): void {
-    if (this.isElementwise && updatesInPlace()) {
+  /** The parameters of a group that have a gradient, those at the same step together. */
+  #dueUpdates(group: ParamGroup<Options>): Update<Options, Slot>[] {
+    const due = new Map<number, Due<Slot>[]>();
+    for (const parameter of group.params) {
+      const { grad } = parameter;
+      if (grad === null) continue;
+      const state = this.#stateOf(parameter, group);
+      state.step++;
+      due.set(state.step, [...(due.get(state.step) ?? []), { parameter, grad, state }]);
+    }
+    return Array.from(due, ([step, items]) => ({ group, step, items }));
+  }
+
+  #updateInPlace(updates: readonly Update<Options, Slot>[]): void {
+    const runs = updates.map(({ group, step, items }) => {
       const [{ parameter }] = items as [Due<Slot>];
       const update =
         this.#inPlace.get(parameter) ?? new InPlaceUpdate<Slot>(this.slotNames(group, parameter));
       this.#inPlace.set(parameter, update);
-      update.run(
-        rule,
-        items.map(({ parameter, grad, state }) => ({ parameter, grad, slots: state.slots })),
-      );
-      return;
-    }
+      const parts = items.map(({ parameter, grad, state }) => ({ parameter, grad, slots: state.slots }));
+      update.aim(parts);
+      return () => update.run(this.rule(group, step), parts);
+    });
+    for (const run of runs) run();
+  }
+
+  #update({ group, step, items }: Update<Options, Slot>): void {
+    const rule = this.rule(group, step);
     for (const { parameter, grad, state } of items) {
       const { value, slots } = rule(parameter, grad, state.slots);
       parameter.assign(value);

@@ -46,6 +46,21 @@ export function makeNode(
   };
 }
 
+/** Adds a node with one output at the end of a graph. @returns the name of the output */
+export function appendNode(
+  graph: ExportGraph,
+  operator: string,
+  inputs: readonly string[],
+  value: ValueType & { name?: string },
+  attributes: Readonly<Record<string, ShortAttribute>> = {},
+): string {
+  const { name = operator.toLowerCase(), type, shape } = value;
+  const output = freeName(graph, name);
+  graph.values.set(output, { type, shape });
+  graph.nodes.push(makeNode(operator, inputs, [output], attributes));
+  return output;
+}
+
 function attributeOf(value: ShortAttribute): OnnxAttribute {
   if (typeof value === "number") return { kind: "int", value };
   if (typeof value === "string") return { kind: "string", value };

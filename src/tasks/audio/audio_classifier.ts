@@ -1,78 +1,63 @@
 /** AudioClassifier: which of some classes a sound is of, or with `multiLabel` which of them at once. */
 import * as tf from "@tensorflow/tfjs-core";
-import {
-  LightningModule,
-  type BaseFinetuning,
-  type BatchLoader,
-  type Finetunable,
-  type GradientClipAlgorithm,
-  type LoaderPart,
-  type OptimizerConfiguration,
-} from "../../core/index.js";
+import type { BaseFinetuning, BatchLoader, LoaderPart } from "../../core/index.js";
 import {
   AudioDataset,
   DataLoader,
   decodeAudio,
   RandomGain,
   RandomSpeed,
+  type AudioDecodeOptions,
   type AudioSource,
   type ClassificationTarget,
   type Waveform,
 } from "../../data/index.js";
 import { fromHost } from "../../engine/index.js";
-import { ConfigurationError, describeChoices } from "../../errors.js";
+import { ConfigurationError } from "../../errors.js";
 import { HostTensor } from "../../host_tensor.js";
-import {
-  Accuracy,
-  binaryCrossEntropyWithLogits,
-  crossEntropy,
-  F1Score,
-  Linear,
-  type Module,
-  type Optimizer,
-} from "../../nn/index.js";
+import { inEvalMode } from "../../nn/eval_mode.js";
+import { Linear, type Module } from "../../nn/index.js";
+import { exportOnnx, type OnnxExport } from "../../onnx/index.js";
 import { getGlobalGenerator } from "../../random.js";
+import type { ClassificationReport } from "../classification_report.js";
+import { Classifier, type ClassifierRecipe } from "../classifier.js";
+import type { DataPart } from "../collect_parts.js";
 import {
   checkOutputOptions,
-  formatOutput,
   type ClassifierOutput,
   type OutputOptions,
   type PredictionOf,
 } from "../outputs.js";
-import { adamWWithWarmup } from "../recipe.js";
-import type { RunningServer, ServeOptions } from "../../serve/index.js";
-import { serveTask } from "../serve_task.js";
 import { readTaskFile, restoreState, writeTaskFile } from "../task_file.js";
 import { AudioClassificationData, type AudioBatch } from "./audio_classification_data.js";
-import {
-  checkAudioClassifierOptions,
-  type AudioClassifierOptions,
-  type AudioPredictOptions,
-} from "./audio_classifier_options.js";
+import type { AudioClassifierOptions, AudioPredictOptions } from "./audio_classifier_options.js";
 import { AudioFeatureDataset, stackFeatures } from "./audio_feature_dataset.js";
 import { resolveSounds, type ManySounds } from "./audio_files.js";
 import type { AudioBackbone } from "./backbones/audio_backbone.js";
-import { AudioCnn } from "./backbones/audio_cnn.js";
-import { openWakeWordBackbone, readOpenWakeWord } from "./backbones/open_wake_word.js";
+import {
+  createAudioBackbone,
+  DEFAULT_AUDIO_BACKBONE,
+  restoreAudioBackbone,
+} from "./backbones/create_audio_backbone.js";
 import type { PaddedSequences } from "./encoders/speech_encoder.js";
+import { audioClassifierExport, type AudioClassifierExportOptions } from "./export_audio_classifier.js";
 import { LogMelFrontEnd, resolveFrontEnd, type ResolvedFrontEnd } from "./features/front_end.js";
-import { drawSpecAugment, resolveSpecAugment, type SpecAugmentOptions } from "./features/spec_augment.js";
+import {
+  changeFeatures,
+  drawSpecAugment,
+  resolveSpecAugment,
+  type FeatureChanges,
+  type SpecAugmentOptions,
+} from "./features/spec_augment.js";
 import { padSounds } from "./padded_batch.js";
 import { voiceActivity, type VoiceSegment } from "./voice_activity.js";
-import { existsSync } from "node:fs";
 
 /** A batch on the device, or what `forward` takes: waveforms with their lengths, or features [batch, numFeatures]. */
-export interface AudioInput {
+export interface AudioInput extends FeatureChanges {
   /** float32 [batch, samples] with 0 behind each sound's end, or features of a frozen backbone. */
   input: tf.Tensor;
   /** int32 [batch]: the samples of each. Absent with features. */
   length?: tf.Tensor;
-  /** Factors of the front end's features, [batch, frames, bands]. */
-  mask?: tf.Tensor;
-}
-
-interface DeviceBatch extends AudioInput {
-  target: tf.Tensor;
 }
 
 /** What the file says of the task besides its weights. */
@@ -90,48 +75,33 @@ type AudioPredictionOf<Options extends AudioPredictOptions> = Options extends { 
   ? ClassifiedSegment<PredictionOf<Options>>[]
   : PredictionOf<Options>;
 
-const DEFAULT_BACKBONE = "audio_cnn";
-const GRADIENT_CLIP_NORM = 1;
 const PREDICT_BATCH_SIZE = 16;
 const TASK_NAME = "AudioClassifier";
 
 /**
  * A backbone, a linear layer on its features, and a recipe that learns by default: AdamW with warm-up and a cosine,
- * SpecAugment, changes of speed and loudness, the weights of the best validation accuracy kept. A frozen backbone's features
- * are computed once, of sounds as they are.
+ * SpecAugment, changes of speed and loudness, smoothed labels, the weights of the best validation accuracy kept. A frozen
+ * backbone's features are computed once, of sounds as they are.
  */
-export class AudioClassifier extends LightningModule<AudioInput, tf.Tensor> implements Finetunable {
-  readonly labels: readonly string[];
-  readonly multiLabel: boolean;
+export class AudioClassifier extends Classifier<AudioInput, AudioSource> {
   readonly frontEnd: LogMelFrontEnd;
-  /** The backbone where it can train. */
-  readonly backbone: Module<PaddedSequences, tf.Tensor> | undefined;
-  readonly head: Linear;
-  override monitor = { metric: "val_accuracy", mode: "max" as const };
+  override readonly backbone: Module<PaddedSequences, tf.Tensor> | undefined;
+  override readonly head: Linear;
   readonly #source: AudioBackbone;
   readonly #options: AudioClassifierOptions;
   readonly #specAugment: Required<SpecAugmentOptions> | undefined;
-  readonly #metrics: Record<"val" | "test", { accuracy: Accuracy; f1: F1Score }>;
   readonly #features = new WeakMap<object, Promise<AudioFeatureDataset>>();
 
   /** @throws ConfigurationError `ERR_CLASSIFIER_OPTION`, `ERR_UNKNOWN_BACKBONE`, `ERR_BACKBONE_FOLDER`, `ERR_MEL_OPTION` */
   constructor(options: AudioClassifierOptions) {
-    super();
-    checkAudioClassifierOptions(options);
-    const { data, backbone = DEFAULT_BACKBONE, frontEnd, specAugment = {} } = options;
+    super(options);
+    const { data, backbone = DEFAULT_AUDIO_BACKBONE, frontEnd, specAugment = {} } = options;
     this.#options = options;
-    this.labels = [...(options.labels ?? data!.labels)];
-    this.multiLabel = options.multiLabel ?? data?.multiLabel ?? false;
     this.#source = typeof backbone === "string" ? createAudioBackbone(backbone) : backbone;
     this.frontEnd = new LogMelFrontEnd(resolveFrontEnd({ normalize: "utterance", ...frontEnd }));
     this.backbone = this.#source.kind === "module" ? this.#source.module : undefined;
     this.head = new Linear(this.#source.numFeatures, this.labels.length);
     this.#specAugment = specAugment === false ? undefined : resolveSpecAugment(specAugment);
-    const metrics = () => {
-      const counted = { numClasses: this.labels.length, multiLabel: this.multiLabel };
-      return { accuracy: new Accuracy(counted), f1: new F1Score(counted) };
-    };
-    this.#metrics = { val: metrics(), test: metrics() };
     this.saveHyperparameters(this.#savedOptions());
     if (data !== undefined) this.#attach(data);
   }
@@ -142,48 +112,29 @@ export class AudioClassifier extends LightningModule<AudioInput, tf.Tensor> impl
   }
 
   /** Waveforms, or features of a frozen backbone, to logits [batch, classes]. */
-  override forward({ input, length, mask }: AudioInput): tf.Tensor {
+  override forward({ input, length, ...changes }: AudioInput): tf.Tensor {
     if (this.backbone === undefined || length === undefined) return this.head.forward(input);
     const features = this.frontEnd.forward({ waveforms: input, lengths: length });
-    const values = mask === undefined ? features.values : tf.mul(features.values, mask);
+    const values = changeFeatures(features.values, changes);
     return this.head.forward(this.backbone.forward({ values, lengths: features.lengths }));
   }
 
-  override trainingStep(batch: unknown): tf.Tensor {
-    const loss = this.#loss(this.forward(batch as DeviceBatch), (batch as DeviceBatch).target);
-    this.log("train_loss", loss, { progBar: true });
-    return loss;
+  /** A batch has the network's inputs side by side. */
+  protected override inputOf(batch: unknown): AudioInput {
+    return batch as AudioInput;
   }
 
-  override validationStep(batch: unknown): void {
-    this.#evaluate(batch as DeviceBatch, "val");
+  protected override recipe(): ClassifierRecipe {
+    return { learningRate: 2e-3, weightDecay: 0.01, pretrained: false };
   }
 
-  override testStep(batch: unknown): void {
-    this.#evaluate(batch as DeviceBatch, "test");
-  }
-
-  override predictStep(batch: unknown): tf.Tensor {
-    return this.forward(batch as AudioInput);
-  }
-
-  override configureOptimizers(): OptimizerConfiguration {
-    const { learningRate = 2e-3, weightDecay = 0.01 } = this.#options;
-    const parameters = [...(this.backbone?.parameters() ?? []), ...this.head.parameters()];
-    const totalSteps = this.trainer.estimatedSteppingBatches;
-    return adamWWithWarmup([{ parameters, lr: learningRate }], { weightDecay, totalSteps });
-  }
-
-  override configureGradientClipping(
-    optimizer: Optimizer,
-    gradientClipVal = GRADIENT_CLIP_NORM,
-    gradientClipAlgorithm: GradientClipAlgorithm = "norm",
-  ): void {
-    this.clipGradients(optimizer, gradientClipVal, gradientClipAlgorithm);
+  protected override get defaultLabelSmoothing(): number {
+    return 0.1;
   }
 
   /** @throws ConfigurationError `ERR_FINETUNE_STRATEGY` for one that the backbone cannot do */
-  configureFinetuning(finetuning: BaseFinetuning): void {
+  override configureFinetuning(finetuning: BaseFinetuning): void {
+    super.configureFinetuning(finetuning);
     if (finetuning.freezesForGood || this.#source.kind === "module") return;
     throw new ConfigurationError(
       "ERR_FINETUNE_STRATEGY",
@@ -214,8 +165,8 @@ export class AudioClassifier extends LightningModule<AudioInput, tf.Tensor> impl
     if (!("length" in host) || !this.training || this.#specAugment === undefined) return withoutPaths(host);
     const frames = this.frontEnd.frames(host.input.shape[1]!);
     const lengths = Array.from(host.length.data, (samples) => Math.max(1, this.frontEnd.frames(samples)));
-    const shape = [frames, this.frontEnd.numFeatures] as const;
-    return { ...host, mask: drawSpecAugment(getGlobalGenerator(), lengths, shape, this.#specAugment) };
+    const { options } = this.frontEnd;
+    return { ...host, ...drawSpecAugment(getGlobalGenerator(), lengths, frames, options, this.#specAugment) };
   }
 
   /**
@@ -243,12 +194,7 @@ export class AudioClassifier extends LightningModule<AudioInput, tf.Tensor> impl
     checkOutputOptions(form);
     const { sources, single } = await resolveSounds(input);
     const results: unknown[] = [];
-    for (let start = 0; start < sources.length; start += PREDICT_BATCH_SIZE) {
-      const batch = await Promise.all(
-        sources.slice(start, start + PREDICT_BATCH_SIZE).map((source) => {
-          return decodeAudio(source, { ...decode, sampleRate: this.sampleRate });
-        }),
-      );
+    for await (const batch of this.#decode(sources, decode)) {
       if (splitting === false) results.push(...this.#classify(batch, form));
       else {
         const options = splitting === true ? {} : splitting;
@@ -258,6 +204,23 @@ export class AudioClassifier extends LightningModule<AudioInput, tf.Tensor> impl
       }
     }
     return single ? results[0] : results;
+  }
+
+  /**
+   * What the predictions for a part of the data are worth: accuracy, F1, each class, the confusion matrix, calibration,
+   * and the sounds with the largest loss, among which wrong labels are found.
+   *
+   * @param options.part default `test`
+   * @throws ConfigurationError `ERR_PARTS` for a part that the data do not have, `ERR_LABELS_DIFFER`
+   * @throws DataError naming a file that cannot be decoded
+   */
+  async report(
+    data: AudioClassificationData,
+    { part = "test" }: { part?: Exclude<DataPart, "predict"> } = {},
+  ): Promise<ClassificationReport<AudioSource>> {
+    const records = data.samples(part);
+    const samples = records.map(({ audio }) => audio);
+    return this.reportOn(data, part, { samples, classes: records.map(({ classes }) => classes) });
   }
 
   /** Writes the task to one file: weights, labels and features; data only, no code. @throws CheckpointError */
@@ -273,16 +236,6 @@ export class AudioClassifier extends LightningModule<AudioInput, tf.Tensor> impl
   }
 
   /**
-   * Serves the task as it is now over HTTP, in a process of its own: see docs/server.md.
-   *
-   * @throws ConfigurationError `ERR_SERVE_BACKBONE` for a task with a backbone of your own; `ERR_SERVE_OPTION`
-   * @throws CheckpointError `ERR_FILE_WRITE`
-   */
-  async serve(options?: ServeOptions): Promise<RunningServer> {
-    return serveTask(this, "audio-classifier", options);
-  }
-
-  /**
    * A task that `save` has written, ready to predict or to train on.
    *
    * @param options.backbone the same backbone again, where the task was made with one of its own
@@ -292,27 +245,56 @@ export class AudioClassifier extends LightningModule<AudioInput, tf.Tensor> impl
   static async load(path: string, { backbone }: { backbone?: AudioBackbone } = {}): Promise<AudioClassifier> {
     const { config, state, files } = await readTaskFile(path, TASK_NAME);
     const saved = config as SavedAudioClassifier;
-    const restored = backbone ?? restoreBackbone(path, saved.source, files);
+    const restored = backbone ?? restoreAudioBackbone(path, saved.source, files);
     const task = new AudioClassifier({ ...saved.options, backbone: restored, frontEnd: saved.frontEnd });
     restoreState(task, state);
     return task;
   }
 
-  #loss(logits: tf.Tensor, target: tf.Tensor): tf.Scalar {
-    if (this.multiLabel) return binaryCrossEntropyWithLogits(logits, target);
-    const { labelSmoothing, classWeights } = this.#options;
-    return crossEntropy(logits, target, { labelSmoothing, weight: classWeights });
+  /**
+   * Writes the task to one ONNX file that any ONNX runtime runs, after running it beside this task. It takes any number of
+   * sounds of any length at `sampleRate`: `waveforms`, float32 [batch, samples] with zeros behind each sound's end, and
+   * `lengths`, int64 [batch], their samples. It gives `logits` [batch, classes]. The metadata name the classes (`labels`,
+   * `names`), and `kindling.task` has all. Features are part of the graph.
+   *
+   * @throws as the function `exportOnnx`
+   * @throws ConfigurationError `ERR_EXPORT_BACKBONE` for a backbone that runs frozen
+   */
+  async exportOnnx(path: string, options: AudioClassifierExportOptions = {}): Promise<OnnxExport> {
+    const { labels, multiLabel, sampleRate } = this;
+    if (this.#source.kind === "frozen") {
+      throw new ConfigurationError(
+        "ERR_EXPORT_BACKBONE",
+        `The backbone ${this.#source.name} runs as sessions of its own and was not imported, so it cannot become one graph ` +
+          "with its head. Choose a backbone that trains.",
+      );
+    }
+    const described = {
+      labels,
+      multiLabel,
+      sampleRate,
+      forward: (sounds: AudioInput) => this.forward(sounds),
+    };
+    return exportOnnx(this, path, audioClassifierExport(described, options));
   }
 
-  #evaluate(batch: DeviceBatch, part: "val" | "test"): void {
-    const logits = this.forward(batch);
-    const scores = this.multiLabel ? tf.sigmoid(logits) : logits;
-    const { accuracy, f1 } = this.#metrics[part];
-    accuracy.update(scores, batch.target);
-    f1.update(scores, batch.target);
-    this.log(`${part}_loss`, this.#loss(logits, batch.target), { progBar: true });
-    this.log(`${part}_accuracy`, accuracy, { progBar: true });
-    this.log(`${part}_f1`, f1);
+  protected override async logitsOf(sounds: readonly AudioSource[]): Promise<number[][]> {
+    const logits: number[][] = [];
+    for await (const batch of this.#decode(sounds)) logits.push(...this.#logits(batch));
+    return logits;
+  }
+
+  /** Some sounds at a time. */
+  async *#decode(
+    sources: readonly AudioSource[],
+    options: AudioDecodeOptions = {},
+  ): AsyncGenerator<Waveform[], void> {
+    for (let start = 0; start < sources.length; start += PREDICT_BATCH_SIZE) {
+      const batch = sources.slice(start, start + PREDICT_BATCH_SIZE);
+      yield Promise.all(
+        batch.map((source) => decodeAudio(source, { ...options, sampleRate: this.sampleRate })),
+      );
+    }
   }
 
   #classifySegments(
@@ -332,24 +314,22 @@ export class AudioClassifier extends LightningModule<AudioInput, tf.Tensor> impl
   }
 
   #classify(sounds: readonly Waveform[], form: OutputOptions): ClassifierOutput[] {
-    const logits = this.#logits(sounds.map(({ samples }) => samples));
-    return logits.map((row) => formatOutput(row, this.labels, this.multiLabel, form));
+    return this.#logits(sounds).map((row) => this.format(row, form));
   }
 
-  #logits(sounds: readonly Float32Array[]): number[][] {
-    const modes = Array.from(this.namedModules(), ([, module]) => [module, module.training] as const);
-    this.eval();
+  #logits(sounds: readonly Waveform[]): number[][] {
     const source = this.#source;
+    const waveforms = sounds.map(({ samples }) => samples);
     const host: Record<string, HostTensor> =
       source.kind === "frozen"
-        ? { input: stackFeatures(sounds.map((samples) => source.extract(samples))) }
-        : { ...padSounds(sounds, { unit: this.#unit, minimum: this.frontEnd.options.nFft }) };
-    const logits = tf.tidy(() => {
-      const tensors = Object.entries(host).map(([name, tensor]) => [name, fromHost(tensor)] as const);
-      return this.forward(Object.fromEntries(tensors) as unknown as AudioInput).arraySync() as number[][];
-    });
-    for (const [module, training] of modes) module.training = training;
-    return logits;
+        ? { input: stackFeatures(waveforms.map((samples) => source.extract(samples))) }
+        : { ...padSounds(waveforms, { unit: this.#unit, minimum: this.frontEnd.options.nFft }) };
+    return inEvalMode(this, () =>
+      tf.tidy(() => {
+        const tensors = Object.entries(host).map(([name, tensor]) => [name, fromHost(tensor)] as const);
+        return this.forward(Object.fromEntries(tensors) as unknown as AudioInput).arraySync() as number[][];
+      }),
+    );
   }
 
   /** Samples of 0.1 s: what lengths are rounded up to. */
@@ -358,16 +338,7 @@ export class AudioClassifier extends LightningModule<AudioInput, tf.Tensor> impl
   }
 
   #attach(data: AudioClassificationData): void {
-    if (
-      data.labels.length !== this.labels.length ||
-      data.labels.some((label, i) => label !== this.labels[i])
-    ) {
-      throw new ConfigurationError(
-        "ERR_LABELS_DIFFER",
-        `The data have the classes ${data.labels.join(", ")}; this task was made for ${this.labels.join(", ")}, in that order. ` +
-          "Make a new task for these data, or give the data the same classes.",
-      );
-    }
+    this.checkLabels(data);
     data.attachPreprocessing({
       sampleRate: this.sampleRate,
       trainTransforms: this.#source.kind === "frozen" ? [] : [new RandomSpeed(), new RandomGain()],
@@ -378,35 +349,8 @@ export class AudioClassifier extends LightningModule<AudioInput, tf.Tensor> impl
   /** The options as JSON can hold them. */
   #savedOptions(): SavedAudioClassifier["options"] {
     const { data: _data, backbone: _backbone, frontEnd: _frontEnd, ...options } = this.#options;
-    return { ...options, labels: this.labels, multiLabel: this.multiLabel };
+    return { ...options, ...this.resolvedOptions };
   }
-}
-
-/** @throws ConfigurationError `ERR_UNKNOWN_BACKBONE`, `ERR_BACKBONE_FOLDER` */
-function createAudioBackbone(name: string): AudioBackbone {
-  if (name === DEFAULT_BACKBONE) {
-    const module = new AudioCnn();
-    return { kind: "module", name, module, numFeatures: module.numFeatures, pretrained: false };
-  }
-  if (existsSync(name)) return readOpenWakeWord(name);
-  throw new ConfigurationError(
-    "ERR_UNKNOWN_BACKBONE",
-    `There is no audio backbone ${JSON.stringify(name)}, and no folder of that name. ${describeChoices(name, [DEFAULT_BACKBONE])}`,
-  );
-}
-
-function restoreBackbone(
-  path: string,
-  { kind, name }: SavedAudioClassifier["source"],
-  files: Readonly<Record<string, Uint8Array>>,
-): AudioBackbone {
-  if (kind === "frozen" && name === "openwakeword") return openWakeWordBackbone(files);
-  if (name === DEFAULT_BACKBONE) return createAudioBackbone(name);
-  throw new ConfigurationError(
-    "ERR_BACKBONE_MISSING",
-    `${path} was saved with the backbone ${JSON.stringify(name)}, which is none of Kindling's. ` +
-      "The file holds its weights but no code: load it with { backbone }.",
-  );
 }
 
 function withoutPaths(batch: object): object {

@@ -1,7 +1,9 @@
 /** Everything public of the tasks on sound. */
 export { AudioClassifier, type AudioInput, type ClassifiedSegment } from "./audio_classifier.js";
+export type { AudioExportOptions } from "./export_audio.js";
+export type { AudioClassifierExportOptions } from "./export_audio_classifier.js";
 export type { AudioClassifierOptions, AudioPredictOptions } from "./audio_classifier_options.js";
-export { AudioClassificationData, type AudioBatch } from "./audio_classification_data.js";
+export { AudioClassificationData, type AudioBatch, type AudioRecord } from "./audio_classification_data.js";
 export type {
   AudioClassificationDataOptions,
   AudioFilesOptions,
@@ -20,7 +22,7 @@ export {
   type PretrainedSpeechOptions,
   type PretrainedTranscription,
 } from "./pretrained_speech_recognizer.js";
-export { SpeechRecognizer, type SpeechInput } from "./speech_recognizer.js";
+export { SpeechRecognizer, type SpeechRecognizerInput } from "./speech_recognizer.js";
 export type {
   SpeechRecognizerOptions,
   StreamOptions,
@@ -51,11 +53,16 @@ export { NGramLanguageModel, type NGramOptions } from "./decoding/ngram_language
 export type { RecognizedWord, Transcription } from "./decoding/words.js";
 export { ConformerEncoder, type ConformerEncoderOptions } from "./encoders/conformer_encoder.js";
 export { ConvGruEncoder, type ConvGruEncoderOptions } from "./encoders/conv_gru_encoder.js";
+export type { Subsampling } from "./encoders/conv_subsampling.js";
 export { availableSpeechEncoders, type SpeechEncoderName } from "./encoders/create_encoder.js";
+export { OnnxSpeechEncoder } from "./encoders/onnx_speech_encoder.js";
+export { loadSpeechEncoder, type SpeechEncoderFileOptions } from "./encoders/open_speech_encoder.js";
 export { SpeechEncoder, type PaddedSequences } from "./encoders/speech_encoder.js";
 export type { FeatureNormalization, FrontEndOptions } from "./features/front_end.js";
+export { SpeechFrontEnd, type Waveforms } from "./features/speech_front_end.js";
 export { MelSpectrogram, MFCC } from "./features/mel_layers.js";
-export type { SpecAugmentOptions } from "./features/spec_augment.js";
+// The backbones have options of that name, for hidden states.
+export type { SpecAugmentOptions as SpectrogramMaskingOptions } from "./features/spec_augment.js";
 export type { AlignmentStep, EditCounts } from "./metrics/edit_alignment.js";
 export {
   characterErrorRate,

@@ -23,13 +23,16 @@ export interface PaddedSounds {
   length: HostTensor;
 }
 
-/** @param minimum samples that the array has at least */
+/**
+ * @param minimum samples that the array has at least
+ * @param maximum samples that it is padded to at most
+ */
 export function padSounds(
   sounds: readonly Float32Array[],
-  { unit, minimum = 0 }: { unit: number; minimum?: number },
+  { unit, minimum = 0, maximum = Infinity }: { unit: number; minimum?: number; maximum?: number },
 ): PaddedSounds {
   const longest = sounds.reduce((most, { length }) => Math.max(most, length), minimum);
-  const width = paddedLength(longest, unit);
+  const width = Math.max(longest, Math.min(maximum, paddedLength(longest, unit)));
   const data = new Float32Array(sounds.length * width);
   sounds.forEach((samples, i) => data.set(samples, i * width));
   return {

@@ -1,32 +1,41 @@
 /** The data of a speech recogniser: its parts, vocabulary and loaders, from files, tables, folders or datasets. */
 import { join } from "node:path";
-import { existsSync } from "node:fs";
 import { DataModule, type Stage } from "../../core/data_module.js";
 import {
   DataLoader,
   findBadSamples,
   LengthGroupedSampler,
   MemoryBudget,
-  randomSplit,
   summarizeBadSamples,
   type AudioSource,
   type AudioTransform,
 } from "../../data/index.js";
 import { ConfigurationError, DataError } from "../../errors.js";
 import { HostTensor } from "../../host_tensor.js";
-import { getGlobalSeed } from "../../random.js";
-import { badRowsError } from "../label_columns.js";
-import { resolveSounds, SOUNDS } from "./audio_files.js";
+import { SOUNDS } from "./audio_files.js";
 import { padSounds, padTargets, type PaddedSounds } from "./padded_batch.js";
 import type {
   CommonVoiceOptions,
-  PredictSounds,
   SpeechDatasetsOptions,
   SpeechFilesOptions,
   SpeechFoldersOptions,
   SpeechRecognitionDataOptions,
   SpeechTablesOptions,
 } from "./speech_recognition_data_options.js";
+import {
+  collectFiles,
+  collectScans,
+  commonVoiceTables,
+  isListed,
+  LABELED_PARTS,
+  lengthOf,
+  splitSounds,
+  type CollectedSpeech,
+  type LabeledPart,
+  type PartSounds,
+  type SkippedSound,
+  type SpeechPart,
+} from "./speech_parts.js";
 import {
   ListedSpeech,
   MadeSpeech,
@@ -35,19 +44,12 @@ import {
   type SpeechSample,
 } from "./transcribed_dataset.js";
 import { normalizeTranscript } from "./transcripts/normalize.js";
-import {
-  readTranscriptCsv,
-  readTranscriptFolder,
-  readTranscriptJsonl,
-  type TranscriptScan,
-} from "./transcripts/tables.js";
-import type { TranscribedDataset, TranscribedSounds } from "./transcripts/transcribed_sounds.js";
+import { readTranscriptCsv, readTranscriptFolder, readTranscriptJsonl } from "./transcripts/tables.js";
+import type { TranscribedSounds } from "./transcripts/transcribed_sounds.js";
 import { Vocabulary } from "./transcripts/vocabulary.js";
 
 export type * from "./speech_recognition_data_options.js";
-
-/** The parts of a data set. */
-export type SpeechPart = "train" | "val" | "test" | "predict";
+export type { SkippedSound, SpeechPart } from "./speech_parts.js";
 
 /** A batch as the loaders give it. */
 export interface SpeechBatch extends PaddedSounds {
@@ -59,13 +61,6 @@ export interface SpeechBatch extends PaddedSounds {
   index: HostTensor;
 }
 
-/** What was left out, and why. */
-export interface SkippedSound {
-  part: SpeechPart;
-  path: string;
-  error: DataError;
-}
-
 /** How the task wants its sounds. */
 export interface SpeechPreprocessing {
   /** In Hz. */
@@ -73,18 +68,10 @@ export interface SpeechPreprocessing {
   trainTransforms: readonly AudioTransform[];
   /** Samples that all padded lengths are multiples of. */
   unit: number;
+  /** Samples that sounds are padded to at most. Default: no limit. */
+  maximum?: number;
 }
 
-type LabeledPart = Exclude<SpeechPart, "predict">;
-type PartSounds = TranscribedSounds | TranscribedDataset;
-
-interface Collected {
-  parts: Partial<Record<LabeledPart, PartSounds>>;
-  predict?: readonly AudioSource[] | undefined;
-  skipped?: SkippedSound[];
-}
-
-const LABELED_PARTS = ["train", "val", "test"] as const;
 const DEFAULT_BATCH_SIZE = 16;
 const DEFAULT_CACHE_BYTES = 2 ** 30;
 const SHOWN_TRANSCRIPTS = 5;
@@ -114,7 +101,7 @@ export class SpeechRecognitionData extends DataModule {
   readonly #loaders = new Map<SpeechPart, DataLoader<SpeechSample, SpeechBatch>>();
   readonly #checked = new Set<SpeechPart>();
 
-  private constructor(collected: Collected, options: SpeechRecognitionDataOptions) {
+  private constructor(collected: CollectedSpeech, options: SpeechRecognitionDataOptions) {
     super();
     const { normalize = {}, tokens = "characters" } = options;
     this.#options = options;
@@ -135,19 +122,7 @@ export class SpeechRecognitionData extends DataModule {
    * @throws ConfigurationError `ERR_TRANSCRIPTS`, `ERR_PARTS`, `ERR_SPLIT`, `ERR_VOCABULARY`
    */
   static async fromFiles(options: SpeechFilesOptions): Promise<SpeechRecognitionData> {
-    const parts: Collected["parts"] = {};
-    for (const part of LABELED_PARTS) {
-      const given = options[part];
-      if (given === undefined) continue;
-      if (given.files.length !== given.transcripts.length) {
-        throw new ConfigurationError(
-          "ERR_TRANSCRIPTS",
-          `\`${part}\` has ${given.files.length} sounds but ${given.transcripts.length} transcripts. Give one for each.`,
-        );
-      }
-      parts[part] = { sources: [...given.files], transcripts: [...given.transcripts] };
-    }
-    return new SpeechRecognitionData({ parts, predict: await expand(options.predict) }, options);
+    return new SpeechRecognitionData(await collectFiles(options), options);
   }
 
   /**
@@ -157,7 +132,10 @@ export class SpeechRecognitionData extends DataModule {
    * @throws ConfigurationError as `fromFiles`
    */
   static async fromCsv(options: SpeechTablesOptions): Promise<SpeechRecognitionData> {
-    return this.#fromScans(options, options, (file) => readTranscriptCsv(file, options));
+    return new SpeechRecognitionData(
+      await collectScans(options, options, (file) => readTranscriptCsv(file, options)),
+      options,
+    );
   }
 
   /**
@@ -167,7 +145,10 @@ export class SpeechRecognitionData extends DataModule {
    * @throws ConfigurationError as `fromFiles`
    */
   static async fromJsonl(options: SpeechTablesOptions): Promise<SpeechRecognitionData> {
-    return this.#fromScans(options, options, (file) => readTranscriptJsonl(file, options));
+    return new SpeechRecognitionData(
+      await collectScans(options, options, (file) => readTranscriptJsonl(file, options)),
+      options,
+    );
   }
 
   /**
@@ -177,7 +158,7 @@ export class SpeechRecognitionData extends DataModule {
    * @throws ConfigurationError as `fromFiles`
    */
   static async fromFolders(options: SpeechFoldersOptions): Promise<SpeechRecognitionData> {
-    return this.#fromScans(options, options, readTranscriptFolder);
+    return new SpeechRecognitionData(await collectScans(options, options, readTranscriptFolder), options);
   }
 
   /**
@@ -188,17 +169,9 @@ export class SpeechRecognitionData extends DataModule {
    */
   static async fromCommonVoice(options: CommonVoiceOptions): Promise<SpeechRecognitionData> {
     const { folder } = options;
-    const tables: Partial<Record<LabeledPart, string>> = {};
-    for (const [part, name] of [
-      ["train", "train.tsv"],
-      ["val", "dev.tsv"],
-      ["test", "test.tsv"],
-    ] as const) {
-      const file = join(folder, name);
-      if (part === "train" || existsSync(file)) tables[part] = file;
-    }
     const table = { audioColumn: "path", textColumn: "sentence", root: join(folder, "clips") };
-    return this.#fromScans(tables, options, (file) => readTranscriptCsv(file, table));
+    const read = (file: string) => readTranscriptCsv(file, table);
+    return new SpeechRecognitionData(await collectScans(commonVoiceTables(folder), options, read), options);
   }
 
   /**
@@ -216,27 +189,6 @@ export class SpeechRecognitionData extends DataModule {
     const { train, val, test } = options;
     const given = Object.entries({ train, val, test }).filter(([, dataset]) => dataset !== undefined);
     return new SpeechRecognitionData({ parts: Object.fromEntries(given) }, options);
-  }
-
-  static async #fromScans(
-    files: Partial<Record<LabeledPart, string>> & { predict?: PredictSounds },
-    options: SpeechRecognitionDataOptions,
-    read: (file: string) => Promise<TranscriptScan>,
-  ): Promise<SpeechRecognitionData> {
-    const collected: Required<Collected> = { parts: {}, predict: [], skipped: [] };
-    for (const part of LABELED_PARTS) {
-      const file = files[part];
-      if (file === undefined) continue;
-      const { badRows, ...sounds } = await read(file);
-      if (badRows.length > 0 && (options.onBadSample ?? "error") === "error")
-        throw badRowsError(file, badRows);
-      collected.skipped.push(...badRows.map((error) => ({ part, path: error.path ?? file, error })));
-      if (sounds.sources.length === 0) {
-        throw new DataError("ERR_NO_AUDIO", `${file} has no row that can be used.`, { path: file });
-      }
-      collected.parts[part] = sounds;
-    }
-    return new SpeechRecognitionData({ ...collected, predict: await expand(files.predict) }, options);
   }
 
   /** How many sounds each part has. */
@@ -370,7 +322,7 @@ export class SpeechRecognitionData extends DataModule {
   }
 
   #collate(samples: readonly SpeechSample[], withTargets: boolean): SpeechBatch {
-    const { unit } = this.#preprocessing;
+    const { unit, maximum = Infinity } = this.#preprocessing;
     const index = new HostTensor(
       Int32Array.from(samples, (sample) => sample.index),
       [samples.length],
@@ -378,7 +330,7 @@ export class SpeechRecognitionData extends DataModule {
     return {
       ...padSounds(
         samples.map(({ input }) => input.data as Float32Array),
-        { unit },
+        { unit, maximum },
       ),
       ...(withTargets && padTargets(samples.map(({ target }) => target ?? []))),
       index,
@@ -402,46 +354,6 @@ export class SpeechRecognitionData extends DataModule {
     this.warnings.push(warning);
     this.#options.onWarning?.(warning);
   }
-}
-
-function isListed(sounds: PartSounds): sounds is TranscribedSounds {
-  return "transcripts" in sounds;
-}
-
-function lengthOf(sounds: PartSounds | undefined): number | undefined {
-  if (sounds === undefined) return undefined;
-  return isListed(sounds) ? sounds.sources.length : sounds.length;
-}
-
-async function expand(predict: PredictSounds | undefined): Promise<AudioSource[] | undefined> {
-  return predict === undefined ? undefined : (await resolveSounds(predict)).sources;
-}
-
-/** @throws ConfigurationError `ERR_PARTS`, `ERR_SPLIT` */
-function splitSounds(
-  parts: Collected["parts"],
-  { seed = getGlobalSeed(), ...options }: SpeechRecognitionDataOptions,
-): Collected["parts"] {
-  const result = { ...parts };
-  for (const part of ["test", "val"] as const) {
-    const share = options[`${part}Split`];
-    if (share === undefined) continue;
-    const { train } = result;
-    if (result[part] !== undefined || train === undefined || !isListed(train)) {
-      throw new ConfigurationError(
-        "ERR_PARTS",
-        `\`${part}Split\` takes sounds from \`train\`, which must be given, and \`${part}\` must not.`,
-      );
-    }
-    const { train: kept, held } = randomSplit(train.sources.length, share, seed);
-    const pick = (indices: readonly number[]): TranscribedSounds => ({
-      sources: indices.map((i) => train.sources[i]!),
-      transcripts: indices.map((i) => train.transcripts[i]!),
-    });
-    result[part] = pick(held);
-    result.train = pick(kept);
-  }
-  return result;
 }
 
 function defaultBatchSize(trainLength: number | undefined): number {

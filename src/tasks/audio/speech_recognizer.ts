@@ -1,79 +1,85 @@
 /** SpeechRecognizer: what is said in a sound, and when. */
 import * as tf from "@tensorflow/tfjs-core";
-import {
-  LightningModule,
-  type BaseFinetuning,
-  type Finetunable,
-  type GradientClipAlgorithm,
-  type OptimizerConfiguration,
-} from "../../core/index.js";
-import { RandomGain, RandomSpeed, streamAudio, type AudioPiece, type AudioSource } from "../../data/index.js";
+import type { BackboneDtype } from "../../backbones/index.js";
+import type { BaseFinetuning, Finetunable, OptimizerConfiguration } from "../../core/index.js";
+import { RandomGain, RandomSpeed, type AudioSource } from "../../data/index.js";
 import { fromHost } from "../../engine/index.js";
 import { ConfigurationError } from "../../errors.js";
-import { ctcLoss, Linear, type Optimizer } from "../../nn/index.js";
+import { ctcLoss, Linear } from "../../nn/index.js";
+import { exportOnnx, type OnnxExport } from "../../onnx/index.js";
 import { getGlobalGenerator } from "../../random.js";
 import { adamWWithWarmup } from "../recipe.js";
-import type { RunningServer, ServeOptions } from "../../serve/index.js";
-import { serveTask } from "../serve_task.js";
+import { Task } from "../task.js";
 import { readTaskFile, restoreState, writeTaskFile } from "../task_file.js";
-import { resolveSounds, type ManySounds } from "./audio_files.js";
-import { checkDecodingOptions, decodeProbabilities, type DecodingOptions } from "./decoding/decode.js";
+import type { ManySounds } from "./audio_files.js";
+import { decodeProbabilities } from "./decoding/decode.js";
 import { logSoftmax, type LogProbabilities } from "./decoding/log_probabilities.js";
 import type { Transcription } from "./decoding/words.js";
-import { createSpeechEncoder, type SpeechEncoderName } from "./encoders/create_encoder.js";
+import {
+  createSpeechEncoder,
+  isSpeechEncoderName,
+  type SpeechEncoderName,
+} from "./encoders/create_encoder.js";
+import type { Subsampling } from "./encoders/conv_subsampling.js";
+import { OnnxSpeechEncoder } from "./encoders/onnx_speech_encoder.js";
 import { sequenceMask, type PaddedSequences, type SpeechEncoder } from "./encoders/speech_encoder.js";
-import { LogMelFrontEnd, resolveFrontEnd, type ResolvedFrontEnd } from "./features/front_end.js";
-import { drawSpecAugment, resolveSpecAugment, type SpecAugmentOptions } from "./features/spec_augment.js";
+import type { AudioExportOptions } from "./export_audio.js";
+import { speechRecognizerExport } from "./export_speech_recognizer.js";
+import { LogMelFrontEnd, resolveFrontEnd } from "./features/front_end.js";
+import {
+  changeFeatures,
+  drawSpecAugment,
+  resolveSpecAugment,
+  type FeatureChanges,
+  type SpecAugmentOptions,
+} from "./features/spec_augment.js";
+import type { SpeechFrontEnd } from "./features/speech_front_end.js";
 import { TranscriptErrorRate } from "./metrics/transcript_error_rate.js";
 import { padSounds } from "./padded_batch.js";
+import { loadPretrainedCtc } from "./pretrained_ctc.js";
+import { restoreEncoder, savedEncoder, type SavedSpeechRecognizer } from "./saved_speech_recognizer.js";
 import { SpeechRecognitionData, type SpeechBatch } from "./speech_recognition_data.js";
 import {
+  checkFrontEnd,
   checkRecognizerOptions,
-  checkSeconds,
   type SpeechRecognizerOptions,
   type StreamOptions,
   type TranscriptionOptions,
 } from "./speech_recognizer_options.js";
-import { SpeechStream } from "./speech_stream.js";
+import { openSpeechStream, type SpeechStream } from "./speech_stream.js";
+import { transcribe, type Transcriber } from "./transcribe.js";
 import { Vocabulary, type TokenUnit } from "./transcripts/vocabulary.js";
 
 /** A batch on the device, or what `forward` takes. */
-export interface SpeechInput {
+export interface SpeechRecognizerInput extends FeatureChanges {
   /** float32 [batch, samples]; 0 behind each sound's end. */
   input: tf.Tensor;
   /** int32 [batch]: the samples of each. */
   length: tf.Tensor;
-  /** Factors of the features, [batch, frames, bands]. */
-  mask?: tf.Tensor;
 }
 
-interface DeviceBatch extends SpeechInput {
+interface DeviceBatch extends SpeechRecognizerInput {
   target: tf.Tensor;
   targetLength: tf.Tensor;
 }
 
-/** What the file says of the task besides its weights. */
-interface SavedSpeechRecognizer {
-  options: Omit<SpeechRecognizerOptions, "data" | "vocabulary" | "encoder" | "frontEnd">;
-  /** Null for an encoder of one's own. */
-  encoder: SpeechEncoderName | null;
-  vocabulary: { unit: TokenUnit; tokens: string[] };
-  frontEnd: ResolvedFrontEnd;
-}
-
-const GRADIENT_CLIP_NORM = 1;
+/** Words are few enough a second for half the frames. */
+const SUBSAMPLING: Record<TokenUnit, Subsampling> = { characters: 4, words: 8 };
 const TASK_NAME = "SpeechRecognizer";
-const PREDICT_BATCH_SIZE = 8;
-const LONGEST_UTTERANCE_SECONDS = 30;
+/** Of an encoder that learns from nothing. */
+const LEARNING_RATE = 3e-3;
+/** Of an encoder that was trained before; its new head learns ten times as fast. */
+const FINETUNING_RATE = 1e-4;
+const HEAD_FACTOR = 10;
 
 /**
- * Log-mel features, an encoder, and a linear layer whose classes CTC (Graves et al., 2006) turns into text; with a recipe
+ * Features, an encoder, and a linear layer whose classes CTC (Graves et al., 2006) turns into text; with a recipe
  * that learns by default: AdamW with warm-up and a cosine, SpecAugment, changes of speed and loudness, the weights of the
  * best validation word error rate kept.
  */
-export class SpeechRecognizer extends LightningModule<SpeechInput, PaddedSequences> implements Finetunable {
+export class SpeechRecognizer extends Task<SpeechRecognizerInput, PaddedSequences> implements Finetunable {
   readonly vocabulary: Vocabulary;
-  readonly frontEnd: LogMelFrontEnd;
+  readonly frontEnd: SpeechFrontEnd;
   /** The encoder. */
   readonly backbone: SpeechEncoder;
   readonly head: Linear;
@@ -82,18 +88,25 @@ export class SpeechRecognizer extends LightningModule<SpeechInput, PaddedSequenc
   readonly #specAugment: Required<SpecAugmentOptions> | undefined;
   readonly #metrics: Record<"val" | "test", { wer: TranscriptErrorRate; cer: TranscriptErrorRate }>;
 
-  /** @throws ConfigurationError `ERR_RECOGNIZER_OPTION`, `ERR_UNKNOWN_ENCODER`, `ERR_MEL_OPTION`, `ERR_SPEC_AUGMENT` */
+  /** @throws ConfigurationError `ERR_RECOGNIZER_OPTION`, `ERR_SUBSAMPLING`, `ERR_MEL_OPTION`, `ERR_SPEC_AUGMENT`, and as `loadSpeechEncoder` */
   constructor(options: SpeechRecognizerOptions) {
     super();
     checkRecognizerOptions(options);
-    const { data, encoder = "conv_gru", encoderOptions, frontEnd, specAugment = {} } = options;
+    const { data, encoder = "conv_gru", encoderOptions, frontEnd } = options;
     this.#options = options;
     this.vocabulary = options.vocabulary ?? data!.vocabulary;
-    this.frontEnd = new LogMelFrontEnd(resolveFrontEnd(frontEnd));
+    const logMel = new LogMelFrontEnd(resolveFrontEnd(frontEnd));
     this.backbone =
       typeof encoder === "string"
-        ? createSpeechEncoder(encoder, this.frontEnd.numFeatures, encoderOptions)
+        ? createSpeechEncoder(
+            encoder,
+            { bands: logMel.numFeatures, subsampling: SUBSAMPLING[this.vocabulary.unit] },
+            encoderOptions,
+          )
         : encoder;
+    this.frontEnd = this.backbone.frontEnd ?? logMel;
+    checkFrontEnd(this.frontEnd, this.backbone, options);
+    const { specAugment = this.frontEnd.bands === undefined ? false : {} } = options;
     this.head = new Linear(this.backbone.numFeatures, this.vocabulary.size);
     this.#specAugment = specAugment === false ? undefined : resolveSpecAugment(specAugment);
     const metrics = () => ({
@@ -105,9 +118,28 @@ export class SpeechRecognizer extends LightningModule<SpeechInput, PaddedSequenc
     if (data !== undefined) this.#attach(data);
   }
 
+  /**
+   * A published model that was fine-tuned for CTC, such as wav2vec 2.0, HuBERT or WavLM with a head of characters: it predicts
+   * as it is, in windows, streams and with a language model, and can be fine-tuned further.
+   *
+   * @param model a folder, name or repository as `loadSpeechEncoder` takes it, with `tokenizer.json` or `vocab.json`
+   * @param options.dtype the type of the weights in the file that is read. Default: `fp32`.
+   * @throws ConfigurationError `ERR_BACKBONE_FOLDER` where the model has no head or no tokens of characters, and as
+   *   `loadSpeechEncoder`
+   */
+  static async fromPretrained(
+    model: string,
+    { dtype }: { dtype?: BackboneDtype } = {},
+  ): Promise<SpeechRecognizer> {
+    const { encoder, vocabulary, head } = await loadPretrainedCtc(model, dtype);
+    const task = new SpeechRecognizer({ encoder, vocabulary });
+    task.head.loadStateDict(head);
+    return task;
+  }
+
   /** In Hz: what sounds are converted to. */
   get sampleRate(): number {
-    return this.frontEnd.options.sampleRate;
+    return this.frontEnd.sampleRate;
   }
 
   /** Seconds from one frame of logits to the next. */
@@ -116,9 +148,9 @@ export class SpeechRecognizer extends LightningModule<SpeechInput, PaddedSequenc
   }
 
   /** Waveforms to logits [batch, frames, classes], class 0 being CTC's blank, and how many frames each sound has. */
-  override forward({ input, length, mask }: SpeechInput): PaddedSequences {
+  override forward({ input, length, ...changes }: SpeechRecognizerInput): PaddedSequences {
     const features = this.frontEnd.forward({ waveforms: input, lengths: length });
-    const values = mask === undefined ? features.values : tf.mul(features.values, mask);
+    const values = changeFeatures(features.values, changes);
     const hidden = this.backbone.forward({ values, lengths: features.lengths });
     return { values: this.head.forward(hidden.values), lengths: hidden.lengths };
   }
@@ -138,22 +170,19 @@ export class SpeechRecognizer extends LightningModule<SpeechInput, PaddedSequenc
   }
 
   override predictStep(batch: unknown): PaddedSequences {
-    return this.forward(batch as SpeechInput);
+    return this.forward(batch as SpeechRecognizerInput);
   }
 
   override configureOptimizers(): OptimizerConfiguration {
-    const { learningRate = 2e-3, weightDecay = 0.01 } = this.#options;
-    const parameters = [...this.backbone.parameters(), ...this.head.parameters()];
-    const totalSteps = this.trainer.estimatedSteppingBatches;
-    return adamWWithWarmup([{ parameters, lr: learningRate }], { weightDecay, totalSteps });
-  }
-
-  override configureGradientClipping(
-    optimizer: Optimizer,
-    gradientClipVal = GRADIENT_CLIP_NORM,
-    gradientClipAlgorithm: GradientClipAlgorithm = "norm",
-  ): void {
-    this.clipGradients(optimizer, gradientClipVal, gradientClipAlgorithm);
+    const isPretrained = this.backbone instanceof OnnxSpeechEncoder;
+    const { learningRate = isPretrained ? FINETUNING_RATE : LEARNING_RATE, weightDecay = 0.01 } =
+      this.#options;
+    const headRate = learningRate * (isPretrained ? HEAD_FACTOR : 1);
+    const sets = [
+      { parameters: this.backbone.parameters(), lr: learningRate },
+      { parameters: this.head.parameters(), lr: headRate },
+    ];
+    return adamWWithWarmup(sets, { weightDecay, totalSteps: this.trainer.estimatedSteppingBatches });
   }
 
   /** Any strategy will do. */
@@ -166,11 +195,11 @@ export class SpeechRecognizer extends LightningModule<SpeechInput, PaddedSequenc
 
   override onBeforeBatchTransfer(batch: unknown): unknown {
     const { index: _index, ...host } = batch as SpeechBatch;
-    if (!this.training || this.#specAugment === undefined) return host;
-    const frames = this.frontEnd.frames(host.input.shape[1]!);
+    const { bands } = this.frontEnd;
+    if (!this.training || this.#specAugment === undefined || bands === undefined) return host;
+    const frames = this.frontEnd.batchFrames(host.input.shape[1]!);
     const lengths = Array.from(host.length.data, (samples) => Math.max(1, this.frontEnd.frames(samples)));
-    const shape = [frames, this.frontEnd.numFeatures] as const;
-    return { ...host, mask: drawSpecAugment(getGlobalGenerator(), lengths, shape, this.#specAugment) };
+    return { ...host, ...drawSpecAugment(getGlobalGenerator(), lengths, frames, bands, this.#specAugment) };
   }
 
   /**
@@ -188,39 +217,7 @@ export class SpeechRecognizer extends LightningModule<SpeechInput, PaddedSequenc
     input: AudioSource | readonly AudioSource[],
     options: TranscriptionOptions = {},
   ): Promise<Transcription | Transcription[]> {
-    const { chunkSeconds = 20, overlapSeconds = 2, timeoutSeconds, maxBytes, channel, ...decoding } = options;
-    checkSeconds({ chunkSeconds, overlapSeconds });
-    checkDecodingOptions(decoding);
-    const decode = dropUndefined({ timeoutSeconds, maxBytes, channel });
-    const { sources, single } = await resolveSounds(input);
-    const results: Transcription[] = [];
-    const waiting: { place: number; samples: Float32Array }[] = [];
-    const hearWaiting = (): void => {
-      const all = this.#hear(waiting.map(({ samples }) => samples));
-      waiting.forEach(({ place }, i) => (results[place] = this.#decode(all[i]!, decoding)));
-      waiting.length = 0;
-    };
-    for (const [place, source] of sources.entries()) {
-      const pieces = streamAudio(source, { ...decode, sampleRate: this.sampleRate });
-      const beginning = await takeSeconds(pieces, chunkSeconds * this.sampleRate);
-      if (beginning.isWhole) {
-        waiting.push({ place, samples: beginning.samples });
-        if (waiting.length === PREDICT_BATCH_SIZE) hearWaiting();
-        continue;
-      }
-      const stream = this.stream({
-        ...decoding,
-        stepSeconds: chunkSeconds,
-        contextSeconds: overlapSeconds,
-        lookaheadSeconds: overlapSeconds,
-      });
-      const words = stream.push(beginning.samples).words;
-      for await (const { samples } of pieces) words.push(...stream.push(samples).words);
-      words.push(...stream.finish());
-      results[place] = { text: words.map(({ word }) => word).join(" "), words };
-    }
-    if (waiting.length > 0) hearWaiting();
-    return single ? results[0]! : results;
+    return transcribe(this.#transcriber, input, options);
   }
 
   /**
@@ -229,32 +226,9 @@ export class SpeechRecognizer extends LightningModule<SpeechInput, PaddedSequenc
    * @throws ConfigurationError `ERR_DECODING_OPTION`, `ERR_RECOGNIZER_OPTION`, `ERR_SAMPLE_RATE`
    */
   stream(options: StreamOptions = {}): SpeechStream {
-    const {
-      sampleRate = this.sampleRate,
-      stepSeconds = 0.5,
-      contextSeconds = 3,
-      lookaheadSeconds = 1,
-      pauseSeconds = 0.6,
-      ...decoding
-    } = options;
-    checkSeconds({ stepSeconds, contextSeconds, lookaheadSeconds, pauseSeconds });
-    checkDecodingOptions(decoding);
-    const frame = this.#frameSamples;
-    const samples = (seconds: number): number =>
-      Math.max(1, Math.round((seconds * this.sampleRate) / frame)) * frame;
-    return new SpeechStream({
-      hear: (window) => this.#hear([window])[0]!,
-      vocabulary: this.vocabulary,
-      sampleRate: this.sampleRate,
-      inputRate: sampleRate,
-      frame,
-      step: samples(stepSeconds),
-      left: samples(contextSeconds),
-      right: samples(lookaheadSeconds),
-      pause: samples(pauseSeconds) / frame,
-      longest: samples(LONGEST_UTTERANCE_SECONDS) / frame,
-      decoding,
-    });
+    const { sampleRate, vocabulary } = this;
+    const hear = (window: Float32Array): LogProbabilities => this.#hear([window])[0]!;
+    return openSpeechStream({ hear, vocabulary, sampleRate, frame: this.#frameSamples }, options);
   }
 
   /** Writes the task to one file: weights, vocabulary and features; data only, no code. @throws CheckpointError */
@@ -263,19 +237,10 @@ export class SpeechRecognizer extends LightningModule<SpeechInput, PaddedSequenc
       options: this.#savedOptions(),
       encoder: this.#encoderName,
       vocabulary: this.vocabulary.toJSON(),
-      frontEnd: this.frontEnd.options,
+      frontEnd: this.frontEnd instanceof LogMelFrontEnd ? this.frontEnd.options : null,
     };
-    await writeTaskFile(path, TASK_NAME, config, this, {});
-  }
-
-  /**
-   * Serves the task as it is now over HTTP, in a process of its own: see docs/server.md.
-   *
-   * @throws ConfigurationError `ERR_SERVE_BACKBONE` for a task with a backbone of your own; `ERR_SERVE_OPTION`
-   * @throws CheckpointError `ERR_FILE_WRITE`
-   */
-  async serve(options?: ServeOptions): Promise<RunningServer> {
-    return serveTask(this, "speech-recognizer", options);
+    const { files, holdsWeights } = savedEncoder(this.backbone);
+    await writeTaskFile(path, TASK_NAME, config, holdsWeights ? this.head : this, files);
   }
 
   /**
@@ -286,22 +251,31 @@ export class SpeechRecognizer extends LightningModule<SpeechInput, PaddedSequenc
    * @throws ConfigurationError `ERR_BACKBONE_MISSING` where the task needs an encoder that was not given
    */
   static async load(path: string, { encoder }: { encoder?: SpeechEncoder } = {}): Promise<SpeechRecognizer> {
-    const { config, state } = await readTaskFile(path, TASK_NAME);
+    const { config, state, files } = await readTaskFile(path, TASK_NAME);
     const saved = config as SavedSpeechRecognizer;
-    if (saved.encoder === null && encoder === undefined) {
-      throw new ConfigurationError(
-        "ERR_BACKBONE_MISSING",
-        `${path} was saved with an encoder of its own. The file holds its weights but no code: load it with { encoder }.`,
-      );
-    }
     const task = new SpeechRecognizer({
       ...saved.options,
-      encoder: encoder ?? saved.encoder!,
+      encoder: encoder ?? restoreEncoder(path, saved, files),
       vocabulary: new Vocabulary(saved.vocabulary.unit, saved.vocabulary.tokens),
-      frontEnd: saved.frontEnd,
+      ...(saved.frontEnd !== null && { frontEnd: saved.frontEnd }),
     });
-    restoreState(task, state);
+    // The encoder's files may hold its weights.
+    restoreState("weight" in state ? task.head : task, state);
     return task;
+  }
+
+  /**
+   * Writes the task to one ONNX file that any ONNX runtime runs, after running it beside this task. It takes any number of
+   * sounds of any length at `sampleRate`: `waveforms`, float32 [batch, samples] with zeros behind each sound's end, and
+   * `lengths`, int64 [batch], their samples. It gives `logits`, float32 [batch, frames, classes], and `logit_lengths`,
+   * int32 [batch], the frames of each. The metadata `labels` are the tokens, of which number 0 is CTC's blank;
+   * `kindling.task` has the sample rate and the seconds of a frame too. Features are part of the graph, decoding is not. For
+   * an encoder of samples, sounds must be padded to at least one frame.
+   *
+   * @throws as the function `exportOnnx`
+   */
+  async exportOnnx(path: string, options: AudioExportOptions = {}): Promise<OnnxExport> {
+    return exportOnnx(this, path, speechRecognizerExport(this, options));
   }
 
   /** Samples of one frame of logits. */
@@ -311,7 +285,7 @@ export class SpeechRecognizer extends LightningModule<SpeechInput, PaddedSequenc
 
   get #encoderName(): SpeechEncoderName | null {
     const { encoder = "conv_gru" } = this.#options;
-    return typeof encoder === "string" ? encoder : null;
+    return typeof encoder === "string" && isSpeechEncoderName(encoder) ? encoder : null;
   }
 
   #loss({ values, lengths }: PaddedSequences, { target, targetLength }: DeviceBatch): tf.Tensor {
@@ -332,8 +306,14 @@ export class SpeechRecognizer extends LightningModule<SpeechInput, PaddedSequenc
     this.log(`${part}_cer`, cer);
   }
 
-  #decode(probabilities: LogProbabilities, decoding: DecodingOptions): Transcription {
-    return decodeProbabilities(probabilities, this.vocabulary, this, decoding);
+  get #transcriber(): Transcriber {
+    return {
+      sampleRate: this.sampleRate,
+      hear: (sounds) => this.#hear(sounds),
+      decode: (probabilities, decoding) =>
+        decodeProbabilities(probabilities, this.vocabulary, this, decoding),
+      stream: (options) => this.stream(options),
+    };
   }
 
   /** The log probabilities of sounds, each as long as its own sound. */
@@ -341,7 +321,10 @@ export class SpeechRecognizer extends LightningModule<SpeechInput, PaddedSequenc
     const modes = Array.from(this.namedModules(), ([, module]) => [module, module.training] as const);
     this.eval();
     const classes = this.vocabulary.size;
-    const { input, length } = padSounds(sounds, { unit: this.#frameSamples });
+    const { input, length } = padSounds(sounds, {
+      unit: this.#frameSamples,
+      maximum: this.frontEnd.maxSamples,
+    });
     const { data, frames, counts } = tf.tidy(() => {
       const { values, lengths } = this.forward({ input: fromHost(input), length: fromHost(length) });
       return {
@@ -369,6 +352,7 @@ export class SpeechRecognizer extends LightningModule<SpeechInput, PaddedSequenc
       sampleRate: this.sampleRate,
       trainTransforms: [new RandomSpeed(), new RandomGain()],
       unit: this.#frameSamples,
+      ...(Number.isFinite(this.frontEnd.maxSamples) && { maximum: this.frontEnd.maxSamples }),
     });
   }
 
@@ -383,33 +367,4 @@ export class SpeechRecognizer extends LightningModule<SpeechInput, PaddedSequenc
     } = this.#options;
     return options;
   }
-}
-
-/** The beginning of a sound, up to a number of samples or a little more. */
-async function takeSeconds(
-  pieces: AsyncGenerator<AudioPiece, void>,
-  limit: number,
-): Promise<{ samples: Float32Array; isWhole: boolean }> {
-  const taken: Float32Array[] = [];
-  let length = 0;
-  let isWhole = false;
-  while (length <= limit && !isWhole) {
-    const next = await pieces.next();
-    isWhole = next.done === true;
-    if (next.done === true) break;
-    taken.push(next.value.samples);
-    length += next.value.samples.length;
-  }
-  const samples = new Float32Array(length);
-  let at = 0;
-  for (const piece of taken) {
-    samples.set(piece, at);
-    at += piece.length;
-  }
-  return { samples, isWhole };
-}
-
-function dropUndefined<T extends object>(options: T): { [Key in keyof T]?: Exclude<T[Key], undefined> } {
-  const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(given) as { [Key in keyof T]?: Exclude<T[Key], undefined> };
 }

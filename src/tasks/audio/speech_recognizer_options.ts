@@ -5,6 +5,7 @@ import type { DecodingOptions } from "./decoding/decode.js";
 import type { SpeechEncoderName, SpeechEncoderOptions } from "./encoders/create_encoder.js";
 import type { SpeechEncoder } from "./encoders/speech_encoder.js";
 import type { FrontEndOptions } from "./features/front_end.js";
+import type { SpeechFrontEnd } from "./features/speech_front_end.js";
 import type { SpecAugmentOptions } from "./features/spec_augment.js";
 import type { SpeechRecognitionData } from "./speech_recognition_data.js";
 import type { Vocabulary } from "./transcripts/vocabulary.js";
@@ -14,15 +15,24 @@ export interface SpeechRecognizerOptions {
   /** Where the vocabulary comes from, unless it is given. */
   data?: SpeechRecognitionData;
   vocabulary?: Vocabulary;
-  /** A name of `availableSpeechEncoders()`, or an encoder of your own. Default: `conv_gru`. */
-  encoder?: SpeechEncoderName | SpeechEncoder;
-  /** Of the named encoder. */
+  /**
+   * A name of `availableSpeechEncoders()`, which learns from nothing; a pretrained one as `loadSpeechEncoder` takes it, which
+   * is fine-tuned; or an encoder of your own. Default: `conv_gru`.
+   */
+  encoder?: SpeechEncoderName | (string & {}) | SpeechEncoder;
+  /** Of the named encoder. Its `subsampling` is 8 for a vocabulary of words unless it is given. */
   encoderOptions?: SpeechEncoderOptions[SpeechEncoderName];
-  /** How waveforms become features; its `sampleRate` is what sounds are converted to. Default: log-mel at 16 kHz. */
+  /**
+   * How waveforms become features; its `sampleRate` is what sounds are converted to. A pretrained encoder brings its own.
+   * Default: log-mel at 16 kHz.
+   */
   frontEnd?: FrontEndOptions;
-  /** What of the features is hidden in training, or false for nothing. Default: see `SpecAugmentOptions`. */
+  /**
+   * What of the features is hidden in training, or false for nothing. Default: see `SpecAugmentOptions`; nothing for encoders
+   * that hear samples.
+   */
   specAugment?: SpecAugmentOptions | false;
-  /** AdamW's rate after warm-up. Default: 2e-3. */
+  /** AdamW's rate after warm-up. Default: 3e-3; 1e-4 for a pretrained encoder, whose head learns ten times as fast. */
   learningRate?: number;
   /** Default: 0.01. */
   weightDecay?: number;
@@ -70,6 +80,26 @@ export function checkRecognizerOptions({
   }
   for (const [name, value] of Object.entries({ learningRate, weightDecay })) {
     if (value !== undefined && !(value >= 0)) refuse(`\`${name}\` is a number from 0 up, not ${value}.`);
+  }
+}
+
+/** @throws ConfigurationError `ERR_RECOGNIZER_OPTION` for options of features that the encoder does not take */
+export function checkFrontEnd(
+  { bands }: SpeechFrontEnd,
+  encoder: SpeechEncoder,
+  { frontEnd, specAugment = false }: SpeechRecognizerOptions,
+): void {
+  if (frontEnd !== undefined && encoder.frontEnd !== undefined) {
+    throw new ConfigurationError(
+      "ERR_RECOGNIZER_OPTION",
+      "The encoder says itself how sound is prepared for it: leave `frontEnd` out.",
+    );
+  }
+  if (specAugment !== false && bands === undefined) {
+    throw new ConfigurationError(
+      "ERR_RECOGNIZER_OPTION",
+      "The encoder hears samples, of which SpecAugment cannot hide bands: leave `specAugment` out.",
+    );
   }
 }
 

@@ -1,9 +1,10 @@
 /** Speech that is understood while it is spoken. */
 import { Resampler } from "../../data/index.js";
-import { decodeProbabilities, type DecodingOptions } from "./decoding/decode.js";
+import { checkDecodingOptions, decodeProbabilities, type DecodingOptions } from "./decoding/decode.js";
 import type { LogProbabilities } from "./decoding/log_probabilities.js";
 import type { RecognizedWord, Transcription } from "./decoding/words.js";
 import { SlidingWindow, UtteranceSplitter, type HearWindow } from "./long_audio.js";
+import { checkSeconds, type StreamOptions } from "./speech_recognizer_options.js";
 import type { Vocabulary } from "./transcripts/vocabulary.js";
 
 /** What is known after a piece of sound. */
@@ -76,4 +77,36 @@ export class SpeechStream {
     const place = { secondsPerFrame, startSeconds: start * secondsPerFrame };
     return decodeProbabilities(probabilities, vocabulary, place, decoding);
   }
+}
+
+const LONGEST_UTTERANCE_SECONDS = 30;
+
+/** @throws ConfigurationError `ERR_DECODING_OPTION`, `ERR_RECOGNIZER_OPTION`, `ERR_SAMPLE_RATE` */
+export function openSpeechStream(
+  recognizer: Pick<SpeechStreamSetup, "hear" | "vocabulary" | "sampleRate" | "frame">,
+  options: StreamOptions,
+): SpeechStream {
+  const {
+    sampleRate: inputRate = recognizer.sampleRate,
+    stepSeconds = 0.5,
+    contextSeconds = 3,
+    lookaheadSeconds = 1,
+    pauseSeconds = 0.6,
+    ...decoding
+  } = options;
+  checkSeconds({ stepSeconds, contextSeconds, lookaheadSeconds, pauseSeconds });
+  checkDecodingOptions(decoding);
+  const { sampleRate, frame } = recognizer;
+  const samples = (seconds: number): number =>
+    Math.max(1, Math.round((seconds * sampleRate) / frame)) * frame;
+  return new SpeechStream({
+    ...recognizer,
+    inputRate,
+    step: samples(stepSeconds),
+    left: samples(contextSeconds),
+    right: samples(lookaheadSeconds),
+    pause: samples(pauseSeconds) / frame,
+    longest: samples(LONGEST_UTTERANCE_SECONDS) / frame,
+    decoding,
+  });
 }

@@ -1,5 +1,9 @@
 /** From what a detector says of all places to the boxes that it finds. */
+import type { Size } from "../../data/index.js";
+import { unplacePoint } from "../../data/image/placement.js";
+import { ConfigurationError } from "../../errors.js";
 import { nms, type Box } from "./boxes.js";
+import { placeInSquare, type LetterboxStyle } from "./letterbox.js";
 
 /** One thing that was found. */
 export interface Detection {
@@ -23,14 +27,20 @@ export interface DetectionOptions {
 
 /** Boxes of one picture that may be found, best first. */
 export interface Candidates {
-  /** [xmin, ymin, xmax, ymax] of each in pixels of the input. */
+  /** [xmin, ymin, xmax, ymax] of each, in pixels. */
   boxes: Float32Array;
   scores: Float32Array;
   classIds: Int32Array;
 }
 
 /** So many places go into the suppression at most. */
-const MOST_CANDIDATES = 1000;
+export const MOST_CANDIDATES = 1000;
+
+/** With the defaults. */
+export function resolveDetectionOptions(options: DetectionOptions): Required<DetectionOptions> {
+  const { threshold = 0.3, iou = 0.6, maxDetections = 100 } = options;
+  return { threshold, iou, maxDetections };
+}
 
 /**
  * The detections of one picture.
@@ -41,8 +51,9 @@ const MOST_CANDIDATES = 1000;
 export function selectDetections(
   scores: Float32Array,
   boxes: Float32Array,
-  { threshold = 0.3, iou = 0.6, maxDetections = 100 }: DetectionOptions = {},
+  options: DetectionOptions = {},
 ): Candidates {
+  const { threshold, iou, maxDetections } = resolveDetectionOptions(options);
   const numClasses = scores.length / (boxes.length / 4);
   const above: number[] = [];
   scores.forEach((score, i) => {
@@ -74,4 +85,60 @@ function take(
     scores: Float32Array.from(chosen, (i) => scores[i]!),
     classIds: Int32Array.from(chosen, (i) => i % numClasses),
   };
+}
+
+/** The square that a picture was brought to. */
+export interface Letterboxed {
+  /** In pixels. */
+  imageSize: number;
+  letterbox: LetterboxStyle;
+}
+
+/** Boxes from pixels of the letterboxed input to pixels of the picture, cut off at its edges. */
+export function inPicture(
+  candidates: Candidates,
+  picture: Size,
+  { imageSize, letterbox }: Letterboxed,
+): Candidates {
+  const placement = placeInSquare(picture, imageSize, letterbox);
+  const boxes = candidates.boxes.slice();
+  for (let i = 0; i < boxes.length; i += 2) {
+    const [x, y] = unplacePoint([boxes[i]!, boxes[i + 1]!], placement);
+    boxes[i] = Math.min(picture.width, Math.max(0, x));
+    boxes[i + 1] = Math.min(picture.height, Math.max(0, y));
+  }
+  return { ...candidates, boxes };
+}
+
+/** Detections with the names of their classes. */
+export function nameDetections(
+  { boxes, scores, classIds }: Candidates,
+  labels: readonly string[],
+): Detection[] {
+  return Array.from(scores, (score, i) => {
+    const [xmin, ymin, xmax, ymax] = boxes.subarray(4 * i, 4 * i + 4) as unknown as number[];
+    const classId = classIds[i]!;
+    return {
+      label: labels[classId]!,
+      score,
+      classId,
+      box: { xmin: xmin!, ymin: ymin!, xmax: xmax!, ymax: ymax! },
+    };
+  });
+}
+
+/** @throws ConfigurationError `ERR_DETECTION_OPTION` */
+export function checkDetectionOptions({ threshold = 0, iou = 1, maxDetections = 1 }: DetectionOptions): void {
+  for (const [name, value] of Object.entries({ threshold, iou })) {
+    if (!(value >= 0 && value <= 1))
+      throw new ConfigurationError(
+        "ERR_DETECTION_OPTION",
+        `\`${name}\` is a number from 0 to 1, not ${value}.`,
+      );
+  }
+  if (Number.isInteger(maxDetections) && maxDetections > 0) return;
+  throw new ConfigurationError(
+    "ERR_DETECTION_OPTION",
+    `\`maxDetections\` is a positive whole number, not ${maxDetections}.`,
+  );
 }

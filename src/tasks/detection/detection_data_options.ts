@@ -16,7 +16,10 @@ export interface ObjectDetectionDataOptions extends DecodeLimits {
   testSplit?: number;
   /** Seed of the splits, the order and the augmentation; default: the seed of `seedEverything`. */
   seed?: number;
-  /** Default: 8, or a quarter of the training part where that is less, but at least 2. */
+  /**
+   * Default: 8, or a quarter of the training part where that is less, but at least 2; and fewer where the machine's free memory is
+   * too small to train on so many, which is one of the `warnings`. `new Tuner(trainer).scaleBatchSize` finds the largest.
+   */
   batchSize?: number;
   /** Side of the square that pictures are brought to, in pixels, a multiple of 32. Default: what the task asks for. */
   imageSize?: number;

@@ -19,8 +19,11 @@ import {
   type Placement,
   type Rectangle,
 } from "../../data/image/placement.js";
+import { applyGeometry } from "../../data/image/geometry.js";
+import { resizeAsOpenCv } from "../../data/image/opencv_letterbox.js";
 import { HostTensor } from "../../host_tensor.js";
 import { Generator } from "../../random.js";
+import { placeInSquare, type LetterboxStyle } from "./letterbox.js";
 import { boxArea, boxArray, type Box } from "./boxes.js";
 
 /** A picture of the dataset. */
@@ -67,6 +70,8 @@ export interface DetectionDatasetOptions {
   augmentation?: DetectionAugmentation | undefined;
   /** What decoded pictures are kept in. Default: none are kept. */
   budget?: MemoryBudget;
+  /** How pictures are brought into the square that are not changed at random. Default: `antialiased`. */
+  letterbox?: LetterboxStyle | undefined;
   decode?: DecodeLimits;
 }
 
@@ -98,16 +103,24 @@ export class DetectionDataset implements Dataset<DetectionSample> {
   readonly #augmentation: Required<DetectionAugmentation> | undefined;
   readonly #budget: MemoryBudget;
   readonly #decode: DecodeLimits;
+  readonly #letterbox: LetterboxStyle;
   readonly #kept: (Image | undefined)[] = [];
   readonly #withPaths: boolean;
 
   constructor(records: readonly DetectionRecord[], options: DetectionDatasetOptions) {
-    const { imageSize, augmentation, budget = new MemoryBudget(0), decode = {} } = options;
+    const {
+      imageSize,
+      augmentation,
+      budget = new MemoryBudget(0),
+      decode = {},
+      letterbox = "antialiased",
+    } = options;
     this.records = records;
     this.imageSize = imageSize;
     this.#augmentation = augmentation && withDefaults(augmentation);
     this.#budget = budget;
     this.#decode = decode;
+    this.#letterbox = letterbox;
     this.#withPaths = records.every(({ image }) => typeof image === "string");
   }
 
@@ -143,16 +156,18 @@ export class DetectionDataset implements Dataset<DetectionSample> {
 
   async #letterboxed(index: number): Promise<Part> {
     const record = this.records[index]!;
-    const placement = letterbox(record, this.#square);
-    const { width, height } = placement.target;
-    const pixels = await this.#decoded(index, placement.target);
-    const whole = { left: 0, top: 0, width: pixels.width, height: pixels.height };
-    return {
-      pixels: await placedPixels(pixels, { ...placement, source: whole }),
-      placement: { ...placement, source: { left: 0, top: 0, width, height } },
-      record,
-      scale: [width / record.width, height / record.height],
-    };
+    const placement = placeInSquare(record, this.imageSize, this.#letterbox);
+    return { pixels: await this.#fitted(index, placement.target), placement, record, scale: [1, 1] };
+  }
+
+  /** The whole picture, exactly so large. */
+  async #fitted(index: number, size: Size): Promise<Image> {
+    if (this.#letterbox === "opencv")
+      return this.#keep(index, async () => {
+        const image = await decodeImage(this.records[index]!.image, this.#decode);
+        return resizeAsOpenCv(image, size);
+      });
+    return applyGeometry(await this.#decoded(index, size), { resize: size });
   }
 
   async #zoomed(index: number, random: Generator): Promise<Canvas> {
@@ -205,11 +220,17 @@ export class DetectionDataset implements Dataset<DetectionSample> {
 
   /** The picture no larger than this; kept so where there is room. */
   async #decoded(index: number, size: Size): Promise<Image> {
+    return this.#keep(index, () => {
+      const record = this.records[index]!;
+      const resize = size.width < record.width ? { width: size.width, height: size.height } : undefined;
+      return decodeImage(record.image, { ...this.#decode, resize });
+    });
+  }
+
+  async #keep(index: number, make: () => Promise<Image>): Promise<Image> {
     const kept = this.#kept[index];
     if (kept !== undefined) return kept;
-    const record = this.records[index]!;
-    const resize = size.width < record.width ? { width: size.width, height: size.height } : undefined;
-    const image = await decodeImage(record.image, { ...this.#decode, resize });
+    const image = await make();
     if (this.#kept[index] === undefined && this.#budget.take(image.data.length)) this.#kept[index] = image;
     return image;
   }

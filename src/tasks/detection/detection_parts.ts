@@ -1,11 +1,11 @@
 /** From annotations to the parts of a detection data set: classes, splits, and what is to be said of them. */
-import { compareNaturally, randomSplit } from "../../data/index.js";
-import { ConfigurationError, DataError, describeChoices } from "../../errors.js";
+import { compareNaturally } from "../../data/index.js";
+import { DataError, describeChoices } from "../../errors.js";
 import { nameOfSource } from "../image/image_sources.js";
+import { LABELED_PARTS } from "../labeled_samples.js";
 import type { CheckedImage } from "./annotations/check.js";
 import type { DetectionRecord } from "./detection_dataset.js";
 
-export const LABELED_PARTS = ["train", "val", "test"] as const;
 export type LabeledPart = (typeof LABELED_PARTS)[number];
 
 /** The parts of a data set. */
@@ -54,33 +54,6 @@ export function recordOf(
       );
     }),
   };
-}
-
-/** Takes the validation and test parts from the training part. @throws ConfigurationError `ERR_PARTS`, `ERR_SPLIT` */
-export function splitParts(
-  parts: CheckedParts,
-  { valSplit, testSplit, seed }: { valSplit?: number; testSplit?: number; seed: number },
-): CheckedParts {
-  const result = { ...parts };
-  const total = parts.train?.length ?? 0;
-  for (const [part, share] of [
-    ["test", testSplit],
-    ["val", valSplit],
-  ] as const) {
-    if (share === undefined) continue;
-    if (parts[part] !== undefined)
-      throw new ConfigurationError("ERR_PARTS", `Give \`${part}\` or \`${part}Split\`, not both.`);
-    const { train } = result;
-    if (train === undefined) {
-      const message = `\`${part}Split\` takes pictures from \`train\`, which is not given.`;
-      throw new ConfigurationError("ERR_PARTS", message);
-    }
-    const count = share > 0 && share < 1 ? Math.max(1, Math.round(share * total)) : share;
-    const split = randomSplit(train.length, count, seed);
-    result[part] = split.held.map((i) => train[i]!);
-    result.train = split.train.map((i) => train[i]!);
-  }
-  return result;
 }
 
 /** @throws DataError `ERR_NO_BOXES` where a training part has pictures, and not one box in them */

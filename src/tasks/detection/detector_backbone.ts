@@ -1,14 +1,19 @@
 /** The backbones that detectors stand on. */
-import { ImageEncoder } from "../../backbones/image_encoder.js";
-import { createImageBackbone } from "../../backbones/index.js";
-import { OnnxMapEncoder } from "../../backbones/onnx_map_encoder.js";
+import { findImageBackbone, ImageEncoder, OnnxMapEncoder } from "../../backbones/index.js";
 import { ConfigurationError } from "../../errors.js";
 import { decodeOnnx } from "../../onnx/index.js";
 import type { DetectorBackbone } from "./object_detector_options.js";
 
-/** A backbone with the file that it comes from, to travel with a saved task. */
+/** A backbone with what a task is saved with. */
 export interface ResolvedBackbone extends DetectorBackbone {
-  onnx?: Uint8Array;
+  onnx?: OnnxFile;
+}
+
+/** What a backbone was made of. */
+interface OnnxFile {
+  readonly model: Uint8Array;
+  /** The file with the weights as they are now; undefined where it keeps weights in another form than float32. */
+  currentModel(): Uint8Array | undefined;
 }
 
 /** @throws ConfigurationError as `createImageBackbone` does; `ERR_BACKBONE_MAPS` for one without maps */
@@ -17,15 +22,14 @@ export function resolveDetectorBackbone(
   pretrained?: boolean | string,
 ): ResolvedBackbone {
   if (typeof backbone !== "string") return backbone;
-  const created = createImageBackbone(backbone, pretrained);
-  const { name, input } = created;
-  if (created.kind === "module" && created.onnx !== undefined)
-    return onnxDetectorBackbone(name, created.onnx.model, input);
-  if (created.kind === "module" && created.module instanceof ImageEncoder)
-    return { name, module: created.module, input, pretrained: created.pretrained };
+  const found = findImageBackbone(backbone, pretrained);
+  const { name, input } = found;
+  if (found.kind === "file") return onnxDetectorBackbone(name, found.model, input);
+  if (found.module instanceof ImageEncoder)
+    return { name, module: found.module, input, pretrained: found.pretrained };
   throw new ConfigurationError(
     "ERR_BACKBONE_MAPS",
-    `The backbone ${created.name} gives no maps of features. Use one written with nn, such as mobilenet_v2 or resnet18, or a ` +
+    `The backbone ${name} gives no maps of features. Use one written with nn, such as mobilenet_v2 or resnet18, or a ` +
       "folder with an ONNX model.",
   );
 }
@@ -33,8 +37,10 @@ export function resolveDetectorBackbone(
 /** A detector's backbone from the bytes of an ONNX model. */
 export function onnxDetectorBackbone(
   name: string,
-  onnx: Uint8Array,
+  model: Uint8Array,
   input: DetectorBackbone["input"],
 ): ResolvedBackbone {
-  return { name, onnx, input, pretrained: true, module: new OnnxMapEncoder(decodeOnnx(onnx)) };
+  const module = new OnnxMapEncoder(decodeOnnx(model));
+  const onnx: OnnxFile = { model, currentModel: () => module.toOnnx() };
+  return { name, module, input, pretrained: true, onnx };
 }

@@ -19,23 +19,35 @@ export interface DrawnBox {
 const COLORS = ["#0059a3", "#b34700", "#00735c", "#a3195b", "#6b4c9a", "#7a5c00", "#00687a", "#8c1d18"];
 const PADDING = 0.25;
 
+/** Of true boxes, whatever their class. */
+const TRUE_COLOR = "#00c853";
+
+/** What else is drawn, and how large. */
+export interface DrawOptions {
+  /** True boxes, drawn below, dashed, in one colour. Default: none. */
+  truth?: readonly Box[];
+  /** Lines and letters are so much larger. Default: 1. */
+  scale?: number;
+}
+
 /**
  * The picture with the boxes, as PNG bytes; it has the size of the picture itself. Lines and letters grow with it.
  *
- * @param dashed draws dashed lines, to tell true boxes from detections. Default: false.
  * @throws DataError as `decodeImage` does
  */
 export async function drawDetections(
   image: ImageSource,
   boxes: readonly DrawnBox[],
-  { dashed = false }: { dashed?: boolean } = {},
+  { truth = [], scale = 1 }: DrawOptions = {},
 ): Promise<Buffer> {
   const { data, width, height, channels } = await decodeImage(image);
-  const unit = Math.max(1, Math.sqrt(width * height) / 300);
-  const size = { width, height, line: 1.5 * unit, text: Math.max(11, 8 * unit), dashed };
-  const drawing = [...boxes.map((box) => frameOf(box, size)), ...boxes.map((box) => tagOf(box, size))].join(
-    "",
-  );
+  const unit = scale * Math.max(1, Math.sqrt(width * height) / 300);
+  const size = { width, height, line: 1.5 * unit, text: Math.max(11, 8 * unit) };
+  const drawing = [
+    ...truth.map((box) => frameOf(box, TRUE_COLOR, { ...size, line: 1.5 * size.line, dashed: true })),
+    ...boxes.map(({ box, classId }) => frameOf(box, colorOf(classId), size)),
+    ...boxes.map((box) => tagOf(box, size)),
+  ].join("");
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}">${drawing}</svg>`;
   return sharp(data, { raw: { width, height, channels } })
     .composite([{ input: Buffer.from(svg) }])
@@ -48,7 +60,7 @@ interface Sizes {
   height: number;
   line: number;
   text: number;
-  dashed: boolean;
+  dashed?: boolean;
 }
 
 function colorOf(classId: number): string {
@@ -56,13 +68,12 @@ function colorOf(classId: number): string {
 }
 
 /** A white line below the coloured one keeps it visible on dark ground. */
-function frameOf({ box, classId }: DrawnBox, { line, dashed }: Sizes): string {
-  const { xmin, ymin, xmax, ymax } = box;
+function frameOf({ xmin, ymin, xmax, ymax }: Box, color: string, { line, dashed = false }: Sizes): string {
   const place = `x="${xmin}" y="${ymin}" width="${xmax - xmin}" height="${ymax - ymin}" fill="none"`;
   const dashes = dashed ? ` stroke-dasharray="${4 * line} ${2 * line}"` : "";
   return (
     `<rect ${place} stroke="#fff" stroke-opacity="0.7" stroke-width="${line * 2}"/>` +
-    `<rect ${place} stroke="${colorOf(classId)}" stroke-width="${line}"${dashes}/>`
+    `<rect ${place} stroke="${color}" stroke-width="${line}"${dashes}/>`
   );
 }
 

@@ -4,6 +4,9 @@ import { DataLoader, MemoryBudget, WeightedRandomSampler, type ImageSource } fro
 import { ConfigurationError } from "../../errors.js";
 import { getGlobalSeed } from "../../random.js";
 import { resolveInputs } from "../image/image_inputs.js";
+import { PICTURES } from "../image/image_sources.js";
+import { LABELED_PARTS } from "../labeled_samples.js";
+import { splitLists } from "../split_parts.js";
 import type { AnnotationScan } from "./annotations/annotated_image.js";
 import { readArrays } from "./annotations/arrays.js";
 import { readBoxTable } from "./annotations/box_table.js";
@@ -12,6 +15,7 @@ import { readCoco } from "./annotations/coco.js";
 import { readAnnotatedFolder } from "./annotations/folders.js";
 import { readVoc } from "./annotations/voc.js";
 import { readYolo, readYoloData } from "./annotations/yolo.js";
+import { fittingBatchSize } from "./batch_memory.js";
 import { checkBoxFormat } from "./boxes.js";
 import type {
   AnnotatedFoldersOptions,
@@ -30,15 +34,13 @@ import {
   type DetectionRecord,
   type DetectionSample,
 } from "./detection_dataset.js";
-
+import type { LetterboxStyle } from "./letterbox.js";
 import {
   collectLabels,
-  LABELED_PARTS,
   problemsError,
   recordOf,
   repeatFactors,
   requireBoxes,
-  splitParts,
   warningsOf,
   type CheckedParts,
   type DetectionPart,
@@ -53,6 +55,8 @@ export type { DetectionPart, SkippedAnnotation };
 export interface DetectionPreprocessing {
   /** Side of the square, in pixels. */
   imageSize: number;
+  /** How pictures come into it that are not changed at random. Default: `antialiased`. */
+  letterbox?: LetterboxStyle | undefined;
   /** Of training pictures. Default: none. */
   augmentation?: DetectionAugmentation | undefined;
 }
@@ -70,7 +74,7 @@ const DEFAULT_IMAGE_SIZE = 320;
 export class ObjectDetectionData extends DataModule {
   /** The classes in the order of their ids. */
   readonly labels: readonly string[];
-  readonly batchSize: number;
+  batchSize: number;
   /** What was left out or cut off, with `onBadSample: "skip"`. */
   readonly skipped: readonly SkippedAnnotation[];
   readonly warnings: string[] = [];
@@ -91,7 +95,7 @@ export class ObjectDetectionData extends DataModule {
     this.#options = options;
     this.labels = labels;
     this.skipped = skipped;
-    const split = splitParts(parts, { ...options, seed: options.seed ?? getGlobalSeed() });
+    const split = splitLists(parts, { ...options, seed: options.seed ?? getGlobalSeed(), noun: PICTURES });
     for (const part of LABELED_PARTS) {
       const images = split[part];
       if (images !== undefined) this.#records[part] = images.map((image) => recordOf(image, part, labels));
@@ -181,9 +185,28 @@ export class ObjectDetectionData extends DataModule {
   /** Called by the task. What was decoded for another preparation is forgotten. */
   attachPreprocessing(preprocessing: DetectionPreprocessing): void {
     const { imageSize = preprocessing.imageSize, augmentation = preprocessing.augmentation } = this.#options;
-    this.#preprocessing = { imageSize, ...(augmentation !== false && { augmentation }) };
+    const { letterbox } = preprocessing;
+    this.#preprocessing = { imageSize, letterbox, ...(augmentation !== false && { augmentation }) };
     this.#budget = this.#newBudget();
     this.#datasets.clear();
+  }
+
+  /**
+   * Called by the task before it trains: makes the default batch smaller where memory is short. A size that was given, or found
+   * by a tuner, stays.
+   *
+   * @param bytesPerPicture what a picture takes while it is trained on
+   */
+  fitBatchSize(bytesPerPicture: () => number): void {
+    const most = defaultBatchSize(this.#records.train?.length);
+    if (this.#options.batchSize !== undefined || this.batchSize !== most) return;
+    this.batchSize = fittingBatchSize(bytesPerPicture(), most);
+    if (this.batchSize === most) return;
+    const warning =
+      `Memory is short: batches have ${this.batchSize} instead of ${most} pictures. Give \`batchSize\` to have it otherwise, or ` +
+      "`accumulateGradBatches` to the Trainer.";
+    this.warnings.push(warning);
+    this.#options.onWarning?.(warning);
   }
 
   /** A part's pictures with their boxes, in the order of the part. */
@@ -196,9 +219,10 @@ export class ObjectDetectionData extends DataModule {
     const records = this.#records[part];
     const known = this.#datasets.get(part);
     if (records === undefined || known !== undefined) return known;
-    const { imageSize, augmentation } = this.#preprocessing;
+    const { imageSize, letterbox, augmentation } = this.#preprocessing;
     const dataset = new DetectionDataset(records, {
       imageSize,
+      letterbox,
       augmentation: part === "train" ? augmentation : undefined,
       budget: this.#budget,
       decode: this.#options,

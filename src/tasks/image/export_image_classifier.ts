@@ -56,7 +56,7 @@ export function classifierExport(
 }
 
 /** Bytes, or numbers as normalising them gives. */
-function randomPictures(shape: number[], asBytes: boolean): HostTensor {
+export function randomPictures(shape: number[], asBytes: boolean): HostTensor {
   const random = new Generator(0);
   const size = shape.reduce((a, b) => a * b, 1);
   if (asBytes)

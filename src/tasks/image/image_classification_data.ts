@@ -1,56 +1,54 @@
 /** The data of an image classifier: its parts, classes and loaders, from folders, files, tables or arrays. */
-import { DataModule, type Stage } from "../../core/data_module.js";
 import {
-  DataLoader,
   DEFAULT_PREPROCESSING,
   evaluationPipeline,
   ImageDataset,
   MemoryBudget,
   trainPipeline,
+  type BadSample,
+  type BadSamplePolicy,
+  type ClassificationTarget,
+  type Collated,
   type ImagePreprocessing,
   type ImageSample,
   type ImageSource,
 } from "../../data/index.js";
-import { DataError } from "../../errors.js";
 import type { HostTensor } from "../../host_tensor.js";
-import { getGlobalSeed } from "../../random.js";
-import { findBadImages } from "./bad_images.js";
-import { countClasses, describeParts, type PartCounts } from "../describe_parts.js";
+import type { MultiLabelOptions } from "../classification_data.js";
 import {
   collectFolders,
   collectTables,
-  type CollectedImages,
-  type ImagePart,
-  type SkippedImage,
-} from "./collect_images.js";
+  type CollectedParts,
+  type DataPart,
+  type SkippedSample,
+} from "../collect_parts.js";
+import {
+  DecodedClassificationData,
+  DEFAULT_CACHE_BYTES,
+  type DecodedSampleKind,
+} from "../decoded_classification_data.js";
+import { readFileTable } from "../file_table.js";
+import { collectParts, labelSamples } from "../labeled_samples.js";
+import { findBadImages } from "./bad_images.js";
 import type {
   ImageArraysOptions,
   ImageClassificationDataOptions,
   ImageFilesOptions,
   ImageFoldersOptions,
   ImageTablesOptions,
-  MultiLabelOptions,
   PredictImages,
 } from "./image_data_options.js";
 import { resolveInputs } from "./image_inputs.js";
-import {
-  collectLabels,
-  collectParts,
-  encodeTargets,
-  LABELED_PARTS,
-  labelSamples,
-  selectSamples,
-  type LabeledParts,
-  type LabeledSamples,
-} from "../labeled_samples.js";
-import { splitParts } from "../split_parts.js";
-import { listImages, nameOfSource, pathOfSource, PICTURES } from "./image_sources.js";
-
-type LabeledImageParts = LabeledParts<ImageSource>;
+import { listImages, nameOfSource, pathOfSource, PICTURE_FILES, PICTURES } from "./image_sources.js";
 
 export { ImageDataset, type ImageSample };
-export type { ImagePart, SkippedImage } from "./collect_images.js";
 export type * from "./image_data_options.js";
+
+/** The parts of a data set. */
+export type ImagePart = DataPart;
+
+/** A file, row or picture that was left out, and why. */
+export type SkippedImage = SkippedSample;
 
 /** A batch as the loaders give it. */
 export interface ImageBatch {
@@ -71,65 +69,35 @@ export interface ImageRecord {
   classes: readonly string[];
 }
 
-const DEFAULT_BATCH_SIZE = 32;
-const SMALLEST_DEFAULT_BATCH_SIZE = 4;
-const DEFAULT_CACHE_BYTES = 2 ** 30;
-const PARTS_OF_STAGE: Record<Stage, readonly ImagePart[]> = {
-  fit: ["train", "val"],
-  validate: ["val"],
-  test: ["test"],
-  predict: ["predict"],
+const KIND: DecodedSampleKind<ImageSource> = {
+  noun: PICTURES,
+  batchSize: 32,
+  pathOf: pathOfSource,
+  nameOf: nameOfSource,
+  none: PICTURE_FILES.codes.none,
 };
 
 /**
  * Classes are read off the training part; how pictures are prepared comes from the task, through `attachPreprocessing`.
  * Pictures are decoded when they are first needed, and kept in memory as they are before the first random transform.
  */
-export class ImageClassificationData extends DataModule {
-  /** The classes in the order of their ids. */
-  readonly labels: readonly string[];
-  readonly multiLabel: boolean;
-  readonly batchSize: number;
-  /** What was left out: files that are no pictures, and with `onBadSample: "skip"` what could not be used. */
-  readonly skipped: SkippedImage[];
-  readonly warnings: string[] = [];
+export class ImageClassificationData extends DecodedClassificationData<
+  ImageSource,
+  ImageSample,
+  Collated<ImageSample>,
+  ImageDataset
+> {
   readonly #options: ImageClassificationDataOptions;
-  readonly #images: LabeledImageParts;
-  #predictImages: readonly ImageSource[] | undefined;
   #preprocessing: ImagePreprocessing;
   #budget: MemoryBudget;
-  readonly #datasets = new Map<ImagePart, ImageDataset>();
-  readonly #loaders = new Map<ImagePart, DataLoader<ImageSample>>();
-  readonly #checked = new Set<ImagePart>();
 
   private constructor(
-    collected: CollectedImages,
-    options: ImageClassificationDataOptions,
-    multiLabel: boolean,
-    labels: readonly string[] | undefined = options.labels,
+    collected: CollectedParts<ImageSource>,
+    options: ImageClassificationDataOptions & MultiLabelOptions,
+    labels?: readonly string[],
   ) {
-    super();
-    const { train, val, test } = collected.parts;
-    const labeled = [train, val, test].filter((part) => part !== undefined);
+    super(KIND, collected, options, labels);
     this.#options = options;
-    this.multiLabel = multiLabel;
-    this.labels = labels ?? collectLabels(train === undefined ? labeled : [train]);
-    this.skipped = collected.skipped ?? [];
-    for (const warning of collected.warnings ?? []) this.#warn(warning);
-    const split = splitParts(collected.parts, {
-      ...options,
-      seed: options.seed ?? getGlobalSeed(),
-      multiLabel,
-      noun: PICTURES,
-    });
-    for (const warning of split.warnings) this.#warn(warning);
-    this.#images = split.parts;
-    this.#predictImages = collected.predict;
-    for (const part of LABELED_PARTS) {
-      const images = this.#images[part];
-      if (images !== undefined) this.#encode(part, images);
-    }
-    this.batchSize = options.batchSize ?? defaultBatchSize(this.#images.train?.sources.length);
     this.#preprocessing = { ...DEFAULT_PREPROCESSING, trainTransforms: options.trainTransforms };
     this.#budget = this.#newBudget();
   }
@@ -141,9 +109,9 @@ export class ImageClassificationData extends DataModule {
    * @throws ConfigurationError `ERR_PARTS`, `ERR_SPLIT`
    */
   static async fromFolders(options: ImageFoldersOptions): Promise<ImageClassificationData> {
-    const collected = await collectFolders(options);
+    const collected = await collectFolders(options, PICTURE_FILES);
     const predict = await expandPredict(options.predict);
-    return new ImageClassificationData({ ...collected, predict }, options, false);
+    return new ImageClassificationData({ ...collected, predict }, options);
   }
 
   /**
@@ -157,7 +125,7 @@ export class ImageClassificationData extends DataModule {
       return labelSamples(part, files, targets, targetRules(options));
     });
     const predict = await expandPredict(options.predict);
-    return new ImageClassificationData({ parts, predict }, options, options.multiLabel ?? false);
+    return new ImageClassificationData({ parts, predict }, options);
   }
 
   /**
@@ -171,7 +139,7 @@ export class ImageClassificationData extends DataModule {
       return labelSamples(part, listImages(part, images), targets, targetRules(options));
     });
     const predict = options.predict && listImages("predict", options.predict);
-    return new ImageClassificationData({ parts, predict }, options, options.multiLabel ?? false);
+    return new ImageClassificationData({ parts, predict }, options);
   }
 
   /**
@@ -183,18 +151,21 @@ export class ImageClassificationData extends DataModule {
    * @throws ConfigurationError `ERR_MULTI_LABEL`, `ERR_PARTS`, `ERR_SPLIT`
    */
   static async fromCsv(options: ImageTablesOptions): Promise<ImageClassificationData> {
-    const { multiLabel = false, labelColumn, labels } = options;
+    const { multiLabel = false, labelColumn, labels, imageColumn: fileColumn = "image" } = options;
+    const { onBadSample } = options;
+    const collected = await collectTables<ImageSource>(
+      options,
+      { onBadSample, none: KIND.none },
+      (part, file) =>
+        readFileTable(file, options, {
+          fileColumn,
+          multiLabel,
+          withTargets: part !== "predict",
+          noun: PICTURES,
+        }),
+    );
     const columns = typeof labelColumn === "string" ? undefined : labelColumn;
-    return new ImageClassificationData(await collectTables(options), options, multiLabel, labels ?? columns);
-  }
-
-  get numClasses(): number {
-    return this.labels.length;
-  }
-
-  /** How many pictures of each class each part has; with multi-label a picture counts once for each of its classes. */
-  get counts(): PartCounts {
-    return countClasses(this.#images, this.labels);
+    return new ImageClassificationData(collected, options, labels ?? columns);
   }
 
   /** How pictures are prepared: as the task has asked, with the `trainTransforms` of these data where they were given. */
@@ -216,128 +187,39 @@ export class ImageClassificationData extends DataModule {
     if (JSON.stringify(attached) === JSON.stringify(this.#preprocessing)) return;
     this.#preprocessing = attached;
     this.#budget = this.#newBudget();
-    this.#datasets.clear();
-    this.#loaders.clear();
+    this.forgetDatasets();
   }
 
   /** A part's pictures with their classes, in the order of the part. */
   samples(part: Exclude<ImagePart, "predict">): ImageRecord[] {
-    const { sources, classes } = this.#images[part] ?? { sources: [], classes: [] };
+    const { sources, classes } = this.labeled(part);
     return sources.map((image, i) => ({ image, target: classes[i]!.join(", "), classes: classes[i]! }));
   }
 
-  /** Classes, counts and warnings as a table of text. */
-  describe(): string {
-    return describeParts({
-      counts: this.counts,
-      parts: this.#images,
-      noun: PICTURES,
-      predict: this.#predictImages?.length,
-      labels: this.labels,
-      multiLabel: this.multiLabel,
-      batchSize: this.batchSize,
-      warnings: this.warnings,
-    });
-  }
-
-  /** Finds pictures that cannot be used, as `onBadSample` says. @throws DataError */
-  override async setup(stage: Stage): Promise<void> {
-    for (const part of PARTS_OF_STAGE[stage]) {
-      const dataset = this.#dataset(part);
-      if (dataset === undefined || this.#checked.has(part)) continue;
-      const policy = this.#options.onBadSample ?? "error";
-      const bad = await findBadImages(dataset, policy, this.#options);
-      this.#checked.add(part);
-      if (bad.length === 0) continue;
-      const skipped = new Set(bad.map(({ index }) => index));
-      for (const { index, error } of bad) {
-        this.skipped.push({ part, path: nameOfSource(dataset.sources[index]!, index), error });
-      }
-      const kept = dataset.sources.map((_, i) => i).filter((i) => !skipped.has(i));
-      this.#keepOnly(part, dataset, kept);
-      this.#warn(
-        `${bad.length} of ${dataset.length} pictures in \`${part}\` cannot be used and were left out.`,
-      );
-    }
-  }
-
-  override trainDataloader(): DataLoader<ImageSample> | undefined {
-    return this.#loader("train");
-  }
-
-  override valDataloader(): DataLoader<ImageSample> | undefined {
-    return this.#loader("val");
-  }
-
-  override testDataloader(): DataLoader<ImageSample> | undefined {
-    return this.#loader("test");
-  }
-
-  override predictDataloader(): DataLoader<ImageSample> | undefined {
-    return this.#loader("predict");
-  }
-
-  #dataset(part: ImagePart): ImageDataset | undefined {
-    const known = this.#datasets.get(part);
-    if (known !== undefined) return known;
-    const labeled = part === "predict" ? undefined : this.#images[part];
-    const sources = labeled?.sources ?? (part === "predict" ? this.#predictImages : undefined);
-    if (sources === undefined) return undefined;
-    const dataset = new ImageDataset(sources, {
-      targets: labeled && this.#encode(part, labeled),
-      pipeline:
-        part === "train" ? trainPipeline(this.#preprocessing) : evaluationPipeline(this.#preprocessing),
+  protected override createDataset(
+    part: ImagePart,
+    sources: readonly ImageSource[],
+    targets: ClassificationTarget[] | undefined,
+  ): ImageDataset {
+    const pipeline = part === "train" ? trainPipeline : evaluationPipeline;
+    return new ImageDataset(sources, {
+      targets,
+      pipeline: pipeline(this.#preprocessing),
       budget: this.#budget,
       decode: this.#options,
     });
-    this.#datasets.set(part, dataset);
-    return dataset;
   }
 
-  #loader(part: ImagePart): DataLoader<ImageSample> | undefined {
-    const dataset = this.#dataset(part);
-    if (dataset === undefined || this.#loaders.has(part)) return this.#loaders.get(part);
-    const isTrain = part === "train";
-    const { seed, dropLast = dataset.length > this.batchSize } = this.#options;
-    const options = { batchSize: this.batchSize, shuffle: isTrain, dropLast: isTrain && dropLast, seed };
-    const loader = new DataLoader<ImageSample>(dataset, options);
-    this.#loaders.set(part, loader);
-    return loader;
+  protected override loaderOptions(part: ImagePart) {
+    return { shuffle: part === "train" };
   }
 
-  #encode(part: string, images: LabeledSamples<ImageSource>) {
-    const { multiLabel } = this;
-    return encodeTargets(part, images, this.labels, { multiLabel, noun: PICTURES, pathOf: pathOfSource });
-  }
-
-  #keepOnly(part: ImagePart, dataset: ImageDataset, kept: readonly number[]): void {
-    if (kept.length === 0) {
-      throw new DataError(
-        "ERR_NO_IMAGES",
-        `None of the ${dataset.length} pictures in \`${part}\` can be used.`,
-      );
-    }
-    const selected = dataset.select(kept);
-    this.#datasets.set(part, selected);
-    this.#loaders.delete(part);
-    if (part === "predict") {
-      this.#predictImages = selected.sources;
-      return;
-    }
-    this.#images[part] = selectSamples(this.#images[part]!, kept);
-    const remaining = this.counts[part]!;
-    for (const label of this.labels.filter((name) => remaining[name] === 0)) {
-      this.#warn(`No picture of the class ${JSON.stringify(label)} is left in \`${part}\`.`);
-    }
+  protected override findBad(dataset: ImageDataset, policy: BadSamplePolicy): Promise<BadSample[]> {
+    return findBadImages(dataset, policy, this.#options);
   }
 
   #newBudget(): MemoryBudget {
     return new MemoryBudget(this.#options.cacheBytes ?? DEFAULT_CACHE_BYTES);
-  }
-
-  #warn(warning: string): void {
-    this.warnings.push(warning);
-    this.#options.onWarning?.(warning);
   }
 }
 
@@ -347,9 +229,4 @@ function targetRules({ multiLabel = false, labels }: ImageClassificationDataOpti
 
 async function expandPredict(predict: PredictImages | undefined): Promise<ImageSource[] | undefined> {
   return predict === undefined ? undefined : (await resolveInputs(predict)).sources;
-}
-
-function defaultBatchSize(trainLength: number | undefined): number {
-  if (trainLength === undefined) return DEFAULT_BATCH_SIZE;
-  return Math.min(DEFAULT_BATCH_SIZE, Math.max(SMALLEST_DEFAULT_BATCH_SIZE, Math.floor(trainLength / 4)));
 }

@@ -1,17 +1,11 @@
 /** What an ImageClassifier can be told, and what of it makes no sense. */
 import type { ImageBackbone, ImageBackboneName } from "../../backbones/index.js";
-import { ConfigurationError } from "../../errors.js";
+import { refuseOption, type ClassifierOptions } from "../classifier_options.js";
 import type { MixOptions } from "./batch_transforms.js";
 import type { ImageClassificationData } from "./image_classification_data.js";
 
 /** Options of `ImageClassifier`. */
-export interface ImageClassifierOptions extends MixOptions {
-  /** Where `labels` and `multiLabel` come from, unless they are given. */
-  data?: ImageClassificationData;
-  /** The names of the classes, in the order of their ids. */
-  labels?: readonly string[];
-  /** Whether a picture may show several classes, or none. Default: as the data say, else false. */
-  multiLabel?: boolean;
+export interface ImageClassifierOptions extends ClassifierOptions<ImageClassificationData>, MixOptions {
   /**
    * A name of `ImageClassifier.availableBackbones()`, a folder in the Hugging Face layout, a repository on the hub as
    * `organisation/name`, or a backbone of your own. `downloadBackbone` brings weights from the hub. Default: `small_cnn`.
@@ -34,33 +28,27 @@ export interface ImageClassifierOptions extends MixOptions {
   learningRate?: number;
   /** Default: 0.01. */
   weightDecay?: number;
-  /** Share of each target that is spread over all classes (Szegedy et al., 2015), 0 to 1. Default: 0. */
-  labelSmoothing?: number;
-  /** The weight of each class in the loss, in the order of `labels`. Default: equal. */
-  classWeights?: readonly number[];
 }
 
-/** @throws ConfigurationError `ERR_CLASSIFIER_OPTION` */
-export function checkImageClassifierOptions(options: ImageClassifierOptions): void {
-  const refuse = (message: string): never => {
-    throw new ConfigurationError("ERR_CLASSIFIER_OPTION", message);
-  };
-  const labels = options.labels ?? options.data?.labels;
-  if (labels === undefined) return refuse("An ImageClassifier needs `data` or `labels` to know its classes.");
-  if (labels.length < 2 && !(options.multiLabel ?? options.data?.multiLabel)) {
-    refuse(`A classifier needs at least two classes to choose from; it was given ${JSON.stringify(labels)}.`);
-  }
-  if (new Set(labels).size !== labels.length) refuse(`The labels repeat themselves: ${labels.join(", ")}.`);
-  const { classWeights, labelSmoothing = 0, imageSize, learningRate, weightDecay } = options;
-  if (classWeights !== undefined && classWeights.length !== labels.length) {
-    refuse(`\`classWeights\` holds ${classWeights.length} weights for ${labels.length} classes.`);
-  }
-  if (!(labelSmoothing >= 0 && labelSmoothing < 1))
-    refuse(`\`labelSmoothing\` is from 0 to below 1, not ${labelSmoothing}.`);
+/** What the options of every classifier do not cover. @throws ConfigurationError `ERR_CLASSIFIER_OPTION` */
+export function checkImageClassifierOptions({
+  imageSize,
+  focalGamma = 0,
+  multiLabel,
+  data,
+  ...mix
+}: ImageClassifierOptions): void {
   if (imageSize !== undefined && !(Number.isInteger(imageSize) && imageSize > 0)) {
-    refuse(`\`imageSize\` is a positive whole number of pixels, not ${imageSize}.`);
+    refuseOption(`\`imageSize\` is a positive whole number of pixels, not ${imageSize}.`);
   }
-  for (const [name, value] of Object.entries({ learningRate, weightDecay })) {
-    if (value !== undefined && !(value >= 0)) refuse(`\`${name}\` is a number from 0 up, not ${value}.`);
+  if (focalGamma > 0 && mixes(mix) && !(multiLabel ?? data?.multiLabel)) {
+    refuseOption(
+      "`focalGamma` is for targets of one class, and `mixupAlpha` and `cutmixAlpha` mix classes: leave one of them out.",
+    );
   }
+}
+
+/** Whether pictures of a training batch are mixed with each other. */
+export function mixes({ mixupAlpha = 0, cutmixAlpha = 0 }: MixOptions): boolean {
+  return mixupAlpha > 0 || cutmixAlpha > 0;
 }

@@ -1,26 +1,13 @@
 /** What an ImageClassificationData can be told. */
 import type { BadSamplePolicy, DecodeLimits, ImageSource, ImageTransform } from "../../data/index.js";
-import type { ImageTableOptions } from "./image_table.js";
+import type { MultiLabelOptions } from "../classification_data.js";
+import type { DecodedDataOptions } from "../decoded_classification_data.js";
+import type { FileTableOptions } from "../file_table.js";
 import type { GivenTargets } from "../labeled_samples.js";
 import type { ImageArrays } from "./image_sources.js";
 
 /** Options of `ImageClassificationData`. */
-export interface ImageClassificationDataOptions extends DecodeLimits {
-  /**
-   * Takes the `val` part from `train`: a fraction between 0 and 1 or a number of pictures. Every class keeps its share;
-   * with multi-label, pictures are drawn regardless of their classes.
-   */
-  valSplit?: number;
-  /** Likewise for `test`. Both are shares of the whole. */
-  testSplit?: number;
-  /** Seed of the splits, the order and the augmentation; default: the seed of `seedEverything`. */
-  seed?: number;
-  /** Default: 32, or a quarter of the training part where that is less, but at least 4. */
-  batchSize?: number;
-  /** Leaves out a last training batch that is not full; default: where the part is larger than a batch. */
-  dropLast?: boolean;
-  /** The classes in the order of their ids; default: those of the training part, in natural order. */
-  labels?: readonly string[];
+export interface ImageClassificationDataOptions extends DecodedDataOptions, DecodeLimits {
   /** Random changes of training pictures, instead of those that the task brings. */
   trainTransforms?: readonly ImageTransform[];
   /**
@@ -29,20 +16,18 @@ export interface ImageClassificationDataOptions extends DecodeLimits {
    * when it is decoded. `skip`: those that fail are left out before training starts, and listed in `skipped`.
    */
   onBadSample?: BadSamplePolicy;
-  /** Memory for decoded pictures, in bytes; default 1 GiB. 0 decodes anew in every epoch. */
-  cacheBytes?: number;
-  /** Hears of each warning at once; all are kept in `warnings`. */
-  onWarning?: (warning: string) => void;
 }
 
-/** For sources that can have several classes a picture. */
-export interface MultiLabelOptions {
-  /** A picture may show several classes, or none; default false. It is never guessed. */
-  multiLabel?: boolean;
+/** How a table of pictures is to be read. */
+export interface ImageTableOptions extends FileTableOptions {
+  /** The column with the picture's path or URL; default `image`. */
+  imageColumn?: string;
 }
 
 /** One picture, folder or pattern (such as `photos/*.jpg`), or a list of them. */
 export type PredictImages = ImageSource | readonly ImageSource[];
+
+export type { MultiLabelOptions };
 
 /** Options of `ImageClassificationData.fromFolders`. */
 export interface ImageFoldersOptions extends ImageClassificationDataOptions {

@@ -1,12 +1,10 @@
 /** Pictures as they are given: sources, arrays in memory, and what each is called. */
-import { isPixelData, type ImageSource } from "../../data/index.js";
+import { nameOfFile } from "../../data/file_source.js";
+import type { ImageSource } from "../../data/index.js";
 import { ConfigurationError } from "../../errors.js";
 import { HostTensor } from "../../host_tensor.js";
 import type { SampleFiles } from "../class_folders.js";
-import type { LabeledSamples } from "../labeled_samples.js";
 import { IMAGE_EXTENSIONS } from "./image_inputs.js";
-
-export type LabeledImages = LabeledSamples<ImageSource>;
 
 /** What messages call the samples. */
 export const PICTURES = { one: "picture", many: "pictures" };
@@ -47,9 +45,7 @@ export function listImages(part: string, images: ImageArrays): readonly ImageSou
 
 /** What a source is called in lists: its path or address, or what it is. */
 export function nameOfSource(source: ImageSource, index: number): string {
-  if (typeof source === "string") return source;
-  if (source instanceof URL) return source.href;
-  return isPixelData(source) ? `pixels ${index}` : `buffer ${index}`;
+  return nameOfFile(source, index) ?? `pixels ${index}`;
 }
 
 /** The file or address that a picture comes from. */

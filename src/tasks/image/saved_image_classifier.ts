@@ -7,7 +7,8 @@ import {
   type ImageInput,
 } from "../../backbones/index.js";
 import { ConfigurationError } from "../../errors.js";
-import { Module, type Linear } from "../../nn/index.js";
+import type { Linear, Module } from "../../nn/index.js";
+import { headOf } from "../head_state.js";
 import type { ImageClassifierOptions } from "./image_classifier_options.js";
 
 /** The name of a backbone's ONNX model among the files of a saved task. */
@@ -52,25 +53,5 @@ export function savedParts(
   const current = source.onnx.currentModel();
   return current === undefined
     ? { state: task, files: { [MODEL_FILE]: source.onnx.model } }
-    : { state: new HeadOnly(task.head), files: { [MODEL_FILE]: current } };
-}
-
-/** What of a task a saved state is for. */
-export function savedModule(task: Task, state: Readonly<Record<string, unknown>>): Module<never, unknown> {
-  const holdsBackbone = Object.keys(state).some((name) => name.startsWith("backbone."));
-  return holdsBackbone ? task : new HeadOnly(task.head);
-}
-
-/** A task without its backbone. */
-class HeadOnly extends Module<never, never> {
-  readonly head: Linear;
-
-  constructor(head: Linear) {
-    super();
-    this.head = head;
-  }
-
-  override forward(): never {
-    throw new TypeError("This module only names tensors.");
-  }
+    : { state: headOf(task), files: { [MODEL_FILE]: current } };
 }

@@ -1,6 +1,6 @@
 /** Entities from the tags of words (B-PER, I-PER, O), and the F1 of entities. */
 import * as tf from "@tensorflow/tfjs-core";
-import type { Metric } from "../../nn/index.js";
+import type { SummableMetric } from "../../nn/index.js";
 
 /** Words `first` to `last` that are one entity. */
 export interface WordSpan {
@@ -30,7 +30,7 @@ export function entitiesOf(tags: readonly string[]): WordSpan[] {
 }
 
 /** F1 of entities: one is right if its words and its type are (Tjong Kim Sang and De Meulder, 2003). */
-export class EntityF1 implements Metric {
+export class EntityF1 implements SummableMetric {
   readonly #labels: readonly string[];
   readonly #batches: { predicted: tf.Tensor; target: tf.Tensor }[] = [];
 
@@ -49,6 +49,15 @@ export class EntityF1 implements Metric {
 
   /** From 0 to 1; 0 where there are no entities. */
   async compute(): Promise<number> {
+    return this.computeFrom(await this.sums());
+  }
+
+  computeFrom([right, total]: readonly number[]): number {
+    return total === 0 ? 0 : (2 * right!) / total!;
+  }
+
+  /** Entities that are right, and all that were said or wanted. */
+  async sums(): Promise<readonly number[]> {
     let right = 0;
     let total = 0;
     for (const { predicted, target } of this.#batches) {
@@ -63,7 +72,7 @@ export class EntityF1 implements Metric {
         total += found.length + expected.size;
       }
     }
-    return total === 0 ? 0 : (2 * right) / total;
+    return [right, total];
   }
 
   reset(): void {

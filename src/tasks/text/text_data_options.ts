@@ -1,35 +1,12 @@
 /** What a TextClassificationData can be told. */
 import type { BadSamplePolicy } from "../../data/index.js";
 import type { TableOptions } from "../../data/text/index.js";
+import type { ClassificationDataOptions, MultiLabelOptions } from "../classification_data.js";
 import type { LabelColumnOptions } from "../label_columns.js";
 import type { GivenTargets } from "../labeled_samples.js";
 
 /** Options of `TextClassificationData`. */
-export interface TextClassificationDataOptions {
-  /**
-   * Takes the `val` part from `train`: a fraction between 0 and 1 or a number of texts. Every class keeps its share; with
-   * multi-label, texts are drawn regardless of their classes.
-   */
-  valSplit?: number;
-  /** Likewise for `test`. Both are shares of the whole. */
-  testSplit?: number;
-  /** Seed of the splits and the order; default: the seed of `seedEverything`. */
-  seed?: number;
-  /** Default: 64, or a quarter of the training part where that is less, but at least 4. */
-  batchSize?: number;
-  /** Leaves out a last training batch that is not full; default: where the part is larger than a batch. */
-  dropLast?: boolean;
-  /** The classes in the order of their ids; default: those of the training part, in natural order. */
-  labels?: readonly string[];
-  /** Hears of each warning at once; all are kept in `warnings`. */
-  onWarning?: (warning: string) => void;
-}
-
-/** For sources that can have several classes a text. */
-export interface TextMultiLabelOptions {
-  /** A text may have several classes, or none; default false. It is never guessed. */
-  multiLabel?: boolean;
-}
+export type TextClassificationDataOptions = ClassificationDataOptions;
 
 /** Texts and their classes. */
 export interface LabeledTexts {
@@ -39,7 +16,7 @@ export interface LabeledTexts {
 }
 
 /** Options of `TextClassificationData.fromLists`. */
-export interface TextListsOptions extends TextClassificationDataOptions, TextMultiLabelOptions {
+export interface TextListsOptions extends TextClassificationDataOptions, MultiLabelOptions {
   train?: LabeledTexts;
   val?: LabeledTexts;
   test?: LabeledTexts;
@@ -83,15 +60,15 @@ export interface TextParts {
 
 /** Options of `TextClassificationData.fromCsv` and `fromTsv`. */
 export interface TextTablesOptions
-  extends TextClassificationDataOptions, TextMultiLabelOptions, TextColumnOptions, TableOptions, TextParts {}
+  extends TextClassificationDataOptions, MultiLabelOptions, TextColumnOptions, TableOptions, TextParts {}
 
 /** Options of `TextClassificationData.fromJsonl`. */
 export interface TextJsonlOptions
-  extends TextClassificationDataOptions, TextMultiLabelOptions, TextColumnOptions, TextParts {
+  extends TextClassificationDataOptions, MultiLabelOptions, TextColumnOptions, TextParts {
   /** As the WHATWG standard names it; default UTF-8, or UTF-16 by its byte order mark. */
   encoding?: string;
 }
 
 /** Options of `TextClassificationData.fromParquet`. */
 export interface TextParquetOptions
-  extends TextClassificationDataOptions, TextMultiLabelOptions, TextColumnOptions, TextParts {}
+  extends TextClassificationDataOptions, MultiLabelOptions, TextColumnOptions, TextParts {}

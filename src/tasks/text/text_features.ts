@@ -9,8 +9,8 @@ import {
 } from "../../data/index.js";
 import { fromHost } from "../../engine/index.js";
 import { HostTensor } from "../../host_tensor.js";
+import { inEvalMode } from "../../nn/eval_mode.js";
 import { TextDataset, type TextBatch, type TextSample } from "./text_dataset.js";
-import { inEvalMode } from "./text_prediction.js";
 
 /** The name under which features stand in a batch. */
 export const FEATURES = "features";

@@ -4,6 +4,7 @@ import type { EncodedText, TextPreprocessor } from "../../backbones/text/text_pr
 import type { TextInputs } from "../../backbones/text/text_backbone.js";
 import { fromHost } from "../../engine/index.js";
 import { DataError } from "../../errors.js";
+import { inEvalMode } from "../../nn/eval_mode.js";
 import type { AnyModule } from "../../nn/index.js";
 
 /** Texts of a batch at most, a power of two: batches are filled up to the next one. */
@@ -58,17 +59,6 @@ export async function runOnEncoded(
     batch.forEach((index, row) => (results[index] = data.slice(row * width, (row + 1) * width)));
   }
   return results;
-}
-
-/** Runs a function while a module is in eval mode; every part's own mode comes back. */
-export function inEvalMode<Result>(module: AnyModule, run: () => Result): Result {
-  const modes = Array.from(module.namedModules(), ([, part]) => [part, part.training] as const);
-  module.eval();
-  try {
-    return run();
-  } finally {
-    for (const [part, training] of modes) part.training = training;
-  }
 }
 
 /** Indices of the texts, batch by batch, from the shortest text to the longest. */

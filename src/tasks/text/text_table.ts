@@ -12,18 +12,12 @@ import {
   type TextSource,
 } from "../../data/text/index.js";
 import { ConfigurationError, DataError } from "../../errors.js";
+import type { TableScan } from "../collect_parts.js";
 import { checkLabelColumns, readClasses } from "../label_columns.js";
-import type { LabeledSamples } from "../labeled_samples.js";
 import type { TextColumnOptions } from "./text_data_options.js";
 
 /** What messages call the samples. */
 export const TEXTS = { one: "text", many: "texts" };
-
-export interface TextTableScan extends LabeledSamples<TextSource> {
-  sources: TextSource[];
-  /** Rows that cannot be used, with their numbers. */
-  badRows: DataError[];
-}
 
 interface ScanOptions extends TextColumnOptions, TableOptions {
   multiLabel: boolean;
@@ -42,7 +36,7 @@ export async function readTextTable(
   file: string,
   format: TableFormat,
   options: ScanOptions,
-): Promise<TextTableScan> {
+): Promise<TableScan<TextSource>> {
   const { textColumn = "text", labelColumn = "label", multiLabel, withTargets } = options;
   const isDelimited = format === "csv" || format === "tsv";
   const holdsLists = !isDelimited && multiLabel && typeof labelColumn === "string";

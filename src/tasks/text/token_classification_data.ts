@@ -5,7 +5,7 @@ import { compareNaturally, DataLoader, LengthGroupedSampler, type Dataset } from
 import { ConfigurationError, DataError, describeChoices } from "../../errors.js";
 import { HostTensor } from "../../host_tensor.js";
 import { getGlobalSeed } from "../../random.js";
-import { randomSplit } from "../../data/index.js";
+import { splitLists } from "../split_parts.js";
 import { readConll, readTaggedJsonl, type TaggedWords } from "./conll.js";
 
 export type { TaggedWords };
@@ -59,6 +59,7 @@ interface TokenSample {
 const PARTS = ["train", "val", "test"] as const;
 type Part = (typeof PARTS)[number];
 const DEFAULT_BATCH_SIZE = 32;
+const SENTENCES = { one: "sentence", many: "sentences" };
 /** The target of what begins no word. */
 export const NO_WORD = -1;
 
@@ -78,7 +79,17 @@ export class TokenClassificationData extends DataModule {
   ) {
     super();
     this.#options = options;
-    this.#sentences = splitSentences(sentences, options);
+    const { train, val, test } = sentences;
+    const given = {
+      ...(train && { train: [...train] }),
+      ...(val && { val: [...val] }),
+      ...(test && { test: [...test] }),
+    };
+    this.#sentences = splitLists(given, {
+      ...options,
+      seed: options.seed ?? getGlobalSeed(),
+      noun: SENTENCES,
+    });
     const known = this.#sentences.train ?? PARTS.flatMap((part) => this.#sentences[part] ?? []);
     this.labels = options.labels ?? collectTags(known);
     for (const part of PARTS) this.#checkTags(part, this.#sentences[part] ?? []);
@@ -194,19 +205,6 @@ async function readParts(
   const parts: Partial<Record<Part, TaggedWords[]>> = {};
   for (const part of PARTS) if (files[part] !== undefined) parts[part] = await read(files[part]);
   return parts;
-}
-
-function splitSentences(
-  { train, val, test }: Partial<Record<Part, readonly TaggedWords[]>>,
-  { valSplit, seed = getGlobalSeed() }: TokenClassificationDataOptions,
-): Partial<Record<Part, readonly TaggedWords[]>> {
-  const given = { ...(train && { train }), ...(val && { val }), ...(test && { test }) };
-  if (valSplit === undefined) return given;
-  if (train === undefined || val !== undefined) {
-    throw new ConfigurationError("ERR_PARTS", "`valSplit` needs `train`, and goes without `val`.");
-  }
-  const split = randomSplit(train.length, valSplit, seed);
-  return { ...given, train: split.train.map((i) => train[i]!), val: split.held.map((i) => train[i]!) };
 }
 
 /** `O` first, then by type and prefix. */

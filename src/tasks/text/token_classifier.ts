@@ -1,21 +1,17 @@
 /** TokenClassifier: what the words of a text are, such as names of persons and places. */
 import * as tf from "@tensorflow/tfjs-core";
-import { createTextBackbone, restoreTextBackbone, type TokenOptions } from "../../backbones/text/registry.js";
+import { createTextBackbone, type TokenOptions } from "../../backbones/text/registry.js";
 import type { TextBackbone, TextInputs } from "../../backbones/text/text_backbone.js";
 import { TokenPreprocessor } from "../../backbones/text/token_preprocessor.js";
-import {
-  LightningModule,
-  type Finetunable,
-  type GradientClipAlgorithm,
-  type OptimizerConfiguration,
-} from "../../core/index.js";
+import type { Finetunable, OptimizerConfiguration } from "../../core/index.js";
 import { ConfigurationError } from "../../errors.js";
-import { Dropout, Linear, softmaxCrossEntropy, type Optimizer } from "../../nn/index.js";
-import { adamWWithWarmup } from "../recipe.js";
-import type { RunningServer, ServeOptions } from "../../serve/index.js";
-import { serveTask } from "../serve_task.js";
-import { readTaskFile, restoreState, writeTaskFile } from "../task_file.js";
+import type { OnnxExport } from "../../onnx/index.js";
+import { Dropout, Linear, softmaxCrossEntropy } from "../../nn/index.js";
+import { backboneAndHead } from "../recipe.js";
+import { Task } from "../task.js";
 import { entitiesOf, EntityF1 } from "./entities.js";
+import { exportTextTask, type ExportedTextTask, type TextTaskExportOptions } from "./export_text_task.js";
+import { loadTextTask, saveTextTask } from "./saved_text_task.js";
 import { runOnEncoded } from "./text_prediction.js";
 import { TokenClassificationData } from "./token_classification_data.js";
 
@@ -52,13 +48,10 @@ interface DeviceBatch {
   target: tf.Tensor;
 }
 
-interface SavedTokenClassifier {
-  options: { labels: readonly string[]; learningRate?: number; weightDecay?: number; maxLength?: number };
-  backbone: { name: string; kind: string; options: unknown; pretrained: boolean };
-}
+type SavedOptions = Pick<TokenClassifierOptions, "learningRate" | "weightDecay" | "maxLength"> & {
+  labels: readonly string[];
+};
 
-const PRETRAINED_RATE_RATIO = 0.1;
-const GRADIENT_CLIP_NORM = 1;
 const HEAD_DROPOUT = 0.1;
 const TASK_NAME = "TokenClassifier";
 /** Words of a text, with punctuation apart, as CoNLL's data have them. */
@@ -68,7 +61,7 @@ const WORD = /[\p{L}\p{M}\p{N}]+(?:['’_.-][\p{L}\p{M}\p{N}]+)*|[^\s\p{L}\p{M}\
  * A backbone, a linear layer on each token, and a recipe that learns by default. The first token of each word tells its tag;
  * `val_f1`, of entities, is what the best weights are chosen by.
  */
-export class TokenClassifier extends LightningModule<TextInputs, tf.Tensor> implements Finetunable {
+export class TokenClassifier extends Task<TextInputs> implements Finetunable {
   readonly labels: readonly string[];
   readonly backbone: TextBackbone["module"];
   readonly dropout = new Dropout(HEAD_DROPOUT);
@@ -136,20 +129,8 @@ export class TokenClassifier extends LightningModule<TextInputs, tf.Tensor> impl
   override configureOptimizers(): OptimizerConfiguration {
     const { recipe, pretrained } = this.#source;
     const { learningRate = recipe.learningRate, weightDecay = recipe.weightDecay } = this.#options;
-    const ratio = pretrained ? PRETRAINED_RATE_RATIO : 1;
-    const sets = [
-      { parameters: this.backbone.parameters(), lr: learningRate * ratio },
-      { parameters: this.head.parameters(), lr: learningRate },
-    ];
-    return adamWWithWarmup(sets, { weightDecay, totalSteps: this.trainer.estimatedSteppingBatches });
-  }
-
-  override configureGradientClipping(
-    optimizer: Optimizer,
-    gradientClipVal = GRADIENT_CLIP_NORM,
-    gradientClipAlgorithm: GradientClipAlgorithm = "norm",
-  ): void {
-    this.clipGradients(optimizer, gradientClipVal, gradientClipAlgorithm);
+    const options = { learningRate, weightDecay, pretrained };
+    return backboneAndHead(this, options, this.trainer.estimatedSteppingBatches);
   }
 
   override prepareData(): void {
@@ -187,25 +168,28 @@ export class TokenClassifier extends LightningModule<TextInputs, tf.Tensor> impl
     return Array.isArray(input) ? results : results[0]!;
   }
 
-  /** Writes the task to one file: weights, labels and tokenizer; data only, no code. @throws CheckpointError */
-  async save(path: string): Promise<void> {
-    const { name, saved, pretrained } = this.#source;
-    const { kind, options, files } = saved ?? { kind: name, options: undefined };
-    const config: SavedTokenClassifier = {
-      options: this.#savedOptions(),
-      backbone: { name, kind, options, pretrained },
+  /**
+   * Writes a folder in the Hugging Face layout: `onnx/model.onnx` with `logits` [batch, length, tags], `config.json` with
+   * the tags, and `tokenizer.json`. transformers.js and Python's tools load it as a token classification model; a word's tag
+   * is its first token's. Batch and length are dynamic.
+   *
+   * @throws as the function `exportOnnx`
+   */
+  async exportOnnx(folder: string, options: TextTaskExportOptions = {}): Promise<OnnxExport> {
+    const exported: ExportedTextTask = {
+      task: TASK_NAME,
+      module: this,
+      backbone: this.#source,
+      labels: this.labels,
+      head: { architecture: "BertForTokenClassification" },
+      forward: (inputs) => this.forward(inputs),
     };
-    await writeTaskFile(path, TASK_NAME, config, this, { ...this.#preprocessor.files(), ...files });
+    return exportTextTask(folder, exported, options);
   }
 
-  /**
-   * Serves the task as it is now over HTTP, in a process of its own: see docs/server.md.
-   *
-   * @throws ConfigurationError `ERR_SERVE_BACKBONE` for a task with a backbone of your own; `ERR_SERVE_OPTION`
-   * @throws CheckpointError `ERR_FILE_WRITE`
-   */
-  async serve(options?: ServeOptions): Promise<RunningServer> {
-    return serveTask(this, "token-classifier", options);
+  /** Writes the task to one file: weights, labels and tokenizer; data only, no code. @throws CheckpointError */
+  async save(path: string): Promise<void> {
+    await saveTextTask(path, TASK_NAME, this, this.#source, this.#savedOptions());
   }
 
   /**
@@ -215,12 +199,8 @@ export class TokenClassifier extends LightningModule<TextInputs, tf.Tensor> impl
    * @throws CheckpointError as `readTaskFile` does
    */
   static async load(path: string, { backbone }: { backbone?: TextBackbone } = {}): Promise<TokenClassifier> {
-    const { config, state, files } = await readTaskFile(path, TASK_NAME);
-    const { options, backbone: saved } = config as SavedTokenClassifier;
-    const restored = backbone ?? restoreTextBackbone(saved.name, saved, files);
-    const task = new TokenClassifier({ ...options, backbone: { ...restored, pretrained: saved.pretrained } });
-    restoreState(task, state);
-    return task;
+    const create = (options: TokenClassifierOptions) => new TokenClassifier(options);
+    return loadTextTask(path, TASK_NAME, backbone, create);
   }
 
   /** The tag of each word, from its first token. */
@@ -253,7 +233,7 @@ export class TokenClassifier extends LightningModule<TextInputs, tf.Tensor> impl
     data.attachPreprocessing(this.#preprocessor);
   }
 
-  #savedOptions(): SavedTokenClassifier["options"] {
+  #savedOptions(): SavedOptions {
     const { learningRate, weightDecay, maxLength } = this.#options;
     return {
       labels: this.labels,

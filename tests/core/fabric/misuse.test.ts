@@ -162,12 +162,17 @@ describe("options", () => {
     }
   });
 
-  it("for more than one device are still to come; one is what ddp trains on as well", () => {
-    const text =
-      /^ERR_STRATEGY_OPTION: Training on \d devices of \d machines? was asked for.*"ddp" for several is still to come/;
-    expect(refused({ devices: 2, strategy: "ddp" })).toMatch(text);
-    expect(refused({ devices: [0, 1] })).toMatch(text);
-    expect(refused({ numNodes: 2 })).toMatch(text);
+  it("for several devices are ddp's, on one machine unless a launcher has started more", () => {
+    for (const options of [{ devices: 2 }, { devices: [0, 1] }, { devices: 2, strategy: "ddp" }]) {
+      const { strategy } = new Fabric(options);
+      expect([strategy.name, strategy.worldSize, strategy.globalRank]).toEqual(["ddp", 2, 0]);
+    }
+    expect(refused({ devices: 2, strategy: "single_device" })).toMatch(
+      /^ERR_STRATEGY_OPTION: The strategy "single_device" is for one process, and devices: 2/,
+    );
+    expect(refused({ numNodes: 2, devices: 3 })).toMatch(
+      /^ERR_STRATEGY_OPTION: Training on 2 machines was asked for, and only one was started.*mpirun -n 6/,
+    );
     for (const devices of [0, -1, [], "0", 1.5, [-1]]) {
       expect(refused({ devices })).toMatch(
         /^ERR_STRATEGY_OPTION: `devices` is a count >= 1, an array of GPUs' numbers/,

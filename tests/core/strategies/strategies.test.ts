@@ -95,11 +95,11 @@ describe("a strategy of one's own", () => {
   it("and that Fabric does; it is found by the name it was registered under", async () => {
     const made: Recording[] = [];
     strategyRegistry.register("recording", ({ devices, numNodes, ...parts }) => {
-      expect([devices, numNodes]).toEqual([1, 1]);
+      expect([devices, numNodes]).toEqual([undefined, undefined]);
       made.push(new Recording(parts));
       return made.at(-1)!;
     });
-    expect(strategyRegistry.names).toEqual(["auto", "single_device", "ddp", "recording"]);
+    expect(strategyRegistry.names).toEqual(["auto", "single_device", "ddp", "zero1", "recording"]);
     const fabric = new Fabric({ strategy: "recording" });
     await fabric.launch();
     const raw = new BoringModel();

@@ -72,3 +72,24 @@ describe("Resampler", () => {
     }
   });
 });
+
+describe("a filter that needs not be as good", () => {
+  const options = { stopbandDecibels: 60, passband: 0.8 };
+
+  it("has aliases as far down as it is told, and passes what it promises", () => {
+    const [from, to] = [16000, 8000];
+    expect(level(resample(tone(0.79 * 4000, from), from, to, options), tone(0.79 * 4000, to))).toBeLessThan(-55);
+    const alias = level(resample(tone(1.05 * 4000, from), from, to, options));
+    expect(alias).toBeLessThan(-55);
+    expect(alias).toBeGreaterThan(-100);
+  });
+
+  it.each([{ stopbandDecibels: 20 }, { stopbandDecibels: NaN }, { passband: 1 }, { passband: 0 }])(
+    "is refused with %o",
+    (bad) => {
+      expect(() => resample(new Float32Array(8), 16000, 8000, bad)).toThrow(
+        expect.objectContaining({ code: "ERR_RESAMPLE_OPTION" }) as Error,
+      );
+    },
+  );
+});

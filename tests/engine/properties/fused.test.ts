@@ -4,6 +4,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import fc from "fast-check";
 import { afterEach, describe, it } from "vitest";
 import "../../../src/engine/index.js";
+import { ctcWalk } from "../../../src/engine/fused/ctc_walk.js";
 import { fusedGru } from "../../../src/engine/fused/gru.js";
 import { batchNormInference, runningStatistics } from "../../../src/nn/functional/batch_norm.js";
 import { projections } from "../../../src/nn/functional/linear.js";
@@ -63,6 +64,25 @@ describe("recurrent units", () => {
       };
       const args = shapes.map((shape): Argument => ({ shape }));
       expectAgreement(operation, args, close);
+    });
+  });
+});
+
+describe("CTC's recursion", () => {
+  it("any number of frames, states and sequences", () => {
+    holds(fc.tuple(size, size, size), ([frames, states, sequences]) => {
+      const shapes = [
+        [states, sequences],
+        [frames, states, sequences],
+        [3, states, sequences],
+        [frames, 3, 1, sequences],
+      ];
+      const args = shapes.map((shape): Argument => ({ shape, low: -4, high: 0 }));
+      for (const part of ["visits", "shifts"] as const) {
+        const operation: Operation = (start, emissions, moves, frameMoves) =>
+          ctcWalk({ start, emissions, moves, frameMoves })[part];
+        expectAgreement(operation, args, { gradients: false, ...close });
+      }
     });
   });
 });

@@ -15,6 +15,11 @@ afterEach(() => tf.setBackend("onnxruntime"));
 
 const optimizers = {
   adamW: (parameters: nn.Parameter[]) => new nn.AdamW(parameters, { lr: 0.1, weightDecay: 0.1 }),
+  groups: (parameters: nn.Parameter[]) =>
+    new nn.AdamW(
+      parameters.map((parameter, i) => ({ params: [parameter], weightDecay: 0.1 * i })),
+      { lr: 0.1 },
+    ),
   adam: (parameters: nn.Parameter[]) => new nn.Adam(parameters, { lr: 0.05, weightDecay: 0.1 }),
   sgd: (parameters: nn.Parameter[]) => new nn.SGD(parameters, { lr: 0.1 }),
   momentum: (parameters: nn.Parameter[]) =>
@@ -44,7 +49,10 @@ interface Training {
 
 const trainings: fc.Arbitrary<Training> = fc.record({
   shapes: fc.array(fullShapes(0, 3), { minLength: 1, maxLength: 3 }),
-  kinds: fc.array(fc.constantFrom("adamW", "adam", "sgd", "momentum"), { minLength: 1, maxLength: 2 }),
+  kinds: fc.array(fc.constantFrom("adamW", "groups", "adam", "sgd", "momentum"), {
+    minLength: 1,
+    maxLength: 2,
+  }),
   steps: fc.array(
     fc.record({
       optimizer: fc.nat(1),

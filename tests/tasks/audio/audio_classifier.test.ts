@@ -44,6 +44,18 @@ describe("a classifier trained from nothing", () => {
     expect(await task.predict(sounds[2]!, { topK: 2 })).toHaveLength(2);
   });
 
+  it("reports on a part, and names the sound that is wrongly labelled", async () => {
+    const { files, targets } = single(12, 9);
+    const wrong = targets.with(5, targets[5] === "low" ? "high" : "low");
+    const data = await AudioClassificationData.fromFiles({
+      test: { files, targets: wrong },
+      labels: task.labels,
+    });
+    const report = await task.report(data);
+    expect(report.hardest[0]).toMatchObject({ sample: files[5], index: 5, target: wrong[5] });
+    expect(report.accuracy).toBeCloseTo(11 / 12, 5);
+  });
+
   it("classifies each stretch in which something is said", async () => {
     const sound = say(["high", "low"], new Generator(6));
     const options = { voiceActivity: { pauseSeconds: 0.05 } };

@@ -1,78 +1,14 @@
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import * as tf from "@tensorflow/tfjs-core";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { engine } from "../../../src/engine/index.js";
-import { ImageEncoder } from "../../../src/backbones/index.js";
 import { Trainer } from "../../../src/core/index.js";
-import type { PixelData } from "../../../src/data/index.js";
-import { BatchNorm2d, Conv2d, Relu, Sequential } from "../../../src/nn/index.js";
-import { Generator, seedEverything } from "../../../src/random.js";
-import { ObjectDetectionData, type BoxArrays } from "../../../src/tasks/detection/object_detection_data.js";
+import { seedEverything } from "../../../src/random.js";
+import { ObjectDetectionData } from "../../../src/tasks/detection/object_detection_data.js";
 import { ObjectDetector } from "../../../src/tasks/detection/object_detector.js";
-
-/** A few convolutions with maps at 8, 16 and 32. */
-class TinyEncoder extends ImageEncoder {
-  readonly numFeatures = 32;
-  readonly featureInfo = [8, 16, 32].map((stride) => ({ stride, channels: 32 }));
-  readonly stem = new Sequential(...block(3, 16), ...block(16, 32), ...block(32, 32));
-  readonly middle = new Sequential(...block(32, 32));
-  readonly last = new Sequential(...block(32, 32));
-
-  override featureMaps(pixels: tf.Tensor): tf.Tensor[] {
-    const fine = this.stem.forward(pixels);
-    const middle = this.middle.forward(fine);
-    return [fine, middle, this.last.forward(middle)];
-  }
-
-  override forwardFeatures(pixels: tf.Tensor): tf.Tensor {
-    return this.featureMaps(pixels).at(-1)!;
-  }
-}
-
-function block(inChannels: number, outChannels: number) {
-  return [
-    new Conv2d(inChannels, outChannels, 3, { stride: 2, padding: 1, bias: false }),
-    new BatchNorm2d(outChannels),
-    new Relu(),
-  ];
-}
-
-const backbone = () => ({
-  name: "tiny",
-  module: new TinyEncoder(),
-  input: { rescaleFactor: 1 / 255, mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25] } as const,
-  pretrained: false,
-});
-
-/** Grey pictures with one red or green rectangle each; every fifth shows none. */
-function rectangles(count: number, seed: number): BoxArrays {
-  const random = new Generator(seed);
-  const images: PixelData[] = [];
-  const targets: BoxArrays["targets"][number][] = [];
-  for (let i = 0; i < count; i++) {
-    const [width, height] = [72, 60];
-    const data = Uint8Array.from({ length: width * height * 3 }, () => 100 + random.integer(30));
-    images.push({ data, width, height, channels: 3 });
-    if (i % 5 === 4) {
-      targets.push({ boxes: [], labels: [] });
-      continue;
-    }
-    const [w, h] = [18 + random.integer(24), 18 + random.integer(24)];
-    const [left, top] = [random.integer(width - w), random.integer(height - h)];
-    const channel = random.integer(2);
-    for (let y = top; y < top + h; y++)
-      for (let x = left; x < left + w; x++) {
-        const at = (y * width + x) * 3;
-        data.fill(20, at, at + 3);
-        data[at + channel] = 230;
-      }
-    targets.push({ boxes: [[left, top, left + w, top + h]], labels: [channel === 0 ? "red" : "green"] });
-  }
-  return { images, targets };
-}
+import { rectangles, tinyBackbone } from "./tiny_detector.js";
 
 let folder: string;
 let task: ObjectDetector;
@@ -88,7 +24,7 @@ beforeAll(async () => {
     labels: ["green", "red"],
     batchSize: 8,
   });
-  task = new ObjectDetector({ data, backbone: backbone(), imageSize: 96, learningRate: 4e-3 });
+  task = new ObjectDetector({ data, backbone: tinyBackbone(), imageSize: 96, learningRate: 4e-3 });
   const quiet = { enableProgressBar: false, logger: false as const, enableCheckpointing: false };
   await new Trainer({ maxEpochs: 14, checkValEveryNEpoch: 14, ...quiet }).fit(task, data);
 }, 300_000);
@@ -138,7 +74,7 @@ describe("ObjectDetector", () => {
   it("is the same after save and load", async () => {
     const path = join(folder, "task.kindling");
     await task.save(path);
-    const loaded = await ObjectDetector.load(path, { backbone: backbone() });
+    const loaded = await ObjectDetector.load(path, { backbone: tinyBackbone() });
     expect(loaded.labels).toEqual(["green", "red"]);
     expect(await loaded.predict(held.images)).toEqual(await task.predict(held.images));
   });
@@ -151,10 +87,28 @@ describe("ObjectDetector", () => {
     expect([width, height]).toEqual([72, 60]);
   });
 
+  it("leaves the first layers of a learned backbone as they are, their statistics too", async () => {
+    const data = await ObjectDetectionData.fromArrays({ train: rectangles(8, 3), labels: ["green", "red"] });
+    const learned = { ...tinyBackbone(), pretrained: true };
+    const { module } = learned;
+    const detector = new ObjectDetector({ data, backbone: learned, imageSize: 64 });
+    const state = () =>
+      Object.fromEntries(
+        Object.entries(module.stateDict()).map(([name, tensor]) => [name, [...tensor.dataSync()]]),
+      );
+    const before = state();
+    const quiet = { enableProgressBar: false, logger: false as const, enableCheckpointing: false };
+    await new Trainer({ maxEpochs: 2, ...quiet }).fit(detector, data);
+    const after = state();
+    const moved = Object.keys(before).filter((name) => before[name]!.some((x, i) => x !== after[name]![i]));
+    expect(moved.some((name) => name.startsWith("stem.6"))).toBe(true);
+    expect(moved.filter((name) => /^stem\.[0-5]\./.test(name))).toEqual([]);
+  });
+
   it.each([
-    [{ labels: ["a"], backbone: backbone(), imageSize: 100 }, /multiple of 32 from 64 on, not 100/],
-    [{ backbone: backbone() }, /needs `data` or `labels`/],
-    [{ labels: [], backbone: backbone() }, /at least one class/],
+    [{ labels: ["a"], backbone: tinyBackbone(), imageSize: 100 }, /multiple of 32 from 64 on, not 100/],
+    [{ backbone: tinyBackbone() }, /needs `data` or `labels`/],
+    [{ labels: [], backbone: tinyBackbone() }, /at least one class/],
     [{ labels: ["a"], backbone: "mobilenet_v2x" }, /Did you mean "mobilenet_v2"/],
   ])("refuses options that make no sense (%#)", (options, message) => {
     expect(() => new ObjectDetector(options)).toThrow(message);

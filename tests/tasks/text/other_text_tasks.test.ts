@@ -1,4 +1,5 @@
 /** TextEmbedder, ZeroShotTextClassifier and TokenClassifier, and what they are made of. */
+import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -20,6 +21,7 @@ import { TextClassifier } from "../../../src/tasks/text/text_classifier.js";
 import { TokenClassificationData } from "../../../src/tasks/text/token_classification_data.js";
 import { TokenClassifier } from "../../../src/tasks/text/token_classifier.js";
 import { ZeroShotTextClassifier } from "../../../src/tasks/text/zero_shot_text_classifier.js";
+import { runPlainOnnxRuntimeOn } from "../../support/plain_onnx_runtime.js";
 
 const quiet = { logger: false, enableProgressBar: false, enableCheckpointing: false } as const;
 const folder = mkdtempSync(join(tmpdir(), "kindling-"));
@@ -188,7 +190,54 @@ describe("TokenClassifier", () => {
     const path = join(folder, "tokens.kindling");
     await task.save(path);
     expect(await (await TokenClassifier.load(path)).predict(text)).toEqual(found);
+    await expectExported(task);
   }, 120_000);
+
+  /** The exported folder gives this task's logits in plain ONNX Runtime, and its tags in transformers.js. */
+  async function expectExported(task: TokenClassifier): Promise<void> {
+    const target = join(folder, "tagger");
+    await task.exportOnnx(target);
+    const tokenizer = Tokenizer.fromFile(target);
+    const [ids, shorter] = ["Anna Smith went to Oslo .", "In Lima"].map((text) => [
+      ...tokenizer.encode(text).ids,
+    ]);
+    const padded = [...shorter!, ...ids!.slice(shorter!.length).fill(tokenizer.padId)];
+    const mask = [ids!, padded].flatMap((_, row) =>
+      ids!.map((_, i) => (row === 0 || i < shorter!.length ? 1 : 0)),
+    );
+    const shape = [2, ids!.length];
+    const feeds = {
+      input_ids: { dtype: "int64" as const, data: [...ids!, ...padded], shape },
+      attention_mask: { dtype: "int64" as const, data: mask, shape },
+      token_type_ids: { dtype: "int64" as const, data: mask.map(() => 0), shape },
+    };
+    const [outputs] = runPlainOnnxRuntimeOn(join(target, "onnx", "model.onnx"), [feeds]);
+    const expected = tf.tidy(() => {
+      const tensor = ({ data }: { data: number[] }) => tf.tensor2d(data, shape as [number, number], "int32");
+      const { input_ids: inputIds, attention_mask: attentionMask, token_type_ids: tokenTypeIds } = feeds;
+      const inputs = {
+        inputIds: tensor(inputIds),
+        attentionMask: tensor(attentionMask),
+        tokenTypeIds: tensor(tokenTypeIds),
+      };
+      return task.eval().forward(inputs).dataSync();
+    });
+    expect(outputs!.logits!.shape).toEqual([2, ids!.length, task.labels.length]);
+    expected.forEach((value, i) => expect(outputs!.logits!.data[i]).toBeCloseTo(value, 4));
+    const text = "Anna Smith went to Oslo.";
+    const script = `
+      import { env, pipeline } from "@huggingface/transformers";
+      env.allowRemoteModels = false;
+      const tag = await pipeline("token-classification", ${JSON.stringify(target)}, { dtype: "fp32" });
+      console.log(JSON.stringify(await tag(${JSON.stringify(text)})));`;
+    const printed = execFileSync(process.execPath, ["--input-type=module", "-e", script], {
+      encoding: "utf8",
+    });
+    const tagged = JSON.parse(printed.trim().split("\n").at(-1)!) as { entity: string; word: string }[];
+    const whole = tagged.filter(({ word }) => !word.startsWith("##")).map(({ entity }) => entity);
+    const types = (await task.predict(text)).map(({ type }) => type);
+    expect(whole.filter((tag) => tag.startsWith("B-")).map((tag) => tag.slice(2))).toEqual(types);
+  }
 
   it("reads JSON Lines, and tells of rows and tags that do not fit", async () => {
     const file = join(folder, "train.jsonl");

@@ -4,11 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
-import { loadTextEncoder } from "../../../src/backbones/text/onnx_text_encoder.js";
+import { loadTextEncoder } from "../../../src/backbones/text/load_text_encoder.js";
 import { Tokenizer } from "../../../src/data/text/tokenizer.js";
 import { engine } from "../../../src/engine/index.js";
 import { HostTensor } from "../../../src/host_tensor.js";
 import { computeGradients, crossEntropy, EmbeddingBag, focalLoss } from "../../../src/nn/index.js";
+import { decodeSafetensors } from "../../../src/safetensors.js";
 import { TextClassifier } from "../../../src/tasks/text/text_classifier.js";
 import { runPlainOnnxRuntimeOn } from "../../support/plain_onnx_runtime.js";
 
@@ -121,6 +122,10 @@ describe("an encoder exported by PyTorch", () => {
     expectClose(outputs!.logits!.data, golden.logits.flat());
     const path = join(folder, "saved.kindling");
     await classifier.save(path);
+    // The weights are there once: in the ONNX model, which holds them as they are now.
+    const { tensors } = decodeSafetensors(readFileSync(path), path);
+    const states = Object.keys(tensors).filter((name) => name.startsWith("state."));
+    expect(states.sort()).toEqual(["state.head.bias", "state.head.weight"]);
     const loaded = await TextClassifier.load(path);
     const texts = ["a b c", "d", ""];
     expect(await loaded.predict(texts, { output: "logits" })).toEqual(
@@ -131,7 +136,16 @@ describe("an encoder exported by PyTorch", () => {
   it("is made by the name of its folder, and refuses folders that are none", () => {
     expect(new TextClassifier({ labels, backbone: folder }).backbone.numFeatures).toBe(16);
     expect(() => new TextClassifier({ labels, backbone: join(folder, "onnx") })).toThrow(
-      expect.objectContaining({ code: "ERR_UNKNOWN_BACKBONE" }) as Error,
+      expect.objectContaining({
+        code: "ERR_BACKBONE_FOLDER",
+        message: expect.stringContaining("tokenizer.json") as string,
+      }) as Error,
+    );
+    expect(() => new TextClassifier({ labels, backbone: folder, maxLength: 33 })).toThrow(
+      expect.objectContaining({ code: "ERR_MAX_LENGTH" }) as Error,
+    );
+    expect(() => new TextClassifier({ labels, backbone: folder, tokenizer: folder })).toThrow(
+      expect.objectContaining({ code: "ERR_PRETRAINED_OPTION" }) as Error,
     );
   });
 });

@@ -193,6 +193,32 @@ describe("a trained classifier", () => {
   });
 });
 
+it("logs accuracy, F1 and loss of the validation part", async () => {
+  const { task, data } = await trained({}, 2);
+  const trainer = new Trainer(quiet);
+  await trainer.validate(task, data);
+  const report = await task.report(data, { part: "val" });
+  expect(trainer.callbackMetrics.val_accuracy).toBeCloseTo(report.accuracy, 5);
+  expect(trainer.callbackMetrics.val_f1).toBeCloseTo(report.macroF1, 5);
+  expect(trainer.callbackMetrics.val_loss).toBeCloseTo(report.loss, 2);
+});
+
+it("trains on odd texts: none, spaces, NUL, half of a surrogate pair, a megabyte", async () => {
+  seedEverything(0);
+  const odd = ["", "   ", "\u0000", "\ud83d", "👩‍👩‍👧", "word ".repeat(200_000), "rain", "soup"];
+  const targets = odd.map((_, i) => (i % 2 === 0 ? "even" : "odd"));
+  const train = { texts: odd, targets };
+  const data = await TextClassificationData.fromLists({ train, val: train, batchSize: 4 });
+  const task = new TextClassifier({ data, backbone: "text-cnn", maxLength: 32 });
+  const trainer = new Trainer({ ...quiet, maxEpochs: 2 });
+  await trainer.fit(task, data);
+  expect(Number.isFinite(trainer.callbackMetrics.train_loss)).toBe(true);
+  expect(Number.isFinite(trainer.callbackMetrics.val_loss)).toBe(true);
+  // Cut off, and counted.
+  expect(data.truncated.train).toEqual({ texts: 1, tokens: expect.any(Number) as number });
+  expect(data.truncated.train!.tokens).toBeGreaterThan(199_000);
+});
+
 describe("several classes a text", () => {
   it("learns them, with weights and the focal loss", async () => {
     seedEverything(0);

@@ -1,8 +1,9 @@
-/** Fourier transforms of real frames of any length. */
+/** Fourier transforms of real frames of any length, and convolutions by them. */
 import FFT from "fft.js";
 
 interface ComplexTransform {
   transform(out: Float64Array, data: Float64Array): void;
+  inverseTransform(out: Float64Array, data: Float64Array): void;
   realTransform(out: Float64Array, data: Float64Array): void;
 }
 
@@ -40,6 +41,28 @@ function powerOfTwo(size: number): (frame: Float64Array) => Float64Array {
     fft.realTransform(out, frame);
     return out;
   };
+}
+
+/** The beginning of the convolution of two signals, as long as the first one. */
+export function convolve(signal: Float32Array, response: Float32Array): Float32Array {
+  const length = signal.length + response.length - 1;
+  if (signal.length === 0 || response.length === 0) return new Float32Array(signal.length);
+  const size = 2 ** Math.max(1, Math.ceil(Math.log2(length)));
+  const fft = newTransform(size);
+  const [both, spectrum] = [new Float64Array(2 * size), new Float64Array(2 * size)];
+  signal.forEach((value, i) => (both[2 * i] = value));
+  response.forEach((value, i) => (both[2 * i + 1] = value));
+  fft.transform(spectrum, both);
+  // One is the real part and one the imaginary: their spectra are the even and the odd part of the whole.
+  for (let k = 0; k < size; k++) {
+    const m = (size - k) % size;
+    const [a, b, c, d] = [spectrum[2 * k]!, spectrum[2 * k + 1]!, spectrum[2 * m]!, -spectrum[2 * m + 1]!];
+    const [xr, xi, hr, hi] = [(a + c) / 2, (b + d) / 2, (b - d) / 2, (c - a) / 2];
+    both[2 * k] = xr * hr - xi * hi;
+    both[2 * k + 1] = xr * hi + xi * hr;
+  }
+  fft.inverseTransform(spectrum, both);
+  return Float32Array.from(signal, (_, i) => spectrum[2 * i]!);
 }
 
 /** As a convolution with a chirp, kn = (k² + n² - (k - n)²) / 2, which powers of 2 compute. */

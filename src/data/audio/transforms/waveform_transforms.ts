@@ -2,6 +2,7 @@
 import { ConfigurationError } from "../../../errors.js";
 import type { Generator } from "../../../random.js";
 import type { Waveform } from "../decode.js";
+import { convolve } from "../features/fourier.js";
 import { resample } from "../resample.js";
 import { AudioTransform } from "./transform.js";
 
@@ -42,6 +43,9 @@ export interface RandomSpeedOptions {
   step?: number;
 }
 
+/** Good enough for what is to sound different, in a third of the time that conversion for its own sake takes. */
+const FILTER = { stopbandDecibels: 60, passband: 0.85 };
+
 /** Plays a sound slower and lower or faster and higher (Ko et al., "Audio augmentation for speech recognition", 2015). */
 export class RandomSpeed extends AudioTransform {
   readonly name = "RandomSpeed";
@@ -66,7 +70,7 @@ export class RandomSpeed extends AudioTransform {
     // Whole percents keep the filter's number of phases small.
     const percent = Math.round(factor * 100);
     if (percent === 100) return sound;
-    return { samples: resample(sound.samples, percent, 100), sampleRate: sound.sampleRate };
+    return { samples: resample(sound.samples, percent, 100, FILTER), sampleRate: sound.sampleRate };
   }
 }
 
@@ -162,6 +166,7 @@ export class RoomResponse extends AudioTransform {
 
   override apply({ samples, sampleRate }: Waveform, random: Generator): Waveform {
     if (random.uniform() >= this.options.probability) return { samples, sampleRate };
+    // What rings on behind the end is cut off.
     return { samples: convolve(samples, this.#response(sampleRate, random)), sampleRate };
   }
 
@@ -177,17 +182,6 @@ export class RoomResponse extends AudioTransform {
     const factor = energy === 0 ? 0 : 10 ** (reverberantDecibels / 20) / energy;
     return echo.map((value, i) => (i === 0 ? 1 : value * factor));
   }
-}
-
-/** As long as the signal: what rings on behind its end is cut off. */
-function convolve(signal: Float32Array, response: Float32Array): Float32Array {
-  const out = new Float32Array(signal.length);
-  for (let k = 0; k < response.length; k++) {
-    const weight = response[k]!;
-    if (weight === 0) continue;
-    for (let i = k; i < out.length; i++) out[i]! += weight * signal[i - k]!;
-  }
-  return out;
 }
 
 function rootMeanSquare(samples: Float32Array): number {

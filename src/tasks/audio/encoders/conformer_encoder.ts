@@ -1,6 +1,5 @@
 /** The conformer: attention for what is far, convolution for what is near. */
 import * as tf from "@tensorflow/tfjs-core";
-import { HostTensor } from "../../../host_tensor.js";
 import {
   Conv1d,
   Dropout,
@@ -11,12 +10,13 @@ import {
   sigmoid,
   silu,
 } from "../../../nn/index.js";
-import { fromHost } from "../../../engine/index.js";
-import { ConvSubsampling } from "./conv_subsampling.js";
+import { ConvSubsampling, type Subsampling } from "./conv_subsampling.js";
 import { sequenceMask, SpeechEncoder, type PaddedSequences } from "./speech_encoder.js";
 
 /** Options of `ConformerEncoder`. */
 export interface ConformerEncoderOptions {
+  /** Frames of features for one state. Default: 4. */
+  subsampling?: Subsampling;
   /** Of the convolutions that halve the frames. Default: 32. */
   channels?: number;
   /** Width of the layers. Default: 144. */
@@ -36,17 +36,18 @@ export interface ConformerEncoderOptions {
  * rather than relative ones in each layer, and layer norm in the convolution's place of batch norm.
  */
 export class ConformerEncoder extends SpeechEncoder {
-  readonly subsampling = 4;
+  readonly subsampling: Subsampling;
   readonly numFeatures: number;
   readonly subsample: ConvSubsampling;
   readonly project: Linear;
   readonly dropout: Dropout;
   readonly layers: ConformerLayer[];
 
-  /** @param bands of the features */
+  /** @param bands of the features @throws ConfigurationError `ERR_SUBSAMPLING` */
   constructor(bands: number, options: ConformerEncoderOptions = {}) {
     super();
     const {
+      subsampling = 4,
       channels = 32,
       dModel = 144,
       numHeads = 4,
@@ -54,8 +55,9 @@ export class ConformerEncoder extends SpeechEncoder {
       kernelSize = 15,
       dropout = 0.1,
     } = options;
+    this.subsampling = subsampling;
     this.numFeatures = dModel;
-    this.subsample = new ConvSubsampling(bands, channels);
+    this.subsample = new ConvSubsampling(bands, channels, subsampling);
     this.project = new Linear(this.subsample.outFeatures, dModel);
     this.dropout = new Dropout(dropout);
     this.layers = Array.from({ length: numLayers }, () => {
@@ -67,7 +69,7 @@ export class ConformerEncoder extends SpeechEncoder {
     const { values, lengths } = this.subsample.forward(input);
     const frames = values.shape[1]!;
     const mask = sequenceMask(lengths, frames);
-    const positions = fromHost(sinusoids(frames, this.numFeatures));
+    const positions = sinusoids(frames, this.numFeatures);
     let x = this.dropout.forward(tf.add(this.project.forward(values), positions));
     for (const layer of this.layers) x = layer.forward({ x, mask });
     return { values: tf.mul(x, mask), lengths };
@@ -164,12 +166,11 @@ class ConvolutionModule extends Module<MaskedSequence, tf.Tensor> {
   }
 }
 
-/** Vaswani et al.'s position codes (2017): [length, width], sines and cosines in turn. */
-function sinusoids(length: number, width: number): HostTensor {
-  const data = Float32Array.from({ length: length * width }, (_, at) => {
-    const [position, i] = [Math.floor(at / width), at % width];
-    const angle = position * Math.exp((-Math.log(10000) * (i - (i % 2))) / width);
-    return i % 2 === 0 ? Math.sin(angle) : Math.cos(angle);
-  });
-  return new HostTensor(data, [length, width]);
+/** Vaswani et al.'s position codes (2017): [length, width], sines and cosines in turn; a cosine is a sine a quarter ahead. */
+function sinusoids(length: number, width: number): tf.Tensor {
+  const columns = Array.from({ length: width }, (_, i) => i);
+  const rates = columns.map((i) => Math.exp((-Math.log(10000) * (i - (i % 2))) / width));
+  const phases = columns.map((i) => ((i % 2) * Math.PI) / 2);
+  const positions = tf.reshape(tf.range(0, length, 1, "float32"), [length, 1]);
+  return tf.sin(tf.add(tf.mul(positions, tf.tensor2d(rates, [1, width])), tf.tensor2d(phases, [1, width])));
 }

@@ -1,6 +1,7 @@
 /** What encoders of speech share: sequences of different lengths in one batch. */
 import * as tf from "@tensorflow/tfjs-core";
 import { Module } from "../../../nn/index.js";
+import type { SpeechFrontEnd } from "../features/speech_front_end.js";
 
 /** Sequences in one array, each padded behind its end. */
 export interface PaddedSequences {
@@ -16,6 +17,8 @@ export abstract class SpeechEncoder extends Module<PaddedSequences, PaddedSequen
   abstract readonly numFeatures: number;
   /** Frames of features for one hidden state. */
   abstract readonly subsampling: number;
+  /** What turns waveforms into the features that it takes. Default: the recogniser's own, log-mel. */
+  readonly frontEnd: SpeechFrontEnd | undefined = undefined;
 }
 
 /** float32 [batch, frames, 1]: 1 within the sequences, 0 behind their ends. */

@@ -7,9 +7,9 @@ import {
   type ResolvedMelOptions,
 } from "../../../data/audio/features/mel_options.js";
 import { ConfigurationError, describeChoices } from "../../../errors.js";
-import { Module } from "../../../nn/index.js";
 import { sequenceMask, type PaddedSequences } from "../encoders/speech_encoder.js";
 import { MelSpectrogram } from "./mel_layers.js";
+import { SpeechFrontEnd, type Waveforms } from "./speech_front_end.js";
 
 export const NORMALIZATIONS = ["band", "utterance", "none"] as const;
 
@@ -62,16 +62,8 @@ export function resolveFrontEnd(options: FrontEndOptions = {}): ResolvedFrontEnd
   return { ...mel, normalize };
 }
 
-/** A batch of waveforms. */
-export interface Waveforms {
-  /** [batch, samples]; 0 behind each one's end. */
-  waveforms: tf.Tensor;
-  /** int32 [batch]: the samples of each. */
-  lengths: tf.Tensor;
-}
-
 /** Waveforms to normalised log-mel features [batch, frames, nMels]; 0 behind each one's end. */
-export class LogMelFrontEnd extends Module<Waveforms, PaddedSequences> {
+export class LogMelFrontEnd extends SpeechFrontEnd {
   readonly options: ResolvedFrontEnd;
   readonly #mel: MelSpectrogram;
 
@@ -82,16 +74,22 @@ export class LogMelFrontEnd extends Module<Waveforms, PaddedSequences> {
     this.#mel = new MelSpectrogram(mel);
   }
 
+  get bands(): ResolvedMelOptions {
+    return this.options;
+  }
+
+  get sampleRate(): number {
+    return this.options.sampleRate;
+  }
+
   get numFeatures(): number {
     return this.options.nMels;
   }
 
-  /** Samples from one frame to the next. */
   get hopLength(): number {
     return this.options.hopLength;
   }
 
-  /** How many frames a clip of so many samples has. */
   frames(samples: number): number {
     return countFrames(samples, this.options);
   }

@@ -1,6 +1,6 @@
 /** The error rate of a recogniser's most probable tokens, as a metric of validation and test. */
 import * as tf from "@tensorflow/tfjs-core";
-import type { Metric } from "../../../nn/index.js";
+import type { SummableMetric } from "../../../nn/index.js";
 import type { Vocabulary } from "../transcripts/vocabulary.js";
 import { characterErrorRate, wordErrorRate } from "./error_rates.js";
 
@@ -13,7 +13,7 @@ interface KeptBatch {
  * Keeps the classes of all frames until `compute`, which reads them once and decodes them on the host. `unit` is what is
  * counted: words or characters.
  */
-export class TranscriptErrorRate implements Metric {
+export class TranscriptErrorRate implements SummableMetric {
   readonly #vocabulary: Vocabulary;
   readonly #rate: typeof wordErrorRate;
   #batches: KeptBatch[] = [];
@@ -32,8 +32,18 @@ export class TranscriptErrorRate implements Metric {
   }
 
   async compute(): Promise<number> {
+    return this.computeFrom(await this.sums());
+  }
+
+  /** Edits, and units that were said. */
+  async sums(): Promise<readonly number[]> {
     const { hypotheses, references } = await this.read();
-    return this.#rate(hypotheses, references).rate;
+    const { substitutions, insertions, deletions, length } = this.#rate(hypotheses, references);
+    return [substitutions + insertions + deletions, length];
+  }
+
+  computeFrom([edits, length]: readonly number[]): number {
+    return edits! / length!;
   }
 
   /** What was understood, and what was said. */

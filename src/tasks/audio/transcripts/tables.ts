@@ -1,23 +1,21 @@
 /** Sounds with transcripts from tables and from the layouts that speech corpora come in. */
 import { readdir, readFile } from "node:fs/promises";
-import { basename, dirname, extname, join, resolve } from "node:path";
-import { parse } from "csv-parse/sync";
+import { basename, dirname, extname, join } from "node:path";
 import { compareNaturally } from "../../../data/index.js";
+import { asText, openTable, rowError, type TableOptions, type TableRow } from "../../../data/text/index.js";
 import { DataError } from "../../../errors.js";
-import { findColumn } from "../../label_columns.js";
+import { locate, openDelimited } from "../../file_table.js";
 import { findSounds } from "../audio_files.js";
 import type { TranscribedSounds } from "./transcribed_sounds.js";
 
 /** Where a table keeps what. */
-export interface TranscriptTableOptions {
+export interface TranscriptTableOptions extends TableOptions {
   /** The column or key with the sound's path or URL. Default: `audio`. */
   audioColumn?: string;
   /** The column or key with the transcript. Default: `text`. */
   textColumn?: string;
   /** The folder that relative paths start from. Default: the table's own. */
   root?: string;
-  /** What stands between two columns. Default: a tab in files that end in `.tsv`, else a comma. */
-  delimiter?: string;
 }
 
 /** What a table holds. */
@@ -27,48 +25,20 @@ export interface TranscriptScan extends TranscribedSounds {
   badRows: DataError[];
 }
 
-/** @throws DataError `ERR_TABLE_READ`, `ERR_TABLE_COLUMN` */
+/** CSV, or TSV by the file's ending. @throws DataError `ERR_TABLE_READ`, `ERR_TABLE_ENCODING`, `ERR_TABLE_COLUMN` */
 export async function readTranscriptCsv(
   file: string,
   options: TranscriptTableOptions = {},
 ): Promise<TranscriptScan> {
-  const { audioColumn = "audio", textColumn = "text", root = dirname(file) } = options;
-  const { delimiter = extname(file) === ".tsv" ? "\t" : "," } = options;
-  const quotes = delimiter === "\t" ? { quote: null } : {};
-  const [header = [], ...rows] = await readTable(file, (text): string[][] =>
-    parse(text, { bom: true, delimiter, relaxColumnCount: true, skipEmptyLines: true, ...quotes }),
-  );
-  const audioAt = findColumn(file, header, audioColumn);
-  const textAt = findColumn(file, header, textColumn);
-  return collect(file, rows, 2, (cells) => {
-    if (cells.length !== header.length) {
-      throw new Error(`it has ${cells.length} columns, but the header has ${header.length}`);
-    }
-    const [audio, text] = [cells[audioAt]!.trim(), cells[textAt]!];
-    if (audio === "") throw new Error(`the column ${JSON.stringify(audioColumn)} is empty`);
-    return { audio: located(audio, root), text };
-  });
+  return collect(file, options, (columns) => openDelimited(file, columns, options));
 }
 
-/** One JSON object a line, as in NeMo's manifests. @throws DataError `ERR_TABLE_READ` */
+/** One JSON object a line, as in NeMo's manifests. @throws DataError `ERR_TABLE_READ`, `ERR_TABLE_ENCODING` */
 export async function readTranscriptJsonl(
   file: string,
   options: TranscriptTableOptions = {},
 ): Promise<TranscriptScan> {
-  const { audioColumn = "audio", textColumn = "text", root = dirname(file) } = options;
-  const lines = await readTable(file, (text) => text.replace(/^\ufeff/, "").split(/\r?\n/));
-  while (lines.at(-1)?.trim() === "") lines.pop();
-  return collect(file, lines, 1, (line) => {
-    const record = JSON.parse(line) as Record<string, unknown> | null;
-    const [audio, text] = [record?.[audioColumn], record?.[textColumn]];
-    for (const [key, value] of [
-      [audioColumn, audio],
-      [textColumn, text],
-    ] as const) {
-      if (typeof value !== "string") throw new Error(`its ${JSON.stringify(key)} is no text`);
-    }
-    return { audio: located(audio as string, root), text: text as string };
-  });
+  return collect(file, options, (columns) => openTable(file, "jsonl", columns, options).rows());
 }
 
 /**
@@ -121,35 +91,23 @@ async function readBeside(path: string): Promise<string | undefined> {
   }
 }
 
-async function readTable<Row>(file: string, read: (text: string) => Row[]): Promise<Row[]> {
-  try {
-    return read(await readFile(file, "utf8"));
-  } catch (cause) {
-    const message = `The table ${file} cannot be read: ${(cause as Error).message}`;
-    throw new DataError("ERR_TABLE_READ", message, { path: file, cause });
-  }
-}
-
-function collect<Row>(
+async function collect(
   file: string,
-  rows: readonly Row[],
-  firstRow: number,
-  read: (row: Row) => { audio: string; text: string },
-): TranscriptScan {
+  { audioColumn = "audio", textColumn = "text", root = dirname(file) }: TranscriptTableOptions,
+  open: (columns: readonly string[]) => AsyncIterable<TableRow>,
+): Promise<TranscriptScan> {
   const scan: TranscriptScan = { sources: [], transcripts: [], badRows: [] };
-  rows.forEach((row, i) => {
+  for await (const { row, values, problem } of open([audioColumn, textColumn])) {
     try {
-      const { audio, text } = read(row);
-      scan.sources.push(audio);
+      if (problem !== undefined) throw new Error(problem);
+      const audio = asText(values[0], audioColumn).trim();
+      const text = asText(values[1], textColumn);
+      if (audio === "") throw new Error(`the column ${JSON.stringify(audioColumn)} is empty`);
+      scan.sources.push(locate(audio, root));
       scan.transcripts.push(text);
     } catch (cause) {
-      const message = `${file}, row ${firstRow + i}: ${(cause as Error).message}.`;
-      scan.badRows.push(new DataError("ERR_TABLE_ROW", message, { path: file, row: firstRow + i, cause }));
+      scan.badRows.push(rowError(file, row, (cause as Error).message, cause));
     }
-  });
+  }
   return scan;
-}
-
-function located(audio: string, root: string): string {
-  return /^(https?|data|file):/i.test(audio) ? audio : resolve(root, audio);
 }

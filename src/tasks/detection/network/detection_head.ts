@@ -5,12 +5,14 @@ import { Conv2d, GroupNorm, init, Module, Parameter, Relu, Sequential } from "..
 import { STRIDES } from "./points.js";
 
 /** What a head says of all places, map by map, row by row. */
-export interface HeadOutput {
+// A type and not an interface, to be a container of tensors.
+
+export type HeadOutput = {
   /** [batch, places, classes] */
   logits: tf.Tensor3D;
   /** [batch, places, 4]: logarithms of the distances to the left, upper, right and lower side, in reaches. */
   distances: tf.Tensor3D;
-}
+};
 
 /** Probability of a thing at each place before training, so that the many empty places do not drown the rest (Lin et al.). */
 const PRIOR = 0.01;

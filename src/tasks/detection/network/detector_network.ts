@@ -1,47 +1,38 @@
-/** DetectorNetwork: a backbone's maps, a pyramid on them, and a head on that. */
+/** What every network that finds things has, whichever way it looks for them. */
 import type * as tf from "@tensorflow/tfjs-core";
-import type { FeatureInfo, ImageEncoder } from "../../../backbones/image_encoder.js";
-import { ConfigurationError } from "../../../errors.js";
-import { Module } from "../../../nn/index.js";
-import { DetectionHead, type HeadOutput } from "./detection_head.js";
-import { FeaturePyramid } from "./feature_pyramid.js";
+import { Module, type AnyModule, type Parameter } from "../../../nn/index.js";
+import type { DetectionLoss, TrueBoxTensors } from "./detection_loss.js";
 
-/** A module that gives maps of features at several scales. */
-export type MapEncoder = Pick<ImageEncoder, "featureMaps" | "featureInfo"> & Module<tf.Tensor, tf.Tensor>;
+/** What a network says of all places, in its own form. */
+export type DetectorOutput = Record<string, tf.Tensor>;
 
-const WIDTH = 96;
-/** Strides of the backbone's maps that the pyramid stands on. */
-const USED = [8, 16, 32];
+/** What a network says of all places, in the form that all have in common. */
+// A type and not an interface, to be a container of tensors.
 
-/** Normalised pictures [batch, height, width, 3] to what the head says of all places. */
-export class DetectorNetwork extends Module<tf.Tensor, HeadOutput> {
-  readonly backbone: MapEncoder;
-  readonly neck: FeaturePyramid;
-  readonly head: DetectionHead;
-  readonly #maps: readonly number[];
+export type Predictions = {
+  /** 0 to 1, [batch, places, classes] */
+  scores: tf.Tensor;
+  /** Corners in pixels of the input, [batch, places, 4] */
+  boxes: tf.Tensor;
+};
 
-  /** @throws ConfigurationError `ERR_BACKBONE_MAPS` for a backbone without maps at the strides 8, 16 and 32 */
-  constructor(backbone: MapEncoder, numClasses: number) {
-    super();
-    this.backbone = backbone;
-    this.#maps = USED.map((stride) => indexOfStride(backbone.featureInfo, stride));
-    const channels = this.#maps.map((i) => backbone.featureInfo[i]!.channels);
-    this.neck = new FeaturePyramid(channels, WIDTH);
-    this.head = new DetectionHead(WIDTH, numClasses);
+/** Normalised pictures [batch, height, width, 3] to what there is at all places. */
+export abstract class DetectorNetwork<Output extends DetectorOutput = DetectorOutput> extends Module<
+  tf.Tensor,
+  Output
+> {
+  /** What begins with what others have learned, and what `trainer.finetune` freezes. */
+  abstract readonly backbone: AnyModule;
+
+  /** The parameters that are not the backbone's. */
+  abstract headParameters(): Parameter[];
+
+  /** The layers of the backbone whose maps have places of `stride` pixels at most. */
+  earlyLayers(_stride: number): AnyModule[] {
+    return [];
   }
 
-  override forward(pixels: tf.Tensor): HeadOutput {
-    const maps = this.backbone.featureMaps(pixels);
-    return this.head.forward(this.neck.forward(this.#maps.map((i) => maps[i]!)));
-  }
-}
+  abstract loss(output: Output, truth: TrueBoxTensors): DetectionLoss;
 
-function indexOfStride(info: readonly FeatureInfo[], stride: number): number {
-  const at = info.findIndex((map) => map.stride === stride);
-  if (at >= 0) return at;
-  const strides = info.map((map) => map.stride).join(", ");
-  throw new ConfigurationError(
-    "ERR_BACKBONE_MAPS",
-    `A detector stands on maps of the strides ${USED.join(", ")}; this backbone has ${strides || "none"}.`,
-  );
+  abstract decode(output: Output): Predictions;
 }

@@ -1,0 +1,95 @@
+/**
+ * Distributed training on this machine: all-reduce of both backends beside MPI's own from C and beside memory, two ranks of
+ * one thread beside one, and whether they compute the same.
+ */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import type { BenchOptions } from "./options.js";
+
+/** What a rank measures of all-reduces, in GB of its array a second. */
+interface AllReduce {
+  gigabytesPerSecond: number;
+  smallMicroseconds: number;
+  copyGigabytesPerSecond: number;
+}
+
+interface Training {
+  stepMs: number;
+  samplesPerSecond: number;
+  communicationMs: number;
+}
+
+const script = join(import.meta.dirname, "ddp_process.ts");
+const hasMpi = spawnSync("mpirun", ["--version"]).status === 0;
+
+export async function ddp({ models = ["mobilenet_v2"] }: BenchOptions): Promise<Record<string, unknown>> {
+  const model = models[0]!;
+  const local = rank<AllReduce>(["all-reduce"], "local");
+  const mpi = hasMpi ? rank<AllReduce>(["all-reduce"], "mpi") : undefined;
+  const one = rank<Training>(["train", model], "alone");
+  const two = rank<Training>(["train", model], "local");
+  const efficiency = two.samplesPerSecond / one.samplesPerSecond / 2;
+  const same = rank<{ weights: number[] }>(["weights"], "alone").weights;
+  const distance = (how: How) =>
+    Math.max(
+      ...rank<{ weights: number[] }>(["weights"], how).weights.map((weight, i) =>
+        Math.abs(weight - same[i]!),
+      ),
+    );
+  return {
+    byCalculation: estimates(mpi ?? local),
+    cores: availableParallelism(),
+    allReduce: { local, mpi: mpi && { ...mpi, c: allReduceInC() } },
+    scaling: { model, ranks: 2, one, two, efficiency },
+    equivalence: { local: distance("local"), mpi: hasMpi ? distance("mpi") : undefined },
+  };
+}
+
+/**
+ * Milliseconds of an all-reduce of 100 MB and of 4 bytes by many ranks, in a ring and in a tree, calculated from the time that
+ * a message and a byte take between two. Two ranks' all-reduce is an exchange: each sends all of it once.
+ */
+function estimates({ smallMicroseconds, gigabytesPerSecond }: AllReduce): Record<string, unknown>[] {
+  const message = smallMicroseconds / 1000;
+  const perByte = 1 / gigabytesPerSecond / 1e6;
+  return [2, 8, 64, 1000].flatMap((ranks) =>
+    [100e6, 4].map((bytes) => {
+      const hops = Math.ceil(Math.log2(ranks));
+      return {
+        ranks,
+        bytes,
+        ringMs: 2 * (ranks - 1) * (message + (bytes / ranks) * perByte),
+        treeMs: 2 * hops * (message + bytes * perByte),
+        halvingMs: 2 * hops * message + 2 * ((ranks - 1) / ranks) * bytes * perByte,
+      };
+    }),
+  );
+}
+
+type How = "alone" | "local" | "mpi";
+
+/** What rank 0 printed. */
+function rank<Result>(args: string[], how: How): Result {
+  const program = [process.execPath, ...process.execArgv, script, how, ...args];
+  return JSON.parse(run(how === "mpi" ? ["mpirun", "-n", "2", ...program] : program)) as Result;
+}
+
+function run([command, ...args]: string[]): string {
+  const root = { OMPI_ALLOW_RUN_AS_ROOT: "1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: "1" };
+  const { status, stdout, stderr } = spawnSync(command!, args, {
+    encoding: "utf8",
+    env: { ...process.env, ...root },
+  });
+  if (status !== 0) throw new Error(`${command} ${args.join(" ")} failed:\n${stderr}`);
+  return stdout.trim().split("\n").at(-1)!;
+}
+
+/** The same all-reduce by a C program of the same MPI; undefined without its compiler. */
+function allReduceInC(): Omit<AllReduce, "copyGigabytesPerSecond"> | undefined {
+  const program = join(mkdtempSync(join(tmpdir(), "kindling-mpi-")), "allreduce");
+  const source = join(import.meta.dirname, "peers", "allreduce.c");
+  if (spawnSync("mpicc", ["-O3", "-o", program, source]).status !== 0) return undefined;
+  return JSON.parse(run(["mpirun", "-n", "2", program])) as AllReduce;
+}

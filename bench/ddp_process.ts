@@ -1,0 +1,153 @@
+/** One measurement of `bench ddp`: `ddp_process.ts alone|local|mpi all-reduce|train|weights [MODEL]`; rank 0 prints one JSON object. */
+import {
+  AdamW,
+  ArrayDataset,
+  DataLoader,
+  engine,
+  Generator,
+  HostTensor,
+  LightningModule,
+  Linear,
+  mseLoss,
+  Relu,
+  seedEverything,
+  Sequential,
+  Trainer,
+  type tf,
+} from "kindling";
+import { detectClusterEnvironment, joinProcessGroup } from "../src/distributed/index.js";
+import { buildModel, type BenchModel, type Inputs } from "./models.js";
+import { median } from "./measure.js";
+
+const [how, what, model] = process.argv.slice(2) as [string, string, string | undefined];
+const ranks = how === "alone" ? 1 : 2;
+const FLOATS = 2 ** 24;
+const STEPS = 25;
+const WARMUP = 5;
+
+if (what === "all-reduce") await allReduce();
+else if (what === "train") await train(model!);
+else await weights();
+
+async function allReduce(): Promise<void> {
+  const { group } = await joinProcessGroup(detectClusterEnvironment(), ranks);
+  const best = (array: Float32Array, count: number) => {
+    let least = Infinity;
+    for (let i = 0; i < count; i++) {
+      group.barrier().wait();
+      const start = performance.now();
+      group.allReduce(array).wait();
+      least = Math.min(least, performance.now() - start);
+    }
+    return least;
+  };
+  const array = new Float32Array(FLOATS);
+  const large = best(array, 20);
+  const small = best(array.subarray(0, 1).slice(), 1000);
+  const copy = new Float32Array(FLOATS);
+  const copies = Array.from({ length: 10 }, () => {
+    const start = performance.now();
+    copy.set(array);
+    return performance.now() - start;
+  });
+  print(group.rank, {
+    gigabytesPerSecond: (FLOATS * 4) / large / 1e6,
+    smallMicroseconds: small * 1000,
+    copyGigabytesPerSecond: (FLOATS * 4) / Math.min(...copies) / 1e6,
+  });
+}
+
+async function train(name: string): Promise<void> {
+  await engine.use({ accelerator: "cpu", threads: 1 });
+  seedEverything(0);
+  const { module, batch, loss } = buildModel(name);
+  const times: number[] = [];
+  class Benchmarked extends LightningModule<Inputs, tf.Tensor> {
+    network: BenchModel["module"] = module;
+
+    forward(inputs: Inputs): tf.Tensor {
+      return this.network.forward(inputs);
+    }
+
+    override trainingStep(): tf.Scalar {
+      const inputs = batch();
+      return loss(this.forward(inputs), inputs);
+    }
+
+    override onTrainBatchEnd(): void {
+      times.push(performance.now());
+    }
+
+    override configureOptimizers(): AdamW {
+      return new AdamW(this.parameters(), { lr: 1e-4 });
+    }
+  }
+  const batches = Array.from({ length: STEPS * ranks }, (_, i) => i);
+  const trainer = new Trainer({ devices: ranks, maxEpochs: 1, barebones: true });
+  const communication = measureCommunication(trainer);
+  await trainer.fit(new Benchmarked(), { train: batches });
+  const steps = times
+    .slice(1)
+    .map((time, i) => time - times[i]!)
+    .slice(WARMUP);
+  const stepMs = median(steps);
+  const inputs = batch();
+  const [samples = 0] = inputs.x.shape;
+  print(trainer.strategy.globalRank, {
+    stepMs,
+    samplesPerSecond: (ranks * samples * 1000) / stepMs,
+    communicationMs: median(communication),
+  });
+}
+
+/** Milliseconds of each step that go into sharing gradients, waiting for the other rank's included. */
+function measureCommunication({ strategy }: Trainer): number[] {
+  const times: number[] = [];
+  const shared = strategy as unknown as { reduceGradients: (parameters: unknown) => void };
+  const reduce = shared.reduceGradients.bind(strategy);
+  shared.reduceGradients = (parameters) => {
+    const runBefore = engine.stats().runMs;
+    const start = performance.now();
+    reduce(parameters);
+    times.push(performance.now() - start - (engine.stats().runMs - runBefore));
+  };
+  return times;
+}
+
+/** Weights after 50 steps on the same samples for any number of ranks. */
+async function weights(): Promise<void> {
+  seedEverything(7);
+  const random = new Generator(1);
+  const samples = Array.from({ length: 256 }, () => {
+    const input = Float32Array.from({ length: 6 }, () => random.normal());
+    return {
+      input: new HostTensor(input, [6]),
+      target: new HostTensor(Float32Array.of(input[0]! * input[1]!), [1]),
+    };
+  });
+  class Regression extends LightningModule {
+    network = new Sequential(new Linear(6, 32), new Relu(), new Linear(32, 1));
+
+    forward(input: tf.Tensor): tf.Tensor {
+      return this.network.forward(input);
+    }
+
+    override trainingStep({ input, target }: { input: tf.Tensor; target: tf.Tensor }): tf.Scalar {
+      return mseLoss(this.forward(input), target);
+    }
+
+    override configureOptimizers(): AdamW {
+      return new AdamW(this.parameters(), { lr: 1e-2 });
+    }
+  }
+  const module = new Regression();
+  const trainer = new Trainer({ devices: ranks, maxSteps: 50, barebones: true });
+  const loader = new DataLoader(new ArrayDataset(samples), { batchSize: 32 / ranks, shuffle: true });
+  await trainer.fit(module, { train: loader });
+  const values = await Promise.all(module.parameters().map((parameter) => parameter.data()));
+  print(trainer.strategy.globalRank, { weights: values.flatMap((value) => [...value]) });
+}
+
+function print(rank: number, result: unknown): void {
+  if (rank === 0) console.log(JSON.stringify(result));
+}

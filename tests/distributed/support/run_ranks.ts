@@ -1,0 +1,104 @@
+/** Starts programs of several ranks, in their own processes. */
+import { spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** What a program said and how it ended. */
+export interface Ended {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+  milliseconds: number;
+}
+
+/** How to start a program. */
+export interface RunOptions {
+  /** Starts it with mpirun on so many ranks. */
+  mpi?: number;
+  env?: Record<string, string>;
+  /** Milliseconds until it is killed. Default: 120,000. */
+  timeout?: number;
+  /** In place of a script of this folder. */
+  command?: string[];
+}
+
+const node = [process.execPath, "--import", "tsx", "--conditions=kindling-source"];
+
+/** The command that starts a program of this folder. */
+export function commandOf(script: string, args: readonly string[], mpi?: number): string[] {
+  const program = [...node, join(import.meta.dirname, script), ...args];
+  return mpi === undefined ? program : ["mpirun", "--oversubscribe", "-n", String(mpi), ...program];
+}
+
+/** Open MPI refuses root unless it is told twice. */
+export const mpiEnvironment = { OMPI_ALLOW_RUN_AS_ROOT: "1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: "1" };
+
+export async function runRanks(
+  script: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<Ended> {
+  const { mpi, env = {}, timeout = 120_000 } = options;
+  const [command, ...rest] = (options.command ?? commandOf(script, args, mpi)) as [string, ...string[]];
+  const start = performance.now();
+  // Vitest's variables are not a user's, and colours would be in the text.
+  const child = spawn(command, rest, {
+    env: { PATH: process.env.PATH!, HOME: process.env.HOME ?? "/", NO_COLOR: "1", ...mpiEnvironment, ...env },
+    timeout,
+    killSignal: "SIGKILL",
+  });
+  let [stdout, stderr] = ["", ""];
+  child.stdout.on("data", (text) => (stdout += String(text)));
+  child.stderr.on("data", (text) => (stderr += String(text)));
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ code, stdout, stderr, milliseconds: performance.now() - start }));
+  });
+}
+
+/** What `train_process.ts` writes. */
+export interface Trained {
+  rank: number;
+  worldSize: number;
+  weights: Record<string, number[]>;
+  validation: Record<string, number>;
+  predictions: number[][];
+  /** The samples in the order in which this rank trained on them. */
+  seen: number[];
+  steps: number;
+}
+
+/** Trains with each of the options, in one program, and gives for each of them what each rank has written. */
+export async function trainAll(
+  runs: readonly Record<string, unknown>[],
+  { ranks = 1, ...run }: RunOptions & { ranks?: number } = {},
+): Promise<Trained[][]> {
+  const output = join(mkdtempSync(join(tmpdir(), "kindling-ranks-")), "rank");
+  const ended = await runRanks("train_process.ts", [JSON.stringify({ output, runs })], run);
+  if (ended.code !== 0) throw new Error(`The ranks ended with ${ended.code}:\n${ended.stderr}`);
+  const byRank = Array.from(
+    { length: ranks },
+    (_, rank) => JSON.parse(readFileSync(`${output}.${rank}`, "utf8")) as Trained[],
+  );
+  return runs.map((_, i) => byRank.map((results) => results[i]!));
+}
+
+/** As `trainAll`, once. */
+export async function train(
+  options: Record<string, unknown>,
+  run: RunOptions & { ranks?: number } = {},
+): Promise<Trained[]> {
+  return (await trainAll([options], run))[0]!;
+}
+
+/** The largest difference between two sets of weights. */
+export function distance(a: Trained, b: Trained): number {
+  const names = Object.keys(a.weights);
+  return Math.max(
+    ...names.flatMap((name) => a.weights[name]!.map((value, i) => Math.abs(value - b.weights[name]![i]!))),
+  );
+}
+
+/** Whether mpirun and its library are here. */
+export const hasMpi = spawnSync("mpirun", ["--version"]).status === 0;
