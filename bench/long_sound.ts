@@ -3,8 +3,6 @@ import { Generator, wordErrorRate, type SpeechRecognizer } from "kindling";
 import { joinTakes, LONGEST_UTTERANCE, SAMPLE_RATE, type Take } from "./digits.js";
 
 const MINUTES = 30;
-/** How long one speaker has the word: what a recogniser makes of a voice depends on the voices around it. */
-const MINUTES_OF_A_SPEAKER = 5;
 const PAUSE_SECONDS = 0.3;
 
 /**
