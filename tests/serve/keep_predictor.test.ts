@@ -105,7 +105,7 @@ describe("keepPredictor", () => {
 it("answers 429 with Retry-After where too many wait", async () => {
   const never = startProcess(0, false);
   const handler = createHandler(new Map([["model", never]]), { maxQueue: 2, maxBatchSize: 1, maxWaitMs: 0 });
-  const asked = Array.from({ length: 5 }, () => handler.fetch(request()));
+  const asked = Array.from({ length: 5 }, async () => handler.fetch(request()));
   const refused = await Promise.race(asked);
   expect([refused.status, refused.headers.get("retry-after")]).toEqual([429, "1"]);
   never.crash();

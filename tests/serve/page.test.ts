@@ -91,7 +91,7 @@ describe.skipIf(chromiumPath === undefined)("the page (needs /usr/bin/chromium)"
       [
         "speech",
         knownPredictor({ task: "SpeechRecognizer", inputs: "sounds" }, async (input) => {
-          sounds.push(await decodeAudio(input as Uint8Array));
+          sounds.push(await decodeAudio(input));
           const words = [
             { word: "hello", start: 0.25, end: 0.5, score: 0.75 },
             { word: "there", start: 0.625, end: 1.125, score: 1 },
