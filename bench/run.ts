@@ -16,6 +16,7 @@ import { NETWORKS, onnxParity } from "./onnx_parity.js";
 import type { BenchOptions } from "./options.js";
 import { resampling } from "./resample.js";
 import { resume } from "./resume.js";
+import { serve } from "./serve.js";
 import { search } from "./search.js";
 import { soak } from "./soak.js";
 import { text } from "./text.js";
@@ -34,6 +35,7 @@ const benchmarks: Record<string, (options: BenchOptions) => Promise<Record<strin
   "onnx-fuzz": ({ mutations }) => onnxFuzz(mutations),
   "onnx-memory": onnxMemory,
   "onnx-parity": onnxParity,
+  serve,
   resample: resampling,
   resume: (options) =>
     resume(options, (whileWriting) => console.log(whileWriting ? "killed while saving" : "killed")),

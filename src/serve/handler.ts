@@ -10,7 +10,11 @@ import { tasks } from "../catalog/tasks.js";
 import { describeChoices, KindlingError } from "../errors.js";
 import { VERSION } from "../version.js";
 import { Batcher } from "./batcher.js";
-import type { Predictor } from "./predictor.js";
+import { createUrlFetcher } from "./fetch_url.js";
+import { ServerMetrics } from "./metrics.js";
+import { describeServer } from "./openapi.js";
+import { addPage, PAGE_PATHS } from "./page.js";
+import { ModelLostError, type ModelInfo, type Predictor } from "./predictor.js";
 import { readPredictRequest } from "./read_request.js";
 import { RequestError, statusOf } from "./request_error.js";
 import { resolveHandlerOptions, type HandlerOptions } from "./serve_options.js";
@@ -22,8 +26,14 @@ export interface Handler {
   drain: () => Promise<void>;
 }
 
-/** Answers addresses that say what the server is doing are open to all, for those who watch it have no token. */
-const OPEN = new Set(["/health", "/ready"]);
+interface Model {
+  info: ModelInfo;
+  table: OptionTable;
+  batcher: Batcher;
+}
+
+/** Those who watch the server have no token, and the page asks its user for it. */
+const OPEN = new Set(["/health", "/ready", ...PAGE_PATHS]);
 
 /**
  * @param predictors by the names that requests call them; the first answers `/predict`
@@ -34,12 +44,17 @@ export function createHandler(
   options: HandlerOptions = {},
 ): Handler {
   const resolved = resolveHandlerOptions(options);
-  const models = new Map(
-    [...predictors].map(([name, predictor]) => [
-      name,
-      { info: predictor.info, table: tableOf(predictor), batcher: new Batcher(predictor, resolved) },
-    ]),
+  const metrics: ServerMetrics = new ServerMetrics(() =>
+    [...models].map(([name, { batcher }]) => [name, batcher.waiting] as const),
   );
+  const models = new Map<string, Model>(
+    [...predictors].map(([name, predictor]) => {
+      const onBatch = (size: number, seconds: number) => metrics.countBatch(name, size, seconds);
+      const batcher = new Batcher(predictor, { ...resolved, onBatch });
+      return [name, { info: predictor.info, table: tableOf(predictor), batcher }];
+    }),
+  );
+  const fetchUrl = resolved.allowUrls ? createUrlFetcher() : undefined;
   const app = new Hono();
   let isDraining = false;
   let open = 0;
@@ -49,6 +64,10 @@ export function createHandler(
   app.notFound((context) =>
     answerError(context, new RequestError(404, "ERR_NOT_FOUND", `There is no ${context.req.path} here.`)),
   );
+  app.use(async (context, next) => {
+    await next();
+    context.header("X-Content-Type-Options", "nosniff");
+  });
   if (resolved.token !== undefined) app.use(requireToken(resolved.token));
   app.use(
     bodyLimit({
@@ -60,44 +79,74 @@ export function createHandler(
     }),
   );
 
-  const predict = async (context: Context<BlankEnv, string>, name: string): Promise<Response> => {
-    if (isDraining)
-      throw new RequestError(503, "ERR_DRAINING", "The server is ending and takes no more requests.");
+  const findModel = (name: string): Model => {
     const model = models.get(name);
-    if (model === undefined) {
-      const message = `There is no model ${JSON.stringify(name)}. ${describeChoices(name, [...models.keys()])}`;
-      throw new RequestError(404, "ERR_MODEL_UNKNOWN", message);
+    if (model !== undefined) return model;
+    const message = `There is no model ${JSON.stringify(name)}. ${describeChoices(name, [...models.keys()])}`;
+    throw new RequestError(404, "ERR_MODEL_UNKNOWN", message);
+  };
+
+  const predict = async (context: Context<BlankEnv, string>, name: string): Promise<Response> => {
+    if (isDraining) {
+      context.header("Connection", "close");
+      throw new RequestError(503, "ERR_DRAINING", "The server is ending and takes no more requests.");
     }
-    open++;
+    const { info, table, batcher } = findModel(name);
+    const timeout = AbortSignal.timeout(resolved.timeoutSeconds * 1000);
+    const signal = AbortSignal.any([timeout, context.req.raw.signal]);
+    const budget = { bytes: resolved.maxBytes, signal };
     try {
       const { inputs, single, options } = await readPredictRequest(context.req, {
-        kind: model.info.inputs,
-        table: model.table,
+        kind: info.inputs,
+        table,
         maxInputs: resolved.maxInputs,
-        fetchUrl: undefined,
+        fetchUrl: fetchUrl && ((url) => fetchUrl(url, budget)),
       });
-      const timeout = AbortSignal.timeout(resolved.timeoutSeconds * 1000);
-      const signal = AbortSignal.any([timeout, context.req.raw.signal]);
-      const answers = await model.batcher.predict(inputs, options, signal).catch((error: unknown) => {
-        if (!timeout.aborted) throw error;
-        const message = `There was no answer within ${resolved.timeoutSeconds} s.`;
-        throw new RequestError(504, "ERR_TIMEOUT", message);
-      });
+      const answers = await batcher.predict(inputs, options, signal);
       return single
         ? answerOne(context, name, answers[0]!)
         : context.json({ model: name, predictions: answers });
+    } catch (error) {
+      if (error instanceof RequestError || !timeout.aborted) throw error;
+      const message = `There was no answer within ${resolved.timeoutSeconds} s.`;
+      throw new RequestError(504, "ERR_TIMEOUT", message);
+    }
+  };
+
+  /** Counts a request from its head to its answer. */
+  const measured = async (context: Context<BlankEnv, string>, name: string): Promise<Response> => {
+    const start = performance.now();
+    open++;
+    let response: Response;
+    try {
+      response = await predict(context, name);
+    } catch (error) {
+      response = answerError(context, error);
     } finally {
       open--;
       if (open === 0) whenDone?.();
     }
+    // Names that strangers make up are not counted one by one.
+    const label = models.has(name) ? name : "unknown";
+    metrics.countRequest(label, response.status, (performance.now() - start) / 1000);
+    return response;
   };
 
+  addPage(app);
   const [first] = models.keys();
-  app.post("/predict", (context) => predict(context, first!));
-  app.post("/models/:name/predict", (context) => predict(context, context.req.param("name")));
+  app.post("/predict", (context) => measured(context, first!));
+  app.post("/models/:name/predict", (context) => measured(context, context.req.param("name")));
   app.get("/health", (context) => context.json({ status: "ok" }));
-  app.get("/ready", (context) =>
-    context.json({ status: isDraining ? "draining" : "ready" }, isDraining ? 503 : 200),
+  app.get("/ready", (context) => {
+    const isStarting = [...predictors.values()].some(({ isReady = true }) => !isReady);
+    const status = isDraining ? "draining" : isStarting ? "starting" : "ready";
+    return context.json({ status }, status === "ready" ? 200 : 503);
+  });
+  app.get("/metrics", async (context) =>
+    context.body(await metrics.text(), 200, { "Content-Type": metrics.contentType }),
+  );
+  app.get("/openapi.json", (context) =>
+    context.json(describeServer({ models, hasToken: resolved.token !== undefined })),
   );
   app.get("/info", (context) =>
     context.json({
@@ -125,12 +174,27 @@ function answerOne(context: Context, model: string, answer: Answer): Response {
   return context.json({ error: answer.error }, statusOf(answer.error.code));
 }
 
+/** After how many seconds those that were turned away may ask again. */
+const RETRY_AFTER = "1";
+
 function answerError(context: Context, error: unknown): Response {
-  if (error instanceof RequestError) {
-    return context.json({ error: { code: error.code, message: error.message } }, error.status);
+  const known = asRequestError(error);
+  const { code, message, status } = known;
+  if (status === 429 || status === 503) context.header("Retry-After", RETRY_AFTER);
+  return context.json({ error: { code, message } }, status);
+}
+
+function asRequestError(error: unknown): RequestError {
+  if (error instanceof RequestError) return error;
+  if (error instanceof ModelLostError) {
+    return new RequestError(
+      503,
+      error.code,
+      "The model was lost and is started again. Ask again in a moment.",
+    );
   }
   const code = error instanceof KindlingError ? error.code : "ERR_INTERNAL";
-  return context.json({ error: { code, message: "The server could not answer." } }, 500);
+  return new RequestError(500, code, "The server could not answer.", { cause: error });
 }
 
 /** Compares digests, whose lengths and times say nothing of the token. */

@@ -17,8 +17,16 @@ export type Input = string | Uint8Array;
 /** Answers inputs in their order; rejects only where the model itself is lost. */
 export interface Predictor {
   readonly info: ModelInfo;
+  /** Whether it can answer now. Default: it can. */
+  readonly isReady?: boolean;
   predict: (inputs: readonly Input[], options: Record<string, unknown>) => Promise<Answer[]>;
   close: () => Promise<void>;
+}
+
+/** A predictor of one process. */
+export interface StartedPredictor extends Predictor {
+  /** Resolves when the process has ended, for whatever reason. */
+  readonly lost: Promise<void>;
 }
 
 /** What the process is started with. */
@@ -54,11 +62,12 @@ export class ModelLostError extends KindlingError {}
  *
  * @throws KindlingError as loading the task does
  */
-export async function startPredictor(setup: PredictorSetup): Promise<Predictor> {
+export async function startPredictor(setup: PredictorSetup): Promise<StartedPredictor> {
   const source = import.meta.url.endsWith(".ts") ? "ts" : "js";
   const script = fileURLToPath(new URL(`./predictor_process.${source}`, import.meta.url));
   const child = fork(script, [JSON.stringify(setup)], { serialization: "advanced" });
   const waiting = new Map<number, Waiting>();
+  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   let lost: Error | undefined;
   let ids = 0;
 
@@ -93,16 +102,17 @@ export async function startPredictor(setup: PredictorSetup): Promise<Predictor> 
 
   return {
     info,
+    lost: ended,
     predict: (inputs, options) =>
       new Promise((resolve, reject) => {
         if (lost !== undefined) return reject(lost);
         const id = ids++;
         waiting.set(id, { resolve, reject });
-        child.send({ id, inputs, options } satisfies PredictorRequest);
+        // What cannot be sent is lost with the process, whose end rejects it.
+        child.send({ id, inputs, options } satisfies PredictorRequest, () => undefined);
       }),
     close: async () => {
       if (child.exitCode !== null || child.signalCode !== null) return;
-      const ended = new Promise((resolve) => child.once("exit", resolve));
       child.kill("SIGKILL");
       await ended;
     },

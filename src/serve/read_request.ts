@@ -26,6 +26,11 @@ export interface ReadOptions {
 /** Options that a server decides itself. */
 const OWN = new Set(["maxBytes", "timeoutSeconds"]);
 
+/** The options that a request may set. */
+export function serverOptions(table: OptionTable): OptionTable {
+  return table.filter(({ name }) => !OWN.has(name));
+}
+
 /** @throws RequestError 400 for what cannot be read, 413 for too many inputs, 415 for a type that is not taken */
 export async function readPredictRequest(
   request: HonoRequest<string>,
@@ -132,7 +137,7 @@ async function readForm(request: HonoRequest<string>, options: ReadOptions): Pro
 
 /** @throws RequestError 400 for an option that there is not, or a value that it cannot have */
 function checkOptions(table: OptionTable, given: readonly [string, unknown][]): Record<string, unknown> {
-  const known = table.filter(({ name }) => !OWN.has(name));
+  const known = serverOptions(table);
   const options: [string, unknown][] = [];
   for (const [name, value] of given) {
     const entry = known.find((entry) => entry.name === name);

@@ -1,22 +1,14 @@
-/** Listens on a port, and ends without losing what it took. */
+/** Starts models, listens on a port, and ends without losing what was taken. */
 import { basename, extname } from "node:path";
-import type { AddressInfo } from "node:net";
-import { createAdaptorServer } from "@hono/node-server";
 import { ConfigurationError } from "../errors.js";
 import { createHandler } from "./handler.js";
+import { keepPredictor } from "./keep_predictor.js";
+import { listen, type RunningServer } from "./listen.js";
 import { startPredictor, type Predictor } from "./predictor.js";
 import { resolveHandlerOptions, type ServeOptions } from "./serve_options.js";
 
-/** How long a client may take to send its request's head, in milliseconds. */
-const HEADERS_TIMEOUT = 10_000;
-
-/** A server that runs. */
-export interface RunningServer {
-  /** Where it is, such as `http://127.0.0.1:8000`. */
-  url: string;
-  /** Takes no more requests, answers those it took, and ends. */
-  close: () => Promise<void>;
-}
+/** A run is given up when it takes this many times as long as the longest request. */
+const RUNS = 2;
 
 /**
  * Serves trained tasks, each in a process of its own: `POST /predict` asks the first, `POST /models/NAME/predict` the others.
@@ -33,28 +25,13 @@ export async function serve(
   const predictors = new Map<string, Predictor>();
   const closeAll = () => Promise.all([...predictors.values()].map((predictor) => predictor.close()));
   try {
-    for (const [name, path] of paths) predictors.set(name, await startPredictor({ path, ...limits }));
-    const handler = createHandler(predictors, options);
-    const server = createAdaptorServer({
-      fetch: handler.fetch,
-      serverOptions: { headersTimeout: HEADERS_TIMEOUT, requestTimeout: limits.timeoutSeconds * 1000 },
-    });
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen(port, hostname, resolve);
-    });
-    const { port: taken } = server.address() as AddressInfo;
-    const host = hostname.includes(":") ? `[${hostname}]` : hostname;
-    return {
-      url: `http://${host}:${taken}`,
-      close: async () => {
-        const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-        await handler.drain();
-        if ("closeIdleConnections" in server) server.closeIdleConnections();
-        await closed;
-        await closeAll();
-      },
-    };
+    const { maxPixels, maxSeconds, timeoutSeconds } = limits;
+    for (const [name, path] of paths) {
+      const start = () => startPredictor({ path, maxPixels, maxSeconds });
+      predictors.set(name, await keepPredictor(start, { maxRunSeconds: RUNS * timeoutSeconds }));
+    }
+    const server = await listen(createHandler(predictors, options), { port, hostname, timeoutSeconds });
+    return { url: server.url, close: () => server.close().finally(closeAll) };
   } catch (error) {
     await closeAll();
     throw error;

@@ -1,12 +1,13 @@
 /** A server in a process of its own, asked over loopback. */
-import { spawn, type ChildProcess } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { execFile, type ChildProcess } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
+import { promisify } from "node:util";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ImageClassifier, TextClassificationData, TextClassifier, seedEverything } from "../../src/index.js";
+import { startServer as start } from "./start_server.js";
 import "../support/backend.js";
 
 const folder = mkdtempSync(join(tmpdir(), "kindling-serve-"));
@@ -14,19 +15,6 @@ const texts = join(folder, "texts.kindling");
 const pictures = join(folder, "pictures.kindling");
 let server: ChildProcess;
 let url: string;
-
-async function start(...args: string[]): Promise<{ child: ChildProcess; url: string }> {
-  const child = spawn(
-    process.execPath,
-    ["--import", "tsx", "--conditions=kindling-source", "src/cli/bin.ts", "serve", "--port", "0", ...args],
-    { stdio: ["ignore", "pipe", "inherit"] },
-  );
-  for await (const line of createInterface({ input: child.stdout })) {
-    const found = / at (http:\S+)/.exec(line);
-    if (found !== null) return { child, url: found[1]! };
-  }
-  throw new Error("The server ended before it listened.");
-}
 
 let expected: unknown;
 let picture: Buffer;
@@ -175,4 +163,74 @@ it("lets nobody in without the token", { timeout: 60_000 }, async () => {
   expect(statuses.map(({ status }) => status)).toEqual([401, 401, 200]);
   expect((await fetch(`${own.url}/health`)).status).toBe(200);
   own.child.kill("SIGKILL");
+});
+
+const children = (pid: number): number[] =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").map(Number);
+
+it.skipIf(!existsSync("/proc/self/task"))(
+  "starts a model again whose process was killed (needs Linux's /proc)",
+  { timeout: 120_000 },
+  async () => {
+    const own = await start(texts);
+    const ask = () =>
+      fetch(`${own.url}/predict`, {
+        method: "POST",
+        body: JSON.stringify({ input: "good" }),
+        headers: { "content-type": "application/json" },
+      });
+    expect((await ask()).status).toBe(200);
+    // The loader of TypeScript has a process too, which ends with nobody's answer.
+    for (const pid of children(own.child.pid!)) process.kill(pid, "SIGKILL");
+    const statuses = new Set<number>();
+    while (!statuses.has(503)) statuses.add((await ask()).status);
+    let answer: Response;
+    do {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      answer = await ask();
+      statuses.add(answer.status);
+    } while (answer.status === 503);
+    expect(await answer.json()).toEqual({ model: "texts", prediction: expected });
+    expect([...statuses].sort()).toEqual(expect.arrayContaining([200, 503]));
+    expect(statuses.size).toBe(2);
+    own.child.kill("SIGKILL");
+  },
+);
+
+it(
+  "task.serve() serves from code, and refuses a backbone that no file holds",
+  { timeout: 120_000 },
+  async () => {
+    const script = "tests/serve/serve_task_process.ts";
+    const flags = ["--import", "tsx", "--conditions=kindling-source"];
+    const { stdout } = await promisify(execFile)(process.execPath, [...flags, script]);
+    const { served, expected, isClosed, refusal } = JSON.parse(stdout) as Record<string, unknown>;
+    expect(served).toEqual({ model: "text-classifier", prediction: expected });
+    expect({ isClosed, refusal }).toEqual({ isClosed: true, refusal: "ERR_SERVE_BACKBONE" });
+  },
+);
+
+it.each([
+  ["nothing", ""],
+  ["no model", "this is no model"],
+  ["a head that is longer than the file", "\xff\xff\xff\xff\xff\xff\xff\x7f{}"],
+])("does not start with %s for a model", { timeout: 60_000 }, async (_what, bytes) => {
+  const path = join(folder, "bad.kindling");
+  writeFileSync(path, bytes, "latin1");
+  const flags = [
+    "--import",
+    "tsx",
+    "--conditions=kindling-source",
+    "src/cli/bin.ts",
+    "serve",
+    path,
+    "--port",
+    "0",
+  ];
+  const { code, stderr } = await promisify(execFile)(process.execPath, flags).then(
+    () => ({ code: 0, stderr: "" }),
+    (error: unknown) => error as { code: number; stderr: string },
+  );
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/ERR_(TASK_FILE|SAFETENSORS_\w+)/);
 });

@@ -1,20 +1,15 @@
 /** SpeechRecognizer: what is said in a sound, and when. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { BackboneDtype } from "../../backbones/index.js";
-import {
-  LightningModule,
-  type BaseFinetuning,
-  type Finetunable,
-  type GradientClipAlgorithm,
-  type OptimizerConfiguration,
-} from "../../core/index.js";
+import type { BaseFinetuning, Finetunable, OptimizerConfiguration } from "../../core/index.js";
 import { RandomGain, RandomSpeed, type AudioSource } from "../../data/index.js";
 import { fromHost } from "../../engine/index.js";
 import { ConfigurationError } from "../../errors.js";
-import { ctcLoss, Linear, type Optimizer } from "../../nn/index.js";
+import { ctcLoss, Linear } from "../../nn/index.js";
 import { exportOnnx, type OnnxExport } from "../../onnx/index.js";
 import { getGlobalGenerator } from "../../random.js";
 import { adamWWithWarmup } from "../recipe.js";
+import { Task } from "../task.js";
 import { readTaskFile, restoreState, writeTaskFile } from "../task_file.js";
 import type { ManySounds } from "./audio_files.js";
 import { decodeProbabilities } from "./decoding/decode.js";
@@ -69,7 +64,6 @@ interface DeviceBatch extends SpeechRecognizerInput {
   targetLength: tf.Tensor;
 }
 
-const GRADIENT_CLIP_NORM = 1;
 /** Words are few enough a second for half the frames. */
 const SUBSAMPLING: Record<TokenUnit, Subsampling> = { characters: 4, words: 8 };
 const TASK_NAME = "SpeechRecognizer";
@@ -84,10 +78,7 @@ const HEAD_FACTOR = 10;
  * that learns by default: AdamW with warm-up and a cosine, SpecAugment, changes of speed and loudness, the weights of the
  * best validation word error rate kept.
  */
-export class SpeechRecognizer
-  extends LightningModule<SpeechRecognizerInput, PaddedSequences>
-  implements Finetunable
-{
+export class SpeechRecognizer extends Task<SpeechRecognizerInput, PaddedSequences> implements Finetunable {
   readonly vocabulary: Vocabulary;
   readonly frontEnd: SpeechFrontEnd;
   /** The encoder. */
@@ -193,14 +184,6 @@ export class SpeechRecognizer
       { parameters: this.head.parameters(), lr: headRate },
     ];
     return adamWWithWarmup(sets, { weightDecay, totalSteps: this.trainer.estimatedSteppingBatches });
-  }
-
-  override configureGradientClipping(
-    optimizer: Optimizer,
-    gradientClipVal = GRADIENT_CLIP_NORM,
-    gradientClipAlgorithm: GradientClipAlgorithm = "norm",
-  ): void {
-    this.clipGradients(optimizer, gradientClipVal, gradientClipAlgorithm);
   }
 
   /** Any strategy will do. */

@@ -2,7 +2,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import {
   BaseFinetuning,
-  LightningModule,
   WeightAveraging,
   type Callback,
   type Finetunable,
@@ -21,6 +20,7 @@ import { normalizePixels } from "../image/batch_transforms.js";
 import { resolveInputs } from "../image/image_inputs.js";
 import type { ManyImages } from "../image/predict_images.js";
 import { adamWWithWarmup } from "../recipe.js";
+import { Task } from "../task.js";
 import { readTaskFile, restoreState, writeTaskFile } from "../task_file.js";
 import { trainingBytesPerPicture } from "./batch_memory.js";
 import {
@@ -96,7 +96,7 @@ const AUGMENTATION: DetectionAugmentation = { scale: [0.5, 1.4], mirror: 0.5, mo
  * quality focal and GIoU losses, AdamW with warm-up and a cosine, an average of the weights, the weights of the best
  * `val_map` kept.
  */
-export class ObjectDetector extends LightningModule<tf.Tensor, DetectorOutput> implements Finetunable {
+export class ObjectDetector extends Task<tf.Tensor, DetectorOutput> implements Finetunable {
   readonly labels: readonly string[];
   /** Side of the square that pictures are brought to, in pixels. */
   readonly imageSize: number;

@@ -27,8 +27,8 @@ interface Inspector {
 
 export type CompressedFormat = "FLAC" | "Ogg Vorbis" | "Ogg Opus" | "MP3";
 
-/** Bytes that go into a decoder at once. */
-const PIECE_BYTES = 2 ** 16;
+/** Bytes that go into a decoder at once: few, for silence takes a few bytes a second, and all of it comes out together. */
+const PIECE_BYTES = 2 ** 12;
 
 const decoders: Record<CompressedFormat, () => Promise<Decoder>> = {
   FLAC: flac,
