@@ -20,6 +20,7 @@ export {
   broadcastObject,
   ClusterEnvironment,
   type CollectiveArray,
+  CollectiveWork,
   detectClusterEnvironment,
   joinProcessGroup,
   KubernetesEnvironment,
@@ -31,7 +32,6 @@ export {
   SLURMEnvironment,
   TorchElasticEnvironment,
   type Variables,
-  Work,
 } from "./distributed/index.js";
 export * from "./nn/index.js";
 export * from "./data/index.js";
