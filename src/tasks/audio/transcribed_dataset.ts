@@ -12,7 +12,11 @@ import { nameOfAudio } from "../../data/audio/source.js";
 import { DataError } from "../../errors.js";
 import { HostTensor } from "../../host_tensor.js";
 import { Generator } from "../../random.js";
-import type { TranscribedDataset, TranscribedSound, TranscribedSounds } from "./transcripts/transcribed_sounds.js";
+import type {
+  TranscribedDataset,
+  TranscribedSound,
+  TranscribedSounds,
+} from "./transcripts/transcribed_sounds.js";
 import type { Vocabulary } from "./transcripts/vocabulary.js";
 
 /** A sound and its tokens. */
