@@ -20,6 +20,7 @@ export {
   broadcastObject,
   ClusterEnvironment,
   type CollectiveArray,
+  CollectiveWork,
   detectClusterEnvironment,
   joinProcessGroup,
   KubernetesEnvironment,
@@ -31,7 +32,6 @@ export {
   SLURMEnvironment,
   TorchElasticEnvironment,
   type Variables,
-  Work,
 } from "./distributed/index.js";
 export * from "./nn/index.js";
 export * from "./data/index.js";
@@ -215,7 +215,13 @@ export {
   type TrainTokenizerOptions,
 } from "./data/text/index.js";
 export * from "./tasks/text/text_classification_data.js";
-export type { ClassificationReport, ClassReport, HardSample } from "./tasks/classification_report.js";
+export type {
+  CalibrationBin,
+  ClassificationReport,
+  ClassReport,
+  HardSample,
+} from "./tasks/classification_report.js";
+export type { ClassCurve } from "./tasks/precision_recall.js";
 export type { Classification, OutputName, OutputOptions } from "./tasks/outputs.js";
 export {
   contactSheet,

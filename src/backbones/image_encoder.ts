@@ -50,8 +50,7 @@ export abstract class ImageEncoder extends Module<tf.Tensor, tf.Tensor> {
     const observer = {
       onInput: (_name: string, _module: AnyModule, input: unknown) => input,
       onOutput: (_name: string, module: AnyModule, output: unknown) => {
-        if (output instanceof tf.Tensor && output.rank === 4 && output.shape[1]! * stride >= PROBE_SIZE)
-          early.push(module);
+        if (isMap(output) && output.shape[1] * stride >= PROBE_SIZE) early.push(module);
         return output;
       },
     };
@@ -83,4 +82,8 @@ export function keepOutputs(
     if (kept.includes(i++)) outputs.push(value);
   }
   return outputs;
+}
+
+function isMap(output: unknown): output is tf.Tensor4D {
+  return output instanceof tf.Tensor && output.rank === 4;
 }

@@ -112,6 +112,18 @@ export const optionTables = {
         "Epochs after which the data module is asked for its loaders anew; 0 for never. Default: 0.",
     },
     {
+      name: "useDistributedSampler",
+      kinds: ["boolean"],
+      description:
+        "With several ranks, whether each gets its own part of every loader's batches. With false every rank goes through all of what it is given, and sharing out is yours. Default: true.",
+    },
+    {
+      name: "syncBatchnorm",
+      kinds: ["boolean"],
+      description:
+        "With several ranks, whether batch norms take their statistics over the batches of all ranks rather than each over its own, at the price of two small collectives for each layer and step. Default: false.",
+    },
+    {
       name: "logEveryNSteps",
       kinds: ["number"],
       description:
@@ -165,14 +177,19 @@ export const optionTables = {
       name: "devices",
       kinds: ["number", "numbers"],
       choices: ["auto"],
-      description: 'How many devices, or which: `[1]` is the second GPU. So far one. Default "auto": one.',
+      description:
+        'How many ranks on each machine, or which GPUs: `[1]` is the second. Several start by themselves, as threads that run the program\'s script; under mpirun or srun it is what these have started. Default "auto": that, or one.',
     },
-    { name: "numNodes", kinds: ["number"], description: "Machines; so far one. Default: 1." },
+    {
+      name: "numNodes",
+      kinds: ["number"],
+      description: "Machines. Default: as many as mpirun or srun has started processes on.",
+    },
     {
       name: "strategy",
       kinds: ["string"],
       description:
-        '"auto", "single_device", "ddp" (so far of one process, which is the same), a registered name, or a Strategy. Default: "auto".',
+        '"single_device"; "ddp", whose ranks average their gradients; "zero1", which also shards the optimizer\'s state; a registered name, or a Strategy. Default "auto": "ddp" where there are several ranks.',
     },
     {
       name: "precision",
@@ -214,6 +231,46 @@ export const optionTables = {
       choices: ["steepest", "valley"],
       description: 'How to choose the learning rate that is set. Default: "steepest".',
     },
+  ],
+  SearchOptions: [
+    { name: "direction", kinds: [], choices: ["minimize", "maximize"], description: 'Default: "minimize".' },
+    {
+      name: "maxTrials",
+      kinds: ["number"],
+      description:
+        "All trials of the journal, those of other processes and of earlier runs included. Default: 100.",
+    },
+    {
+      name: "timeout",
+      kinds: ["string"],
+      description: "No trial begins after this time; those that run go on to their end. Default: none.",
+    },
+    {
+      name: "trialTimeout",
+      kinds: ["string"],
+      description:
+        "A trial that takes longer fails: its `signal` is aborted, and nobody waits for it. Default: none.",
+    },
+    {
+      name: "sampler",
+      kinds: [],
+      choices: ["tpe", "random"],
+      description: 'What chooses parameters. Default: "tpe".',
+    },
+    {
+      name: "pruner",
+      kinds: [],
+      choices: ["asha", "none"],
+      description: 'What ends trials early, by what they report. Default: "none".',
+    },
+    { name: "concurrency", kinds: ["number"], description: "Trials at the same time. Default: 1." },
+    {
+      name: "journal",
+      kinds: ["string"],
+      description:
+        "A file that keeps every trial. Several processes may search with the same one at the same time, and a search that was killed goes on where it was. Default: none, all is kept in memory.",
+    },
+    { name: "seed", kinds: ["number"], description: "Default: the seed that was given to `seedEverything`." },
   ],
   ServeOptions: [
     { name: "port", kinds: ["number"], description: "Default: 8000. 0 takes any that is free." },
@@ -660,6 +717,46 @@ export const optionTables = {
     { name: "weightDecay", kinds: ["number"], description: "Default: 0.05." },
   ],
   DetectionOptions: [
+    { name: "threshold", kinds: ["number"], description: "The least score, 0 to 1. Default: 0.3." },
+    {
+      name: "iou",
+      kinds: ["number"],
+      description:
+        "Of two boxes of a class that overlap by more (intersection over union, 0 to 1) the better stays. Default: 0.6.",
+    },
+    {
+      name: "maxDetections",
+      kinds: ["number"],
+      description: "The most detections of a picture. Default: 100.",
+    },
+  ],
+  ObjectDetectorExportOptions: [
+    {
+      name: "preprocessing",
+      kinds: ["boolean"],
+      description:
+        "Whether the file normalises pictures itself. Then it takes `pixels`, uint8 [batch, size, size, 3], as decoders give them; else `pixel_values`, float32 [batch, 3, size, size] that is normalised already. Pictures are letterboxed before either way. Default: false.",
+    },
+    {
+      name: "nms",
+      kinds: ["boolean"],
+      description:
+        "Whether the file finds the boxes itself (see `ObjectDetector.exportOnnx`). Without, it gives what the network says of all places: `scores` [batch, places, classes], 0 to 1, and `boxes` [batch, places, 4]. Default: true.",
+    },
+    {
+      name: "weights",
+      kinds: [],
+      choices: ["float32", "float16", "int8"],
+      description:
+        "What the weights are stored in; it is computed in float32 all the same. `float16` halves the file. `int8` makes it a quarter: symmetric, with a scale for each output channel. Default: `float32`.",
+    },
+    {
+      name: "externalData",
+      kinds: ["boolean"],
+      choices: ["auto"],
+      description:
+        "Whether the weights lie in a second file beside the model, named as the model with `_data` appended: always, never, or where they do not fit into one file of less than 2 GiB. Default: `auto`.",
+    },
     { name: "threshold", kinds: ["number"], description: "The least score, 0 to 1. Default: 0.3." },
     {
       name: "iou",
@@ -1640,7 +1737,7 @@ export const optionTables = {
     {
       name: "frontEnd.normalize",
       kinds: [],
-      choices: ["band", "utterance", "none"],
+      choices: ["none", "band", "utterance"],
       description: "Default: `band`.",
     },
     { name: "frontEnd.sampleRate", kinds: ["number"], description: "In Hz. Default: 16000." },
@@ -1784,6 +1881,28 @@ export const optionTables = {
       kinds: ["number"],
       choices: ["mix"],
       description: "`mix` for the mean of all channels, or the number of one, from 0. Default: `mix`.",
+    },
+  ],
+  AudioClassifierExportOptions: [
+    {
+      name: "probabilities",
+      kinds: ["boolean"],
+      description:
+        "Whether there is a second output, `probabilities`: the softmax of `logits`, or with `multiLabel` the sigmoid. Default: false.",
+    },
+    {
+      name: "weights",
+      kinds: [],
+      choices: ["float32", "float16", "int8"],
+      description:
+        "What the weights are stored in; it is computed in float32 all the same. `float16` halves the file. `int8` makes it a quarter: symmetric, with a scale for each output channel. Default: `float32`.",
+    },
+    {
+      name: "externalData",
+      kinds: ["boolean"],
+      choices: ["auto"],
+      description:
+        "Whether the weights lie in a second file beside the model, named as the model with `_data` appended: always, never, or where they do not fit into one file of less than 2 GiB. Default: `auto`.",
     },
   ],
   AudioFoldersOptions: [
@@ -1995,7 +2114,7 @@ export const optionTables = {
     {
       name: "frontEnd.normalize",
       kinds: [],
-      choices: ["band", "utterance", "none"],
+      choices: ["none", "band", "utterance"],
       description: "Default: `band`.",
     },
     { name: "frontEnd.sampleRate", kinds: ["number"], description: "In Hz. Default: 16000." },
@@ -2135,6 +2254,22 @@ export const optionTables = {
       kinds: ["number"],
       choices: ["mix"],
       description: "`mix` for the mean of all channels, or the number of one, from 0. Default: `mix`.",
+    },
+  ],
+  AudioExportOptions: [
+    {
+      name: "weights",
+      kinds: [],
+      choices: ["float32", "float16", "int8"],
+      description:
+        "What the weights are stored in; it is computed in float32 all the same. `float16` halves the file. `int8` makes it a quarter: symmetric, with a scale for each output channel. Default: `float32`.",
+    },
+    {
+      name: "externalData",
+      kinds: ["boolean"],
+      choices: ["auto"],
+      description:
+        "Whether the weights lie in a second file beside the model, named as the model with `_data` appended: always, never, or where they do not fit into one file of less than 2 GiB. Default: `auto`.",
     },
   ],
   SpeechFoldersOptions: [

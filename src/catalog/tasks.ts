@@ -84,7 +84,7 @@ export const tasks: Readonly<Record<string, TaskEntry>> = {
     summary: "finds things in pictures",
     options: "ObjectDetectorOptions",
     predictOptions: "DetectionOptions",
-    exportOptions: undefined,
+    exportOptions: "ObjectDetectorExportOptions",
     inputs: "pictures",
     formats: {
       folders: format("AnnotatedFoldersOptions", [""], (library, options: never) =>
@@ -156,7 +156,7 @@ export const tasks: Readonly<Record<string, TaskEntry>> = {
     summary: "tells what a sound is",
     options: "AudioClassifierOptions",
     predictOptions: "AudioPredictOptions",
-    exportOptions: undefined,
+    exportOptions: "AudioClassifierExportOptions",
     inputs: "sounds",
     formats: {
       folders: format("AudioFoldersOptions", [""], (library, options: never) =>
@@ -174,7 +174,7 @@ export const tasks: Readonly<Record<string, TaskEntry>> = {
     summary: "writes down what is said",
     options: "SpeechRecognizerOptions",
     predictOptions: "TranscriptionOptions",
-    exportOptions: undefined,
+    exportOptions: "AudioExportOptions",
     inputs: "sounds",
     formats: {
       folders: format("SpeechFoldersOptions", [""], (library, options: never) =>

@@ -10,7 +10,9 @@ import { exportCommand } from "./commands/export.js";
 import { findLrCommand } from "./commands/find_lr.js";
 import { listCommand } from "./commands/list.js";
 import { predictCommand } from "./commands/predict.js";
+import { reportCommand } from "./commands/report.js";
 import { withTaskOfConfig } from "./commands/runs.js";
+import { searchCommand } from "./commands/search.js";
 import { serveCommand } from "./commands/serve.js";
 import { trainCommand } from "./commands/train.js";
 import { printNote } from "./print.js";
@@ -29,6 +31,8 @@ export function createProgram(): Command {
     evaluateCommand(),
     exportCommand(),
     findLrCommand(),
+    searchCommand(),
+    reportCommand(),
     serveCommand(),
     listCommand(),
   ];

@@ -13,4 +13,4 @@ export { joinProcessGroup, type Membership } from "./join.js";
 export { ownLocalRank } from "./local/launch.js";
 export { allGatherObject, allGatherObjectNow, broadcastObject } from "./objects.js";
 export { ProcessGroup, type CollectiveArray, type NumericArray, type ReduceOp } from "./process_group.js";
-export { Work } from "./work.js";
+export { CollectiveWork } from "./collective_work.js";

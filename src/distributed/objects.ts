@@ -3,7 +3,7 @@ import { deserialize, serialize } from "node:v8";
 import { HostTensor, type HostArray, type HostDType } from "../host_tensor.js";
 import { mapNested } from "../nested.js";
 import type { ProcessGroup } from "./process_group.js";
-import type { Work } from "./work.js";
+import type { CollectiveWork } from "./collective_work.js";
 
 /** The key of what stands for a HostTensor, which the format does not know. */
 const HOST_TENSOR = "\0hostTensor";
@@ -27,7 +27,7 @@ export function allGatherObjectNow<T>(group: ProcessGroup, value: T): T[] {
 }
 
 /** What is to be waited for one after the other, and then a result. */
-type Steps<T> = Generator<Work, T, void>;
+type Steps<T> = Generator<CollectiveWork, T, void>;
 
 async function finish<T>(steps: Steps<T>): Promise<T> {
   let step = steps.next();

@@ -1,6 +1,6 @@
 /** Ranks that work together: collectives on typed arrays, which every rank calls in the same order. */
 import { DistributedError } from "../errors.js";
-import { Work, type Procedure } from "./work.js";
+import { CollectiveWork, type Procedure } from "./collective_work.js";
 
 /** How values of all ranks become one. */
 export type ReduceOp = "mean" | "sum" | "min" | "max";
@@ -24,7 +24,7 @@ export interface Signature {
 }
 
 /**
- * Each collective gives a `Work`, to be waited for. Until it is over its arrays must be left alone. Where ranks differ in
+ * Each collective gives a `CollectiveWork`, to be waited for. Until it is over its arrays must be left alone. Where ranks differ in
  * what they call, each of them gets an error that says so.
  */
 export abstract class ProcessGroup {
@@ -34,12 +34,12 @@ export abstract class ProcessGroup {
   abstract readonly size: number;
   /** Milliseconds that a collective waits for the other ranks. Default: 30 minutes. */
   timeout = DEFAULT_TIMEOUT;
-  #last: Work | undefined;
+  #last: CollectiveWork | undefined;
 
   /**
    * The sum (or mean, minimum, maximum) of every rank's array, in place. The numbers are the same bits on every rank.
    */
-  allReduce(array: NumericArray, op: ReduceOp = "sum"): Work {
+  allReduce(array: NumericArray, op: ReduceOp = "sum"): CollectiveWork {
     return this.#start(signature("allReduce", array, op), this.allReduceSteps(array, op));
   }
 
@@ -49,7 +49,7 @@ export abstract class ProcessGroup {
    * @param input `size` parts of the output's length
    * @throws DistributedError `ERR_COLLECTIVE_LENGTH`
    */
-  reduceScatter(input: NumericArray, output: NumericArray, op: ReduceOp = "sum"): Work {
+  reduceScatter(input: NumericArray, output: NumericArray, op: ReduceOp = "sum"): CollectiveWork {
     this.#checkLength("reduceScatter", input, output);
     return this.#start(signature("reduceScatter", input, op), this.reduceScatterSteps(input, output, op));
   }
@@ -60,13 +60,13 @@ export abstract class ProcessGroup {
    * @param output `size` times the input's length
    * @throws DistributedError `ERR_COLLECTIVE_LENGTH`
    */
-  allGather(input: CollectiveArray, output: CollectiveArray): Work {
+  allGather(input: CollectiveArray, output: CollectiveArray): CollectiveWork {
     this.#checkLength("allGather", output, input);
     return this.#start(signature("allGather", input, ""), this.allGatherSteps(input, output));
   }
 
   /** The array of rank `src`, in everybody's. */
-  broadcast(array: CollectiveArray, src = 0): Work {
+  broadcast(array: CollectiveArray, src = 0): CollectiveWork {
     this.#checkRank("broadcast", src);
     return this.#start(signature("broadcast", array, src), this.broadcastSteps(array, src));
   }
@@ -76,14 +76,14 @@ export abstract class ProcessGroup {
    *
    * @param output undefined on the other ranks
    */
-  gather(input: CollectiveArray, output: CollectiveArray | undefined, dst = 0): Work {
+  gather(input: CollectiveArray, output: CollectiveArray | undefined, dst = 0): CollectiveWork {
     this.#checkRank("gather", dst);
     if (this.rank === dst) this.#checkLength("gather", output ?? new Uint8Array(0), input);
     return this.#start(signature("gather", input, dst), this.gatherSteps(input, output, dst));
   }
 
   /** Over when every rank has come to it. */
-  barrier(): Work {
+  barrier(): CollectiveWork {
     return this.#start(signature("barrier", new Uint8Array(0), ""), this.barrierSteps());
   }
 
@@ -107,7 +107,7 @@ export abstract class ProcessGroup {
   /** Has all ranks agree on what they are about to do. */
   protected abstract agree(signature: Signature): Procedure;
 
-  #start(signature: Signature, steps: Procedure): Work {
+  #start(signature: Signature, steps: Procedure): CollectiveWork {
     const { timeout } = this;
     const agree = this.agree(signature);
     const procedure = (function* () {
@@ -115,7 +115,7 @@ export abstract class ProcessGroup {
       yield* steps;
     })();
     const name = `Rank ${this.rank}'s ${describe(signature)}`;
-    return (this.#last = new Work(procedure, this.#last, { name, timeout }));
+    return (this.#last = new CollectiveWork(procedure, this.#last, { name, timeout }));
   }
 
   #checkRank(name: string, rank: number): void {

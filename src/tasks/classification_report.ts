@@ -1,4 +1,5 @@
 /** What a classifier's predictions are worth, once they are all there. */
+import { precisionRecallCurve, type ClassCurve } from "./precision_recall.js";
 
 /** Precision, recall and F1 of one class. */
 export interface ClassReport {
@@ -21,6 +22,16 @@ export interface HardSample<Sample> {
   loss: number;
 }
 
+/** Predictions of about the same confidence. */
+export interface CalibrationBin {
+  /** The mean of what they say. */
+  confidence: number;
+  /** The share of them that is right. */
+  accuracy: number;
+  /** Predictions in the bin; with multi-label one for each label of a sample. */
+  count: number;
+}
+
 /** What predictions are worth. Scores whose denominator is 0 are 0, as in scikit-learn. */
 export interface ClassificationReport<Sample> {
   /** Share of samples that are right; with multi-label share of labels. */
@@ -37,6 +48,10 @@ export interface ClassificationReport<Sample> {
    * and accuracy over 15 bins of confidence, weighted by their samples.
    */
   calibrationError: number;
+  /** The bins of the calibration error that have predictions, the least confident first. */
+  calibration: CalibrationBin[];
+  /** Precision over recall of each class against all others; empty for more than 1,000 classes. */
+  curves: ClassCurve[];
   /** Cross-entropy in nats, the mean over all samples. */
   loss: number;
   /** The samples with the largest loss, largest first: at most 50. */
@@ -54,13 +69,15 @@ interface Outcome<Sample> {
 
 const BINS = 15;
 const HARDEST = 50;
-const MOST_CLASSES_IN_MATRIX = 1000;
+/** Above that many classes a matrix and curves are more than anybody looks at. */
+const MOST_CLASSES = 1000;
 const THRESHOLD = 0.5;
 
 interface Judged {
   loss: number;
   wanted: number[];
   predicted: number[];
+  probabilities: number[];
   /** The probability of what was said, and whether it was right: one a sample, or with multi-label one a label. */
   confidences: [confidence: number, isRight: boolean][];
 }
@@ -93,6 +110,7 @@ export function classificationReport<Sample>(outcome: Outcome<Sample>): Classifi
   });
   const seen = perClass.filter((_, id) => counts[id]!.wanted + counts[id]!.predicted > 0);
   const confidences = judged.flatMap((sample) => sample.confidences);
+  const bins = calibrationBins(confidences);
   return {
     accuracy: ratio(confidences.filter(([, isRight]) => isRight).length, confidences.length),
     macroF1: ratio(sum(seen.map(({ f1 }) => f1)), seen.length),
@@ -101,9 +119,10 @@ export function classificationReport<Sample>(outcome: Outcome<Sample>): Classifi
       sum(counts.map(({ wanted, predicted }) => wanted + predicted)),
     ),
     perClass,
-    confusionMatrix:
-      multiLabel || labels.length > MOST_CLASSES_IN_MATRIX ? [] : confusionMatrix(judged, labels.length),
-    calibrationError: calibrationError(confidences),
+    confusionMatrix: multiLabel || labels.length > MOST_CLASSES ? [] : confusionMatrix(judged, labels.length),
+    calibrationError: calibrationError(bins, confidences.length),
+    calibration: bins,
+    curves: labels.length > MOST_CLASSES ? [] : labels.map((_, id) => curveOf(judged, id)),
     loss: ratio(sum(judged.map(({ loss }) => loss)), judged.length),
     hardest: hardestOf(samples, judged, labels),
   };
@@ -111,14 +130,16 @@ export function classificationReport<Sample>(outcome: Outcome<Sample>): Classifi
 
 function judgeClass(logits: ArrayLike<number>, wanted: number[]): Judged {
   const highest = Math.max(...Array.from(logits));
-  let total = 0;
-  let best = 0;
-  for (let id = 0; id < logits.length; id++) {
-    total += Math.exp(logits[id]! - highest);
-    if (logits[id]! > logits[best]!) best = id;
-  }
-  const loss = Math.log(total) + highest - logits[wanted[0]!]!;
-  return { loss, wanted, predicted: [best], confidences: [[1 / total, best === wanted[0]]] };
+  const exponentials = Array.from(logits, (logit) => Math.exp(logit - highest));
+  const total = sum(exponentials);
+  const best = exponentials.indexOf(1);
+  return {
+    loss: Math.log(total) + highest - logits[wanted[0]!]!,
+    wanted,
+    predicted: [best],
+    probabilities: exponentials.map((exponential) => exponential / total),
+    confidences: [[1 / total, best === wanted[0]]],
+  };
 }
 
 function judgeLabels(logits: ArrayLike<number>, wanted: number[]): Judged {
@@ -131,7 +152,7 @@ function judgeLabels(logits: ArrayLike<number>, wanted: number[]): Judged {
     loss += Math.max(signed, 0) + Math.log1p(Math.exp(-Math.abs(signed)));
     return [Math.max(probability, 1 - probability), isWanted === probability >= THRESHOLD];
   });
-  return { loss: loss / logits.length, wanted, predicted, confidences };
+  return { loss: loss / logits.length, wanted, predicted, probabilities, confidences };
 }
 
 function confusionMatrix(judged: readonly Judged[], size: number): number[][] {
@@ -140,14 +161,35 @@ function confusionMatrix(judged: readonly Judged[], size: number): number[][] {
   return matrix;
 }
 
-function calibrationError(confidences: readonly [confidence: number, isRight: boolean][]): number {
-  const bins = Array.from({ length: BINS }, () => ({ confidence: 0, right: 0 }));
+function calibrationBins(confidences: readonly [confidence: number, isRight: boolean][]): CalibrationBin[] {
+  const bins = Array.from({ length: BINS }, () => ({ confidence: 0, right: 0, count: 0 }));
   for (const [confidence, isRight] of confidences) {
     const bin = bins[Math.min(BINS - 1, Math.floor(confidence * BINS))]!;
     bin.confidence += confidence;
+    bin.count++;
     if (isRight) bin.right++;
   }
-  return ratio(sum(bins.map(({ confidence, right }) => Math.abs(confidence - right))), confidences.length);
+  return bins
+    .filter(({ count }) => count > 0)
+    .map(({ confidence, right, count }) => ({
+      confidence: confidence / count,
+      accuracy: right / count,
+      count,
+    }));
+}
+
+function calibrationError(bins: readonly CalibrationBin[], total: number): number {
+  return ratio(
+    sum(bins.map(({ confidence, accuracy, count }) => count * Math.abs(confidence - accuracy))),
+    total,
+  );
+}
+
+function curveOf(judged: readonly Judged[], id: number): ClassCurve {
+  return precisionRecallCurve(
+    judged.map(({ probabilities }) => probabilities[id]!),
+    judged.map(({ wanted }) => wanted.includes(id)),
+  );
 }
 
 function hardestOf<Sample>(

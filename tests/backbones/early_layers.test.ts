@@ -33,7 +33,9 @@ describe("early layers", () => {
   });
 
   it("of a vision transformer are none: its patches are coarser", () => {
-    expect(new VisionTransformer({ numLayers: 1, numHeads: 1, hiddenDim: 8, mlpDim: 8 }).earlyLayers(4)).toEqual([]);
+    expect(
+      new VisionTransformer({ numLayers: 1, numHeads: 1, hiddenDim: 8, mlpDim: 8 }).earlyLayers(4),
+    ).toEqual([]);
   });
 });
 

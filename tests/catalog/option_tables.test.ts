@@ -14,6 +14,7 @@ const FILE = new URL("../../src/catalog/option_tables.ts", import.meta.url).path
 const NAMES = [
   "TrainerOptions",
   "LrFindOptions",
+  "SearchOptions",
   "ServeOptions",
   ...new Set(
     Object.values(tasks).flatMap(({ options, predictOptions, exportOptions, formats }) => [

@@ -23,6 +23,7 @@ const CUT: Record<string, readonly string[]> = {
     "1",
     "--no-enable-progress-bar",
   ],
+  search: ["--max-epochs", "1", "--limit-train-batches", "2", "--limit-val-batches", "1"],
   "find-lr": ["--num-training", "5", "--no-enable-progress-bar"],
 };
 /** A page's backbone would come from the hub. */
@@ -54,7 +55,8 @@ function prepare(folder: string): void {
     join(folder, "spoken.csv"),
     table("text", (digit) => DIGITS[digit]!),
   );
-  writeFileSync(join(folder, "run.yaml"), /^```yaml\n(.*?)^```/ms.exec(page)![1]!);
+  const files = [...page.matchAll(/^```yaml\n(.*?)^```/gms)].map((match) => match[1]!);
+  for (const [i, name] of ["run.yaml", "space.yaml"].entries()) writeFileSync(join(folder, name), files[i]!);
 }
 
 const isThere = [

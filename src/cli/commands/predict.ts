@@ -5,6 +5,7 @@ import { ConfigurationError } from "../../errors.js";
 import { resolveInputs } from "../../tasks/image/image_inputs.js";
 import { resolveSounds } from "../../tasks/audio/audio_files.js";
 import { addFlags } from "../flags.js";
+import { Drawing } from "./drawing.js";
 import { tableOf, unflatten, type Section } from "../configuration.js";
 import { isForPeople, printJson, printLine, printNote } from "../print.js";
 import { predictEach } from "../../catalog/predict_each.js";
@@ -21,16 +22,20 @@ export function predictCommand(): Command {
     .description("Says what a trained task finds in each input.")
     .argument("<model>", "the file of a trained task")
     .argument("[inputs...]", "texts, or paths, folders, patterns and URLs; - reads them from standard input")
-    .addOption(new Option("--json", "JSON lines, on a terminal too."));
+    .addOption(new Option("--json", "JSON lines, on a terminal too."))
+    .addOption(
+      new Option("--draw <folder>", "Detectors: leaves each picture with its boxes there, as a PNG."),
+    );
   for (const { className, predictOptions } of Object.values(tasks)) {
     if (predictOptions !== undefined) addFlags(command, tableOf(predictOptions), `${className}:`);
   }
   return command.action(predict);
 }
 
-async function predict(model: string, inputs: string[], { json, ...flags }: Flags): Promise<void> {
+async function predict(model: string, inputs: string[], { json, draw, ...flags }: Flags): Promise<void> {
   const loaded = await loadTask(model);
   checkFlags(loaded.entry, flags);
+  const drawing = draw === undefined ? undefined : new Drawing(loaded, draw);
   const isHuman = isForPeople(json);
   let failures = 0;
   for await (const chunk of chunks(inputs, loaded.entry)) {
@@ -38,7 +43,8 @@ async function predict(model: string, inputs: string[], { json, ...flags }: Flag
     for (const [i, answer] of answers.entries()) {
       const input = chunk[i]!;
       if ("error" in answer) failures++;
-      if (!isHuman) printJson({ input, ...answer });
+      const drawn = "error" in answer ? undefined : await drawing?.draw(input, answer.prediction);
+      if (!isHuman) printJson({ input, ...answer, drawn });
       else if ("error" in answer) printNote(`${input}: ${answer.error.message}`);
       else printLine(`${input}\t${[answer.prediction].flat().map(describe).join(", ") || "nothing"}`);
     }

@@ -15,9 +15,11 @@ import {
 import { addFlags } from "../flags.js";
 import type { OptionTable } from "../../catalog/option_table.js";
 import { printNote } from "../print.js";
-import { findTask, tasks, type RunnableTask, type TaskEntry } from "../../catalog/tasks.js";
+import { findTask, tasks, type RunnableTask } from "../../catalog/tasks.js";
 
 const MAX_SEED = 2 ** 31;
+/** The commands that `taskCommand` makes. */
+const OF_TASKS = ["train", "find-lr", "search"];
 
 /** The values of a command's flags. */
 export type Flags = Section & { config?: string; json?: boolean };
@@ -58,9 +60,9 @@ export function taskCommand(
 export function withTaskOfConfig([command, ...args]: readonly string[]): string[] {
   const given = command === undefined ? [] : [command, ...args];
   const at = args.findIndex((arg) => arg === "--config" || arg.startsWith("--config="));
-  if ((command !== "train" && command !== "find-lr") || at < 0 || !args[0]!.startsWith("-")) return given;
+  if (!OF_TASKS.includes(command ?? "") || at < 0 || !args[0]!.startsWith("-")) return given;
   const file = args[at]!.startsWith("--config=") ? args[at]!.slice("--config=".length) : args[at + 1];
-  return file === undefined ? given : [command, readConfiguration(file).task, ...args];
+  return file === undefined ? given : [command!, readConfiguration(file).task, ...args];
 }
 
 function startingPoint(task: string, config: string | undefined): RunConfiguration {
@@ -73,28 +75,36 @@ function startingPoint(task: string, config: string | undefined): RunConfigurati
   );
 }
 
-/** The task and its data, with the run's seed set. Weights that are missing are downloaded. */
-export async function makeRun({
-  task: name,
-  run,
-  model,
-  data: section,
-}: RunConfiguration): Promise<{ task: RunnableTask; data: DataModule }> {
-  const command = findTask(name);
-  const format = chooseFormat(command, section, run.format);
-  const { seedEverything } = await import("../../index.js");
-  seedEverything(Number(run.seed));
-  const data = await format.read({ ...unflatten(section), onWarning: printNote });
-  return { task: await makeTask(command, { ...unflatten(model), data }), data };
+/** The task and its data, with the run's seed set. */
+export async function makeRun(
+  configuration: RunConfiguration,
+): Promise<{ task: RunnableTask; data: DataModule }> {
+  const data = await makeData(configuration);
+  return { task: await makeTask(configuration, data), data };
 }
 
-async function makeTask(command: TaskEntry, options: Record<string, unknown>): Promise<RunnableTask> {
+/** Sets the run's seed, which splits depend on. */
+export async function makeData({ task, run, data }: RunConfiguration): Promise<DataModule> {
+  const format = chooseFormat(findTask(task), data, run.format);
+  const { seedEverything } = await import("../../index.js");
+  seedEverything(Number(run.seed));
+  return format.read({ ...unflatten(data), onWarning: printNote });
+}
+
+/** Sets the run's seed. Weights that are missing are downloaded. */
+export async function makeTask(
+  { task, run, model }: RunConfiguration,
+  data: DataModule,
+): Promise<RunnableTask> {
+  const { downloadBackbone, downloadProgressBar, seedEverything } = await import("../../index.js");
+  seedEverything(Number(run.seed));
+  const command = findTask(task);
+  const options: Record<string, unknown> = { ...unflatten(model), data };
   try {
     return await command.create(options);
   } catch (error) {
     const isMissing = error instanceof KindlingError && error.code === "ERR_BACKBONE_NOT_DOWNLOADED";
     if (!isMissing || typeof options.backbone !== "string") throw error;
-    const { downloadBackbone, downloadProgressBar } = await import("../../index.js");
     await downloadBackbone(options.backbone, { onProgress: downloadProgressBar() });
     return command.create(options);
   }

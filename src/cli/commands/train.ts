@@ -6,6 +6,7 @@ import type { FinetuneOptions } from "../../core/index.js";
 import { ConfigurationError } from "../../errors.js";
 import { unflatten, writeConfiguration, type RunConfiguration } from "../configuration.js";
 import type { OptionTable } from "../../catalog/option_table.js";
+import { describeEnvironment } from "../../report/environment.js";
 import { isForPeople, printJson, printLine, printPairs } from "../print.js";
 import { makeRun, taskCommand, type Flags } from "./runs.js";
 
@@ -38,6 +39,8 @@ async function train(configuration: RunConfiguration, flags: Flags): Promise<voi
   if (configuration.trainer.logger !== false) {
     mkdirSync(trainer.logDir, { recursive: true });
     writeFileSync(join(trainer.logDir, "config.yaml"), writeConfiguration(configuration));
+    const environment = JSON.stringify(describeEnvironment(), undefined, 2);
+    writeFileSync(join(trainer.logDir, "environment.json"), `${environment}\n`);
   }
   const { finetune, ckptPath } = configuration.run as { finetune?: string; ckptPath?: string };
   const from = ckptPath === undefined ? {} : { ckptPath };

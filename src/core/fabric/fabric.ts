@@ -13,7 +13,13 @@ import { parametersOf } from "../gradients.js";
 import { LightningModule } from "../lightning_module.js";
 import type { LogValue } from "../logging/metrics_hub.js";
 import type { Logger } from "../loggers/logger.js";
-import { resolveStrategy, type LoaderUse, type Precision, type ReduceOp, type Strategy } from "../strategies/index.js";
+import {
+  resolveStrategy,
+  type LoaderUse,
+  type Precision,
+  type ReduceOp,
+  type Strategy,
+} from "../strategies/index.js";
 import { isPlainObject } from "../../nested.js";
 import { toDevice } from "../to_device.js";
 import type { Awaitable } from "../types.js";

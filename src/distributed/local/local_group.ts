@@ -4,7 +4,7 @@
  */
 import type { CollectiveArray, NumericArray, ReduceOp, Signature } from "../process_group.js";
 import { checkAgreement, ProcessGroup } from "../process_group.js";
-import type { Procedure } from "../work.js";
+import type { Procedure } from "../collective_work.js";
 import { reduceParts, type PartOf } from "./reduce_parts.js";
 import type { SharedWorld } from "./shared_world.js";
 

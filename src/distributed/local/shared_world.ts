@@ -1,7 +1,7 @@
 /** The memory that the ranks of one process share: a barrier, what each rank is about to do, and room for pieces of arrays. */
 import { AbortFlag } from "../abort_flag.js";
 import { endedError } from "../ended_error.js";
-import type { Wait } from "../work.js";
+import type { Wait } from "../collective_work.js";
 
 /** What is handed to a worker thread. */
 export interface SharedWorldData {

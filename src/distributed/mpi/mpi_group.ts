@@ -11,7 +11,7 @@ import {
   type ReduceOp,
   type Signature,
 } from "../process_group.js";
-import type { Procedure, Wait } from "../work.js";
+import type { Procedure, Wait } from "../collective_work.js";
 import { loadMpi, type MpiLibrary, type MpiType } from "./library.js";
 import { endedError } from "../ended_error.js";
 import { Monitor, ownAddresses, type MonitorAddress } from "./monitor.js";

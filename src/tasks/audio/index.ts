@@ -45,6 +45,7 @@ export type {
   SpeechTablesOptions,
   TranscribedFiles,
 } from "./speech_recognition_data_options.js";
+export type { MisheardSound, SpeechReport, SpeechReportPart } from "./speech_report.js";
 export { SpeechStream, type StreamingTranscription } from "./speech_stream.js";
 export type { ManySounds } from "./audio_files.js";
 export type { BeamSearchOptions } from "./decoding/beam_search.js";

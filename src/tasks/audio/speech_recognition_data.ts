@@ -45,7 +45,7 @@ import {
 } from "./transcribed_dataset.js";
 import { normalizeTranscript } from "./transcripts/normalize.js";
 import { readTranscriptCsv, readTranscriptFolder, readTranscriptJsonl } from "./transcripts/tables.js";
-import type { TranscribedSounds } from "./transcripts/transcribed_sounds.js";
+import type { TranscribedSound, TranscribedSounds } from "./transcripts/transcribed_sounds.js";
 import { Vocabulary } from "./transcripts/vocabulary.js";
 
 export type * from "./speech_recognition_data_options.js";
@@ -201,6 +201,15 @@ export class SpeechRecognitionData extends DataModule {
     }
     if (this.#predict !== undefined) counts.predict = this.#predict.length;
     return counts;
+  }
+
+  /**
+   * A part's sounds with what is said in them, in the order of the part; none where there is no such part, or where a dataset
+   * makes its sounds.
+   */
+  samples(part: LabeledPart): TranscribedSound[] {
+    const dataset = this.#dataset(part);
+    return dataset instanceof ListedSpeech ? dataset.records : [];
   }
 
   /** A transcript as it is learnt. */

@@ -46,6 +46,7 @@ import {
   type StreamOptions,
   type TranscriptionOptions,
 } from "./speech_recognizer_options.js";
+import { speechReport, type SpeechReport, type SpeechReportPart } from "./speech_report.js";
 import { openSpeechStream, type SpeechStream } from "./speech_stream.js";
 import { transcribe, type Transcriber } from "./transcribe.js";
 import { Vocabulary, type TokenUnit } from "./transcripts/vocabulary.js";
@@ -218,6 +219,24 @@ export class SpeechRecognizer extends Task<SpeechRecognizerInput, PaddedSequence
     options: TranscriptionOptions = {},
   ): Promise<Transcription | Transcription[]> {
     return transcribe(this.#transcriber, input, options);
+  }
+
+  /**
+   * What is understood of a part of the data: error rates of words and characters, and the sounds with the most wrong words.
+   *
+   * @param options.part default `test`
+   * @param options.decoding how predictions are decoded; default as in `predict`
+   * @throws ConfigurationError `ERR_PARTS` for a part that the data do not list, `ERR_VOCABULARY`, `ERR_DECODING_OPTION`
+   * @throws DataError naming a file that cannot be decoded
+   */
+  async report(
+    data: SpeechRecognitionData,
+    { part = "test", decoding = {} }: { part?: SpeechReportPart; decoding?: TranscriptionOptions } = {},
+  ): Promise<SpeechReport> {
+    this.#attach(data);
+    return speechReport(data, part, async (sounds) =>
+      (await this.predict(sounds, decoding)).map(({ text }) => text),
+    );
   }
 
   /**

@@ -12,7 +12,7 @@ import { nameOfAudio } from "../../data/audio/source.js";
 import { DataError } from "../../errors.js";
 import { HostTensor } from "../../host_tensor.js";
 import { Generator } from "../../random.js";
-import type { TranscribedDataset, TranscribedSounds } from "./transcripts/transcribed_sounds.js";
+import type { TranscribedDataset, TranscribedSound, TranscribedSounds } from "./transcripts/transcribed_sounds.js";
 import type { Vocabulary } from "./transcripts/vocabulary.js";
 
 /** A sound and its tokens. */
@@ -69,6 +69,12 @@ export class ListedSpeech implements SpeechDataset {
 
   get length(): number {
     return this.#sounds.length;
+  }
+
+  /** Each sound with what is said in it, as the data have it. */
+  get records(): TranscribedSound[] {
+    const { sources, targets } = this.#sounds;
+    return sources.map((audio, i) => ({ audio, transcript: targets![i]! }));
   }
 
   async get(index: number, random: Generator): Promise<SpeechSample> {

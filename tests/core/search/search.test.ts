@@ -248,7 +248,10 @@ describe("the journal", () => {
     const lines = [{ event: "study", format: 1, direction: "minimize", space }].map((entry) =>
       JSON.stringify(entry),
     );
-    await writeFile(journal, `${[...lines, start(0), ...Array.from({ length: 5 }, () => start(1))].join("\n")}\n`);
+    await writeFile(
+      journal,
+      `${[...lines, start(0), ...Array.from({ length: 5 }, () => start(1))].join("\n")}\n`,
+    );
     const study = await search(space, ({ x }) => x, { maxTrials: 3, journal });
     expect(states(study)).toEqual(["complete", "failed", "complete"]);
     expect(study.trials.find(({ number }) => number === 0)).toMatchObject({ value: 0, attempts: 2 });

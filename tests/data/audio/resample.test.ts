@@ -78,7 +78,9 @@ describe("a filter that needs not be as good", () => {
 
   it("has aliases as far down as it is told, and passes what it promises", () => {
     const [from, to] = [16000, 8000];
-    expect(level(resample(tone(0.79 * 4000, from), from, to, options), tone(0.79 * 4000, to))).toBeLessThan(-55);
+    expect(level(resample(tone(0.79 * 4000, from), from, to, options), tone(0.79 * 4000, to))).toBeLessThan(
+      -55,
+    );
     const alias = level(resample(tone(1.05 * 4000, from), from, to, options));
     expect(alias).toBeLessThan(-55);
     expect(alias).toBeGreaterThan(-100);

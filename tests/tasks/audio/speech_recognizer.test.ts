@@ -65,6 +65,23 @@ describe("a recogniser trained from nothing", () => {
     expect(many.map(({ text }) => text)).toEqual(["mid", "high high low mid"]);
   });
 
+  it("reports what it understands of a part, and the sounds that it misheard", async () => {
+    const report = await task.report(data, { part: "val" });
+    expect(report.count).toBe(16);
+    expect(report.wer.rate).toBeCloseTo(wer, 6);
+    const said = ["low high", "mid mid low"];
+    const sounds = said.map((text) => say(text.split(" "), new Generator(3)));
+    const options = {
+      test: { files: sounds, transcripts: ["low high", "mid high"] },
+      tokens: data.vocabulary,
+    };
+    const { wer: wrong, worst } = await task.report(await SpeechRecognitionData.fromFiles(options));
+    // "mid mid low" beside "mid high": one word too many and one in the place of another, of four words.
+    expect(wrong).toMatchObject({ rate: 0.5, insertions: 1, substitutions: 1, deletions: 0, length: 4 });
+    expect(worst).toEqual([expect.objectContaining({ index: 1, reference: "mid high", audio: sounds[1] })]);
+    await expect(task.report(data)).rejects.toThrow(code("ERR_PARTS"));
+  });
+
   it("hears a sound alone as it does in a batch", async () => {
     const random = new Generator(8);
     const sounds = [say(["low"], random), say(["mid", "low", "high", "mid"], random)];

@@ -15,24 +15,24 @@ export interface Wait {
 export type Procedure = Generator<Wait, void, void>;
 
 /** What is said of a collective in errors, and how long it may take. */
-export interface WorkOptions {
+export interface CollectiveOptions {
   name: string;
   /** Milliseconds without the other ranks. */
   timeout: number;
 }
 
 /** As PyTorch's `Work`: made by the collectives of a ProcessGroup. The arrays are the collective's until it is over. */
-export class Work {
+export class CollectiveWork {
   readonly #procedure: Procedure;
-  readonly #options: WorkOptions;
+  readonly #options: CollectiveOptions;
   /** Must be over first. */
-  #before: Work | undefined;
+  #before: CollectiveWork | undefined;
   #waitsFor: Wait | undefined;
   #isOver = false;
   #error: unknown;
 
   /** @param before a collective that has to be over before this one begins */
-  constructor(procedure: Procedure, before: Work | undefined, options: WorkOptions) {
+  constructor(procedure: Procedure, before: CollectiveWork | undefined, options: CollectiveOptions) {
     this.#procedure = procedure;
     this.#options = options;
     this.#before = before?.isOver === false ? before : undefined;
