@@ -79,8 +79,11 @@ export async function startPredictor(setup: PredictorSetup): Promise<StartedPred
   const info = await new Promise<ModelInfo>((resolve, reject) => {
     child.on("message", (message: PredictorMessage) => {
       if (message.kind === "ready") resolve(message.info);
-      else if (message.kind === "failed") reject(new KindlingError(message.code, message.message));
-      else {
+      else if (message.kind === "failed") {
+        // Its channel would keep it, and it this process, from ending.
+        child.kill("SIGKILL");
+        reject(new KindlingError(message.code, message.message));
+      } else {
         waiting.get(message.id)?.resolve(message.answers);
         waiting.delete(message.id);
       }
