@@ -16,6 +16,10 @@ const pictures = join(folder, "pictures.kindling");
 let server: ChildProcess;
 let url: string;
 
+interface Answered {
+  prediction: { label: string; score: number };
+}
+
 let expected: unknown;
 let picture: Buffer;
 
@@ -69,9 +73,13 @@ describe("answers", () => {
       json(path, { input: `data:image/png;base64,${picture.toString("base64")}` }),
       post(path, form),
     ]);
-    const [first, ...others] = await Promise.all(answers.map((answer) => answer.json() as Promise<unknown>));
-    expect(first).toMatchObject({ prediction: { label: expect.any(String) as string } });
-    for (const other of others) expect(other).toEqual(first);
+    const results = await Promise.all(answers.map((answer) => answer.json() as Promise<Answered>));
+    const { label, score } = results[0]!.prediction;
+    // Some are answered together, and sums in another order differ in their last digits.
+    for (const { prediction } of results) {
+      expect(prediction.label).toBe(label);
+      expect(prediction.score).toBeCloseTo(score, 5);
+    }
   });
 
   it("health, readiness and what it serves", async () => {

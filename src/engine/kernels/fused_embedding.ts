@@ -1,8 +1,9 @@
 /** Rows of a table by index, and the gradient: one scatter-add. */
-import { emit, int64s, scalar, sizeOf, Value } from "../graph/value.js";
+import { emit, scalar, sizeOf, Value } from "../graph/value.js";
 import { reshapeValue } from "../layout.js";
 import { castTo } from "./elementwise.js";
 import type { Lowerings } from "./lowering.js";
+import { scatterAdd } from "./scattering.js";
 
 const FLOAT = "float32";
 
@@ -27,8 +28,7 @@ export const fusedEmbedding: Lowerings = {
       updates = emit("Where", [padding, scalar(0), updates], [count, width], FLOAT);
     }
     const shape = [rows as number, width];
-    const zeros = emit("Expand", [backend.value(zero!), int64s(shape)], shape, FLOAT);
-    const inputs = [zeros, castTo(index, "int64"), updates];
-    return backend.output(emit("ScatterND", inputs, shape, FLOAT, { reduction: "add" }), shape, FLOAT);
+    const sums = scatterAdd(castTo(index, "int64"), updates, shape, FLOAT, backend.value(zero!));
+    return backend.output(sums, shape, FLOAT);
   },
 };

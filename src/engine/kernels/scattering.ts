@@ -1,7 +1,7 @@
 /** Writing by index: scattering, sums of segments, counts. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { OnnxRuntimeBackend } from "../backend.js";
-import { emit, int64s, scalar, Value, type ValueType } from "../graph/value.js";
+import { emit, int64s, scalar, sizeOf, Value, type ValueType } from "../graph/value.js";
 import { identityOrder, reshapeValue } from "../layout.js";
 import { castTo } from "./elementwise.js";
 import type { Lowerings } from "./lowering.js";
@@ -90,9 +90,36 @@ export function segmentSum(ids: Value, rows: Value, count: number): Value {
   return scatterAdd(targets, counted, [count, ...rows.shape.slice(1)], rows.type);
 }
 
-function scatterAdd(positions: Value, updates: Value, shape: readonly number[], type: ValueType): Value {
-  const zeros = emit("Expand", [scalar(0, type), int64s(shape)], shape, type);
-  return emit("ScatterND", [zeros, positions, updates], shape, type, { reduction: "add" });
+/**
+ * Adds rows where they belong. ONNX Runtime's ScatterND adds on several threads without a lock, and loses what two of them add
+ * to one row at once; its ScatterElements uses one thread.
+ *
+ * @param positions int64 [rows, k]: along the first k axes of the shape
+ */
+export function scatterAdd(
+  positions: Value,
+  updates: Value,
+  shape: readonly number[],
+  type: ValueType,
+  zero = scalar(0, type),
+): Value {
+  const [rows, depth] = positions.shape as [number, number];
+  const outer = sizeOf(shape.slice(0, depth));
+  const inner = sizeOf(shape.slice(depth));
+  const zeros = emit("Expand", [zero, int64s([outer, inner])], [outer, inner], type);
+  const row = depth === 1 ? positions : rowOf(positions, shape);
+  const everywhere = emit("Expand", [row, int64s([rows, inner])], [rows, inner], "int64");
+  const inputs = [zeros, everywhere, reshapeValue(updates, [rows, inner])];
+  const sums = emit("ScatterElements", inputs, [outer, inner], type, { axis: 0, reduction: "add" });
+  return reshapeValue(sums, shape);
+}
+
+/** Positions along several axes as those along one: int64 [rows, 1]. */
+function rowOf(positions: Value, shape: readonly number[]): Value {
+  const [rows, depth] = positions.shape as [number, number];
+  const strides = int64s(shape.slice(0, depth).map((_, axis) => sizeOf(shape.slice(axis + 1, depth))));
+  const offsets = emit("Mul", [positions, reshapeValue(strides, [1, depth])], [rows, depth], "int64");
+  return emit("ReduceSum", [offsets, int64s([1])], [rows, 1], "int64", { keepdims: 1 });
 }
 
 /** Positions and rows in the shapes in which ONNX wants a scatter; TF.js also takes indices as a vector, and one number. */
