@@ -36,6 +36,8 @@ interface Model {
 const OPEN = new Set(["/health", "/ready", ...PAGE_PATHS]);
 
 /**
+ * Answers requests with models, for servers that call `fetch`.
+ *
  * @param predictors by the names that requests call them; the first answers `/predict`
  * @throws ConfigurationError `ERR_SERVE_OPTION`
  */

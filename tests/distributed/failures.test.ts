@@ -62,13 +62,17 @@ describe("of two threads", () => {
     const { code, stderr } = await start({
       devices: 2,
       rootDir: folder,
+      maxSteps: 1000,
       fail: { rank: 0, step: 4, how: "signal" },
     });
     expect(code).toBe(143);
-    expect(stderr).toContain("SIGTERM has interrupted fit after 4 steps");
+    // A signal is heard in the next turn of the event loop, which quick steps share.
+    const steps = Number(/SIGTERM has interrupted fit after (\d+) steps/.exec(stderr)?.[1]);
+    expect(steps).toBeGreaterThanOrEqual(4);
+    expect(steps).toBeLessThan(1000);
     const ckptPath = join(folder, "checkpoints", "interrupted.safetensors");
-    const [resumed] = await train({ devices: 2, maxSteps: 6, ckptPath }, { ranks: 2 });
-    expect(resumed!.steps).toBe(6);
+    const [resumed] = await train({ devices: 2, maxSteps: steps + 2, ckptPath }, { ranks: 2 });
+    expect(resumed!.steps).toBe(steps + 2);
   });
 });
 

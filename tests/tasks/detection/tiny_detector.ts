@@ -1,23 +1,23 @@
 /** A detector that trains in seconds: a small backbone, and pictures of rectangles. */
 import type * as tf from "@tensorflow/tfjs-core";
-import { ImageEncoder } from "../../../src/backbones/index.js";
+import { ImageEncoder, keepOutputs } from "../../../src/backbones/image_encoder.js";
 import type { PixelData } from "../../../src/data/index.js";
 import { BatchNorm2d, Conv2d, Relu, Sequential } from "../../../src/nn/index.js";
 import { Generator } from "../../../src/random.js";
 import type { BoxArrays } from "../../../src/tasks/detection/object_detection_data.js";
 
-/** A few convolutions with maps at 8, 16 and 32. */
+/** A few convolutions with maps at 4, 8, 16 and 32. */
 class TinyEncoder extends ImageEncoder {
   readonly numFeatures = 32;
-  readonly featureInfo = [8, 16, 32].map((stride) => ({ stride, channels: 32 }));
+  readonly featureInfo = [4, 8, 16, 32].map((stride) => ({ stride, channels: 32 }));
   readonly stem = new Sequential(...block(3, 16), ...block(16, 32), ...block(32, 32));
   readonly middle = new Sequential(...block(32, 32));
   readonly last = new Sequential(...block(32, 32));
 
   override featureMaps(pixels: tf.Tensor): tf.Tensor[] {
-    const fine = this.stem.forward(pixels);
+    const [finest, fine] = keepOutputs(this.stem, pixels, [5, 8]) as [tf.Tensor, tf.Tensor];
     const middle = this.middle.forward(fine);
-    return [fine, middle, this.last.forward(middle)];
+    return [finest, fine, middle, this.last.forward(middle)];
   }
 
   override forwardFeatures(pixels: tf.Tensor): tf.Tensor {
