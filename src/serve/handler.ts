@@ -9,6 +9,7 @@ import type { OptionTable } from "../catalog/option_table.js";
 import { tasks } from "../catalog/tasks.js";
 import { describeChoices, KindlingError } from "../errors.js";
 import { VERSION } from "../version.js";
+import { warnOnce } from "../warn.js";
 import { Batcher } from "./batcher.js";
 import { createUrlFetcher } from "./fetch_url.js";
 import { ServerMetrics } from "./metrics.js";
@@ -196,6 +197,8 @@ function asRequestError(error: unknown): RequestError {
     );
   }
   const code = error instanceof KindlingError ? error.code : "ERR_INTERNAL";
+  // Strangers are not told what went wrong inside; whoever runs the server is.
+  warnOnce("WARN_REQUEST_FAILED", `A request could not be answered: ${String(error)}`);
   return new RequestError(500, code, "The server could not answer.", { cause: error });
 }
 

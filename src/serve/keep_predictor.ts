@@ -1,5 +1,6 @@
 /** Keeps a model answering: a process that has ended, or that answers no more, is replaced by a new one. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { warnOnce } from "../warn.js";
 import { ModelLostError, type Predictor, type StartedPredictor } from "./predictor.js";
 
 /** Seconds before the first attempt, doubled with each that fails. */
@@ -42,7 +43,10 @@ export async function keepPredictor(
       await sleep(delay * 1000, undefined, { signal: closing.signal }).catch(() => undefined);
       delay = Math.min(2 * delay, LONGEST_DELAY);
       if (closing.signal.aborted) return;
-      const started = await start().catch(() => undefined);
+      const started = await start().catch((error: unknown) => {
+        warnOnce("WARN_MODEL_RESTART", `A lost model could not be started again: ${String(error)}`);
+        return undefined;
+      });
       if (started === undefined) continue;
       current = started;
       watch(started);

@@ -49,8 +49,8 @@ async function train(configuration: RunConfiguration, flags: Flags): Promise<voi
   else await trainer.finetune(task, data, { ...from, strategy: finetune as FinetuneOptions["strategy"] });
   const seconds = (performance.now() - start) / 1000;
   await task.save(output);
-  const { test } = configuration.data;
-  const tested = test === undefined ? {} : await trainer.test(task, data);
+  const hasTest = Object.keys(configuration.data).some((name) => name === "test" || name.startsWith("test."));
+  const tested = hasTest ? await trainer.test(task, data) : {};
   const metrics = { ...trainer.callbackMetrics, ...tested };
   if (!isForPeople(flags.json)) return printJson({ output, logDir: trainer.logDir, seconds, metrics });
   printPairs({ ...metrics, trained: `${Math.round(seconds)} s`, saved: output, log: trainer.logDir });

@@ -1,9 +1,9 @@
 /** The frames of a video one after the other, decoded by the program ffmpeg. */
-import { spawn, type ChildProcess } from "node:child_process";
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { ConfigurationError, DataError } from "../../errors.js";
-import { ByteReader } from "../audio/byte_reader.js";
+import type { ByteReader } from "../audio/byte_reader.js";
+import { isMissing, lastWords, startFfmpeg, type ProcessEnd } from "../ffmpeg.js";
 import type { PixelData } from "../image/image.js";
 
 /** Options of `videoFrames`. */
@@ -39,16 +39,10 @@ export async function* videoFrames(
     throw new ConfigurationError("ERR_VIDEO_FPS", `\`fps\` is a number above 0, not ${fps}.`);
   if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true)
     throw new DataError("ERR_VIDEO_MISSING", `There is no video ${path}.`, { path });
-  const input = ["-v", "error", "-nostdin", "-i", `file:${resolve(path)}`, "-map", "0:v:0"];
+  const input = ["-i", `file:${resolve(path)}`, "-map", "0:v:0"];
   // Rounded up, what is taken at a point in time is the last frame that has come by then.
   const output = ["-vf", `fps=${fps}:round=up`, "-f", "image2pipe", "-c:v", "ppm", "pipe:1"];
-  const child = spawn("ffmpeg", [...input, ...output], { stdio: ["ignore", "pipe", "pipe"] });
-  const ended = endOf(child);
-  let complaint = "";
-  child.stderr
-    .setEncoding("utf8")
-    .on("data", (text: string) => (complaint = (complaint + text).slice(-2000)));
-  const reader = new ByteReader(child.stdout);
+  const { reader, ended, complaint, stop } = startFfmpeg([...input, ...output]);
   try {
     let count = 0;
     for (;;) {
@@ -57,12 +51,9 @@ export async function* videoFrames(
       yield { time: count++ / fps, image };
     }
     const result = await ended;
-    if (result !== 0 || count === 0) throw explain(result, complaint, path);
+    if (result !== 0 || count === 0) throw explain(result, complaint(), path);
   } finally {
-    child.kill();
-    // A process counts as closed when its output has been read, or is not wanted any more.
-    await reader.close();
-    await ended;
+    await stop();
   }
 }
 
@@ -77,15 +68,8 @@ async function readPpm(reader: ByteReader): Promise<PixelData | undefined> {
   return data.length < width * height * 3 ? undefined : { data, width, height, channels: 3 };
 }
 
-function endOf(child: ChildProcess): Promise<number | null | Error> {
-  return new Promise((settle) => {
-    child.once("error", settle);
-    child.once("close", settle);
-  });
-}
-
-function explain(result: number | null | Error, complaint: string, path: string): Error {
-  if (result instanceof Error && "code" in result && result.code === "ENOENT") {
+function explain(result: ProcessEnd, complaint: string, path: string): Error {
+  if (isMissing(result)) {
     return new ConfigurationError(
       "ERR_FFMPEG_MISSING",
       "Videos are decoded by the program ffmpeg, and there is none on the PATH. Install it: `sudo apt install ffmpeg`, " +
@@ -93,6 +77,6 @@ function explain(result: number | null | Error, complaint: string, path: string)
       { cause: result },
     );
   }
-  const detail = complaint.trim().split("\n").at(-1) || `it ended with ${String(result)} and gave no frame`;
+  const detail = lastWords(complaint, `it ended with ${String(result)} and gave no frame`);
   return new DataError("ERR_VIDEO_DAMAGED", `${path} cannot be decoded as a video: ${detail}.`, { path });
 }

@@ -1,9 +1,9 @@
 /** Formats that no decoder of ours knows, such as AAC in M4A, through the program ffmpeg where it is installed. */
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ByteReader } from "../byte_reader.js";
+import { endOf, isMissing, lastWords, startFfmpeg, type ProcessEnd } from "../../ffmpeg.js";
 import { FormatProblem, type DecodedChunk } from "./decoded_chunk.js";
 import { decodeWav } from "./wav.js";
 
@@ -28,23 +28,16 @@ export async function* decodeWithFfmpeg(
 }
 
 async function* decodeFile(path: string, format: string): AsyncGenerator<DecodedChunk> {
-  const options = ["-v", "error", "-xerror", "-nostdin", "-i", `file:${path}`, "-map", "0:a:0"];
+  const input = ["-xerror", "-i", `file:${path}`, "-map", "0:a:0"];
   const output = [...(await lengthOf(path)), "-f", "wav", "-c:a", "pcm_f32le", "pipe:1"];
-  const child = spawn("ffmpeg", [...options, ...output], { stdio: ["ignore", "pipe", "pipe"] });
-  const ended = endOf(child);
-  let complaint = "";
-  child.stderr
-    .setEncoding("utf8")
-    .on("data", (text: string) => (complaint = (complaint + text).slice(-2000)));
-  const reader = new ByteReader(child.stdout);
+  const { reader, ended, complaint, stop } = startFfmpeg([...input, ...output]);
   try {
     if ((await reader.peek(1)).length > 0) yield* decodeWav(reader);
     const result = await ended;
-    if (result === 0 && complaint === "") return;
-    throw explain(result, complaint, format);
+    if (result === 0 && complaint() === "") return;
+    throw explain(result, complaint(), format);
   } finally {
-    child.kill();
-    await ended;
+    await stop();
   }
 }
 
@@ -71,15 +64,8 @@ async function lengthOf(path: string): Promise<string[]> {
   return seconds > 0 ? ["-t", String(seconds)] : [];
 }
 
-function endOf(child: ChildProcess): Promise<number | null | Error> {
-  return new Promise((resolve) => {
-    child.once("error", resolve);
-    child.once("close", resolve);
-  });
-}
-
-function explain(result: number | null | Error, complaint: string, format: string): FormatProblem {
-  if (result instanceof Error && "code" in result && result.code === "ENOENT") {
+function explain(result: ProcessEnd, complaint: string, format: string): FormatProblem {
+  if (isMissing(result)) {
     return new FormatProblem(
       "ERR_FFMPEG_MISSING",
       `is ${format}, which is decoded by the program ffmpeg, and there is none on the PATH. ` +
@@ -87,7 +73,7 @@ function explain(result: number | null | Error, complaint: string, format: strin
       { cause: result },
     );
   }
-  const detail = complaint.trim().split("\n").at(-1) || String(result);
+  const detail = lastWords(complaint, String(result));
   return new FormatProblem(
     "ERR_AUDIO_DAMAGED",
     `is truncated or damaged: it begins as ${format}, but ffmpeg could not decode it (${detail}).`,
