@@ -18,7 +18,10 @@ interface AllReduce {
 interface Training {
   stepMs: number;
   samplesPerSecond: number;
-  communicationMs: number;
+  /** Of several ranks: the step without sharing gradients, which is all that the machine allows. */
+  apartMs?: number;
+  /** Of several ranks: where the milliseconds of sharing gradients go. */
+  sharing?: { reading: number; waiting: number; reducing: number; writing: number };
 }
 
 const script = join(import.meta.dirname, "ddp_process.ts");
@@ -28,9 +31,10 @@ export async function ddp({ models = ["mobilenet_v2"] }: BenchOptions): Promise<
   const model = models[0]!;
   const local = rank<AllReduce>(["all-reduce"], "local");
   const mpi = hasMpi ? rank<AllReduce>(["all-reduce"], "mpi") : undefined;
-  const one = rank<Training>(["train", model], "alone");
+  const before = rank<Training>(["train", model], "alone");
   const two = rank<Training>(["train", model], "local");
-  const efficiency = two.samplesPerSecond / one.samplesPerSecond / 2;
+  const after = rank<Training>(["train", model], "alone");
+  const oneMs = (before.stepMs + after.stepMs) / 2;
   const same = rank<{ weights: number[] }>(["weights"], "alone").weights;
   const distance = (how: How) =>
     Math.max(
@@ -42,7 +46,14 @@ export async function ddp({ models = ["mobilenet_v2"] }: BenchOptions): Promise<
     byCalculation: estimates(mpi ?? local),
     cores: availableParallelism(),
     allReduce: { local, mpi: mpi && { ...mpi, c: allReduceInC() } },
-    scaling: { model, ranks: 2, one, two, efficiency },
+    scaling: {
+      model,
+      ranks: 2,
+      one: { before, after },
+      two,
+      efficiency: oneMs / two.stepMs,
+      ceiling: oneMs / two.apartMs!,
+    },
     equivalence: { local: distance("local"), mpi: hasMpi ? distance("mpi") : undefined },
   };
 }

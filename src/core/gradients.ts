@@ -11,10 +11,7 @@ export function parametersOf({ paramGroups }: Pick<Optimizer, "paramGroups">): P
 export function scaleGradients(optimizer: Optimizer, factor: number): void {
   tf.tidy(() => {
     for (const parameter of parametersOf(optimizer)) {
-      if (parameter.grad === null) continue;
-      const scaled = tf.mul(parameter.grad, factor);
-      parameter.zeroGrad();
-      parameter.grad = tf.keep(scaled);
+      if (parameter.grad !== null) parameter.replaceGrad(tf.mul(parameter.grad, factor));
     }
   });
 }

@@ -163,7 +163,11 @@ export abstract class LightningModule<Input = tf.Tensor, Output = tf.Tensor> ext
     if (gradientClipVal === undefined) return;
     const parameters = parametersOf(optimizer);
     if (gradientClipAlgorithm === "value") clipGradValue(parameters, gradientClipVal);
-    else clipGradNorm(parameters, gradientClipVal);
+    else {
+      const strategy = this.#trainer?.strategy ?? this.#fabric?.fabric.strategy;
+      if (strategy === undefined) clipGradNorm(parameters, gradientClipVal);
+      else strategy.clipGradNorm(parameters, gradientClipVal);
+    }
   }
 
   /**

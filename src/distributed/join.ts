@@ -1,4 +1,7 @@
-/** Brings the ranks of a program together, once: by MPI where a launcher has started them, else as threads of this process. */
+/**
+ * Brings the ranks of a program together, once: through MPI or over TCP where a launcher has started them, else as threads of
+ * this process.
+ */
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { ConfigurationError, DistributedError } from "../errors.js";
@@ -7,7 +10,8 @@ import type { ClusterEnvironment } from "./environments/cluster_environment.js";
 import { joinLocalRanks, launchLocalRanks, localRankData } from "./local/launch.js";
 import { MpiGroup } from "./mpi/mpi_group.js";
 import { allGatherObject } from "./objects.js";
-import type { ProcessGroup } from "./process_group.js";
+import { TcpGroup } from "./tcp/tcp_group.js";
+import { DEFAULT_TIMEOUT, type ProcessGroup } from "./process_group.js";
 
 /** This process among those of a run. */
 export interface Membership {
@@ -19,6 +23,12 @@ export interface Membership {
 }
 
 let membership: Promise<Membership> | undefined;
+
+/** What ranks are joined by. */
+export interface JoinOptions {
+  /** Milliseconds that ranks wait for each other. Default: 30 minutes. */
+  timeout?: number | undefined;
+}
 
 /**
  * Joins the other ranks of this program, and starts them where nobody has. A program has one group, which all its Trainers
@@ -32,8 +42,9 @@ let membership: Promise<Membership> | undefined;
 export async function joinProcessGroup(
   environment: ClusterEnvironment | undefined,
   size: number | undefined,
+  { timeout = DEFAULT_TIMEOUT }: JoinOptions = {},
 ): Promise<Membership> {
-  membership ??= join(environment, size);
+  membership ??= join(environment, size, timeout);
   const joined = await membership;
   if (size === undefined || joined.group.size === size) return joined;
   throw new ConfigurationError(
@@ -46,8 +57,10 @@ export async function joinProcessGroup(
 async function join(
   environment: ClusterEnvironment | undefined,
   size: number | undefined,
+  timeout: number,
 ): Promise<Membership> {
-  const joined = environment === undefined ? joinLocal(size ?? 1) : await joinCluster(environment);
+  const joined = environment === undefined ? joinLocal(size ?? 1) : await joinCluster(environment, timeout);
+  joined.group.timeout = timeout;
   await checkSameProgram(joined.group);
   return joined;
 }
@@ -58,16 +71,18 @@ function joinLocal(size: number): Membership {
   return { group, localRank: group.rank, nodeRank: 0, localWorldSize: group.size };
 }
 
-async function joinCluster(environment: ClusterEnvironment): Promise<Membership> {
-  const group = await MpiGroup.join();
-  const { worldSize, localRank, nodeRank, localWorldSize, name } = environment;
+async function joinCluster(environment: ClusterEnvironment, timeout: number): Promise<Membership> {
+  const { worldSize, globalRank, localRank, nodeRank, localWorldSize, name, rendezvous } = environment;
+  const group =
+    rendezvous === undefined
+      ? await MpiGroup.join()
+      : await TcpGroup.join({ ...rendezvous, rank: globalRank, size: worldSize, timeout });
   if (group.size === worldSize) return { group, localRank, nodeRank, localWorldSize };
-  const how = environment.hasMpi
-    ? "The launcher and the MPI library do not fit together: use the mpirun of the library's own installation, or srun --mpi=pmix."
-    : `Its variables alone do not bring processes together: call the program with mpirun -n ${worldSize} instead.`;
   throw new DistributedError(
     "ERR_MPI_WORLD",
-    `${name} says that there are ${worldSize} processes, and MPI knows of ${group.size}. ${how}`,
+    `${name} says that there are ${worldSize} processes, and MPI knows of ${group.size}. The launcher and the MPI library do not ` +
+      "fit together: use the mpirun of the library's own installation, or srun --mpi=pmix. Or set MASTER_ADDR and MASTER_PORT " +
+      "to rank 0's address and a free port under srun, and no MPI is needed.",
   );
 }
 

@@ -1,6 +1,7 @@
 /** Ranks that work together: collectives on typed arrays, which every rank calls in the same order. */
 import { DistributedError } from "../errors.js";
 import { CollectiveWork, type Procedure } from "./collective_work.js";
+import { partsOf, type PartOf } from "./parts.js";
 
 /** How values of all ranks become one. */
 export type ReduceOp = "mean" | "sum" | "min" | "max";
@@ -12,7 +13,7 @@ export type NumericArray = Float32Array | Float64Array | Int32Array;
 export type CollectiveArray = NumericArray | Uint8Array;
 
 /** Milliseconds that a collective waits for the other ranks, as PyTorch's 30 minutes. */
-const DEFAULT_TIMEOUT = 30 * 60_000;
+export const DEFAULT_TIMEOUT = 30 * 60_000;
 
 /** What a rank is about to do, which all must agree on. */
 export interface Signature {
@@ -28,7 +29,7 @@ export interface Signature {
  * what they call, each of them gets an error that says so.
  */
 export abstract class ProcessGroup {
-  /** Among what is computed with: "local" or "mpi". */
+  /** How ranks work together: "local", "mpi" or "tcp". */
   abstract readonly backend: string;
   abstract readonly rank: number;
   abstract readonly size: number;
@@ -37,32 +38,53 @@ export abstract class ProcessGroup {
   #last: CollectiveWork | undefined;
 
   /**
-   * The sum (or mean, minimum, maximum) of every rank's array, in place. The numbers are the same bits on every rank.
+   * An array of zeros for collectives that are repeated: threads and the engine read it where it lies, and copy nothing. Every
+   * rank calls it, with the same length.
+   */
+  allocate(length: number): Float32Array {
+    const array = this.newArray(length);
+    this.#start(signature("allocate", array, ""), this.allocateSteps(array)).wait();
+    return array;
+  }
+
+  /**
+   * The sum (or mean, minimum, maximum) of every rank's array, in place. Sums are made in the order of the ranks: the numbers
+   * are the same bits on every rank, with every backend.
    */
   allReduce(array: NumericArray, op: ReduceOp = "sum"): CollectiveWork {
     return this.#start(signature("allReduce", array, op), this.allReduceSteps(array, op));
   }
 
   /**
-   * The reduction of every rank's input, of which each rank gets its part.
+   * The reduction of every rank's input, of which each rank gets its part: to the bit what `allReduce` has there.
    *
-   * @param input `size` parts of the output's length
+   * @param input the parts of all ranks, one behind the other
+   * @param lengths of the parts. Default: all as long as the output.
    * @throws DistributedError `ERR_COLLECTIVE_LENGTH`
    */
-  reduceScatter(input: NumericArray, output: NumericArray, op: ReduceOp = "sum"): CollectiveWork {
-    this.#checkLength("reduceScatter", input, output);
-    return this.#start(signature("reduceScatter", input, op), this.reduceScatterSteps(input, output, op));
+  reduceScatter(
+    input: NumericArray,
+    output: NumericArray,
+    op: ReduceOp = "sum",
+    lengths?: readonly number[],
+  ): CollectiveWork {
+    const parts = this.#parts("reduceScatter", input, output, lengths);
+    return this.#start(
+      signature("reduceScatter", input, op),
+      this.reduceScatterSteps(input, output, op, parts),
+    );
   }
 
   /**
    * Every rank's input, one behind the other.
    *
-   * @param output `size` times the input's length
+   * @param input may be this rank's part of the output itself
+   * @param lengths of all ranks' inputs. Default: all as long as this one.
    * @throws DistributedError `ERR_COLLECTIVE_LENGTH`
    */
-  allGather(input: CollectiveArray, output: CollectiveArray): CollectiveWork {
-    this.#checkLength("allGather", output, input);
-    return this.#start(signature("allGather", input, ""), this.allGatherSteps(input, output));
+  allGather(input: CollectiveArray, output: CollectiveArray, lengths?: readonly number[]): CollectiveWork {
+    const parts = this.#parts("allGather", output, input, lengths);
+    return this.#start(signature("allGather", output, ""), this.allGatherSteps(input, output, parts));
   }
 
   /** The array of rank `src`, in everybody's. */
@@ -78,7 +100,7 @@ export abstract class ProcessGroup {
    */
   gather(input: CollectiveArray, output: CollectiveArray | undefined, dst = 0): CollectiveWork {
     this.#checkRank("gather", dst);
-    if (this.rank === dst) this.#checkLength("gather", output ?? new Uint8Array(0), input);
+    if (this.rank === dst) this.#parts("gather", output ?? new Uint8Array(0), input);
     return this.#start(signature("gather", input, dst), this.gatherSteps(input, output, dst));
   }
 
@@ -93,9 +115,25 @@ export abstract class ProcessGroup {
   /** @throws DistributedError of another rank that has failed */
   abstract checkAlive(): void;
 
+  protected newArray(length: number): Float32Array {
+    return new Float32Array(length);
+  }
+
+  /** Makes an array of `newArray` known to the other ranks. */
+  protected *allocateSteps(_array: Float32Array): Procedure {}
+
   protected abstract allReduceSteps(array: NumericArray, op: ReduceOp): Procedure;
-  protected abstract reduceScatterSteps(input: NumericArray, output: NumericArray, op: ReduceOp): Procedure;
-  protected abstract allGatherSteps(input: CollectiveArray, output: CollectiveArray): Procedure;
+  protected abstract reduceScatterSteps(
+    input: NumericArray,
+    output: NumericArray,
+    op: ReduceOp,
+    parts: readonly PartOf[],
+  ): Procedure;
+  protected abstract allGatherSteps(
+    input: CollectiveArray,
+    output: CollectiveArray,
+    parts: readonly PartOf[],
+  ): Procedure;
   protected abstract broadcastSteps(array: CollectiveArray, src: number): Procedure;
   protected abstract gatherSteps(
     input: CollectiveArray,
@@ -126,12 +164,21 @@ export abstract class ProcessGroup {
     );
   }
 
-  #checkLength(name: string, all: CollectiveArray, one: CollectiveArray): void {
-    if (all.constructor === one.constructor && all.length === one.length * this.size) return;
+  /** The parts of all ranks in `all`, of which this one's is as long as `one`. */
+  #parts(
+    name: string,
+    all: CollectiveArray,
+    one: CollectiveArray,
+    lengths: readonly number[] = new Array<number>(this.size).fill(one.length),
+  ): PartOf[] {
+    const sum = lengths.reduce((total, length) => total + length, 0);
+    const isRight = lengths.length === this.size && lengths[this.rank] === one.length && sum === all.length;
+    if (all.constructor === one.constructor && isRight) return partsOf(lengths);
     throw new DistributedError(
       "ERR_COLLECTIVE_LENGTH",
-      `${name} among ${this.size} ranks needs an array that is ${this.size} times as long as the other and of its kind, ` +
-        `and got ${all.constructor.name} of ${all.length} and ${one.constructor.name} of ${one.length}.`,
+      `${name} among ${this.size} ranks needs an array that is ${this.size} times as long as the other, or as long as all ` +
+        `\`lengths\` together, and of its kind, and got ${all.constructor.name} of ${all.length} and ${one.constructor.name} of ` +
+        `${one.length}${lengths.every((length) => length === one.length) ? "" : `, and the lengths ${lengths.join(", ")}`}.`,
     );
   }
 }
@@ -157,10 +204,11 @@ export function checkAgreement(signatures: readonly Signature[]): void {
 
 function signature(
   name: string,
-  { constructor, length }: CollectiveArray,
+  { constructor, length, buffer }: CollectiveArray,
   detail: string | number,
 ): Signature {
-  return { name, type: constructor.name, length, detail };
+  const memory = buffer instanceof SharedArrayBuffer ? " in shared memory" : "";
+  return { name, type: `${constructor.name}${memory}`, length, detail };
 }
 
 function describe({ name, type, length, detail }: Signature): string {

@@ -176,6 +176,13 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
     if (order === undefined && !blocked && !entry.isComputed) entry.target = target;
   }
 
+  /** The memory of a tensor that lies there row-major, computed or being computed; undefined for any other. */
+  rowMajorData(tensor: tf.TensorInfo): OrtArray["data"] | undefined {
+    const { laid } = this.entryOf(tensor);
+    if (laid === undefined || laid.order !== undefined || laid.blocked === true) return undefined;
+    return laid.value.array?.data;
+  }
+
   /**
    * Copies a tensor, row-major, into an array, unless it lies there. Runs what is pending if that is needed.
    * @param isFresh whether nothing that runs in the background can be using the array

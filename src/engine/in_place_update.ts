@@ -4,9 +4,10 @@
  * cache, and nothing is allocated.
  */
 import * as tf from "@tensorflow/tfjs-core";
-import { BACKEND_NAME, type OnnxRuntimeBackend } from "./backend.js";
+import type { OnnxRuntimeBackend } from "./backend.js";
+import { moveOut } from "./common_array.js";
 import { Value } from "./graph/value.js";
-import { joinBackground, OrtArray } from "./runtime/index.js";
+import { OrtArray } from "./runtime/index.js";
 
 /** Elements of a piece: 512 KiB, of which an update holds about ten at a time. */
 const PIECE = 2 ** 17;
@@ -25,11 +26,6 @@ export type ElementwiseRule<Slot extends string> = (
   slots: Record<Slot, tf.Tensor>,
 ) => { value: tf.Tensor; slots: Record<Slot, tf.Tensor> };
 
-/** Whether the active TF.js backend can update in place: arrays on a device have no pieces. */
-export function updatesInPlace(): boolean {
-  return tf.getBackend() === BACKEND_NAME && (tf.backend() as OnnxRuntimeBackend).device === undefined;
-}
-
 export class InPlaceUpdate<Slot extends string> {
   readonly #backend = tf.backend() as OnnxRuntimeBackend;
   readonly #slotNames: readonly Slot[];
@@ -38,6 +34,8 @@ export class InPlaceUpdate<Slot extends string> {
   #arrays: OrtArray<"float32">[] = [];
   /** The same in pieces: first all of a piece's arrays, then the next piece's. */
   #pieces: OrtArray[][] = [];
+  /** Gradients that lie one behind the other in memory of others, in pieces, and their first byte there. */
+  #elsewhere: { buffer: ArrayBufferLike; byteOffset: number; pieces: OrtArray[] } | undefined;
 
   constructor(slotNames: readonly Slot[]) {
     this.#slotNames = slotNames;
@@ -62,7 +60,8 @@ export class InPlaceUpdate<Slot extends string> {
    */
   run(rule: ElementwiseRule<Slot>, items: readonly UpdateItem<Slot>[]): void {
     this.#backend.flush();
-    items.forEach((item, i) => this.#parts[i]!.settle(item));
+    const gradients = this.#gradientsElsewhere(items);
+    items.forEach((item, i) => this.#parts[i]!.settle(item, gradients === undefined));
     const { session, feeds } = this.#backend.compileElementwise(
       2 + this.#slotNames.length,
       ([value, grad, ...slots]) => {
@@ -74,15 +73,38 @@ export class InPlaceUpdate<Slot extends string> {
         return [next.value, ...this.#slotNames.map((name) => next.slots[name])];
       },
     );
-    const runs = this.#pieces.map((piece) => ({
-      inputs: feeds.map((feed) => (typeof feed === "number" ? piece[feed]! : feed)),
-      outputs: [piece[0]!, ...piece.slice(2)],
-    }));
+    const runs = this.#pieces.map(([value, grad, ...slots], i) => {
+      const vectors = [value!, gradients?.[i] ?? grad!, ...slots];
+      return {
+        inputs: feeds.map((feed) => (typeof feed === "number" ? vectors[feed]! : feed)),
+        outputs: [value!, ...slots],
+      };
+    });
     this.#backend.runPieces(
       session,
       runs,
       items.map(({ grad }) => grad),
     );
+  }
+
+  /** Pieces of the gradients where they lie one behind the other already, as those that ranks have shared do. */
+  #gradientsElsewhere(items: readonly UpdateItem<Slot>[]): readonly OrtArray[] | undefined {
+    const first = this.#backend.rowMajorData(items[0]!.grad);
+    if (first === undefined) return undefined;
+    const { buffer, byteOffset } = first;
+    if (buffer === this.#arrays[1]!.data.buffer) return undefined;
+    let end = byteOffset;
+    for (const { grad } of items) {
+      const data = this.#backend.rowMajorData(grad);
+      if (data?.buffer !== buffer || data.byteOffset !== end) return undefined;
+      end += data.byteLength;
+    }
+    if (this.#elsewhere?.buffer !== buffer || this.#elsewhere.byteOffset !== byteOffset) {
+      const length = (end - byteOffset) / Float32Array.BYTES_PER_ELEMENT;
+      const whole = OrtArray.wrap("float32", new Float32Array(buffer, byteOffset, length), [length]);
+      this.#elsewhere = { buffer, byteOffset, pieces: inPieces(whole) };
+    }
+    return this.#elsewhere.pieces;
   }
 
   #layOut(items: readonly UpdateItem<Slot>[]): void {
@@ -95,12 +117,16 @@ export class InPlaceUpdate<Slot extends string> {
       return part;
     });
     this.#arrays = arrays;
-    this.#pieces = [];
-    for (let start = 0; start < size; start += PIECE) {
-      const length = Math.min(PIECE, size - start);
-      this.#pieces.push(this.#arrays.map((array) => array.slice(start, [length])));
-    }
+    const [values, ...others] = arrays.map(inPieces);
+    this.#pieces = values!.map((piece, i) => [piece, ...others.map((pieces) => pieces[i]!)]);
+    this.#elsewhere = undefined;
   }
+}
+
+function inPieces(array: OrtArray): OrtArray[] {
+  const [size = 0] = array.shape;
+  const starts = Array.from({ length: Math.ceil(size / PIECE) }, (_, i) => i * PIECE);
+  return starts.map((start) => array.slice(start, [Math.min(PIECE, size - start)]));
 }
 
 /** Where one parameter's numbers lie in the common arrays. */
@@ -136,9 +162,12 @@ class Part<Slot extends string> {
     this.#backend.aim(grad, this.#gradArray);
   }
 
-  /** Brings parameter and slots, and a gradient that was computed before, into their places. */
-  settle(item: UpdateItem<Slot>): void {
-    this.#backend.copyInto(item.grad, this.#gradArray);
+  /**
+   * Brings parameter and slots, and a gradient that was computed before, into their places.
+   * @param movesGradient false where it is read from where it lies
+   */
+  settle(item: UpdateItem<Slot>, movesGradient: boolean): void {
+    if (movesGradient) this.#backend.copyInto(item.grad, this.#gradArray);
     const grad = this.#backend.entryOf(item.grad).laid!.value;
     this.#grad = grad.array === this.#gradArray ? grad : undefined;
     const [value, ...slots] = this.#cells;
@@ -188,12 +217,4 @@ class Cell {
     const info = this.#backend.output(this.#value, tensor.shape, "float32");
     return tf.engine().makeTensorFromTensorInfo(info);
   }
-}
-
-/** Gives a value an array of its own, with the numbers of this moment, if it lies in the given one. */
-function moveOut(value: Value, array: OrtArray): void {
-  if (value.array !== array) return;
-  joinBackground();
-  value.array = OrtArray.wrap(array.type, array.data.slice(), array.shape);
-  value.isMutable = false;
 }

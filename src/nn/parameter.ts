@@ -40,11 +40,23 @@ export class Parameter extends ModuleTensor {
   requiresGrad = true;
   /** The sum of the gradients since `zeroGrad`, of the parameter's shape; null before the first. Kept from scopes. */
   grad: tf.Tensor | null = null;
+  /**
+   * The rank that has the gradient, where a strategy such as "zero1" leaves each to one: on the others `grad` is null.
+   * Undefined while every rank has its own.
+   */
+  gradOwner: number | undefined;
 
   /** Disposes the gradient. */
   zeroGrad(): void {
     this.grad?.dispose();
     this.grad = null;
+    this.gradOwner = undefined;
+  }
+
+  /** Disposes the gradient and keeps another in its place. */
+  replaceGrad(grad: tf.Tensor): void {
+    this.grad?.dispose();
+    this.grad = tf.keep(grad);
   }
 
   override dispose(): void {

@@ -11,8 +11,11 @@ const runs = (batchSize: number) =>
     { batchSize, batchNorm: true },
     { batchSize, accumulate: 3 },
     { batchSize, fabric: true },
+    { batchSize, fabric: true, backwards: 2, clip: 0.5, strategy: "zero1" },
     { batchSize, clip: 0.5, strategy: "ddp" },
     { batchSize, clip: 0.5, strategy: "zero1" },
+    { batchSize, clip: 0.5, accumulate: 3, strategy: "ddp" },
+    { batchSize, clip: 0.5, accumulate: 3, strategy: "zero1" },
   ] as const;
 
 describe("weights after 50 steps", () => {
@@ -30,8 +33,10 @@ describe("weights after 50 steps", () => {
         expect(distance(ranks[0]!, rank)).toBe(0);
       }
     });
-    const [ddp, zero1] = trained.slice(-2);
+    const [ddp, zero1, accumulating, shardedAccumulating] = trained.slice(-4);
     expect(distance(ddp![0]!, zero1![0]!)).toBe(0);
+    expect(distance(accumulating![0]!, shardedAccumulating![0]!)).toBe(0);
+    expect(distance(ddp![0]!, accumulating![0]!)).toBeGreaterThan(1e-4);
   }
 
   it.each([2, 4])("on %i threads are those of one", { timeout }, async (devices) => {
@@ -48,6 +53,19 @@ describe("weights after 50 steps", () => {
     { timeout },
     async (mpi) => {
       expectEqualToAlone(await trainAll(runs(16 / mpi), { mpi, ranks: mpi }), mpi);
+    },
+  );
+
+  it.each([2, 3])(
+    "on %i processes that meet over TCP are those of one",
+    { timeout },
+    async (tcp) => {
+      // 3 ranks have no even share of 16: they are compared with each other.
+      const trained = await trainAll(runs(tcp === 2 ? 8 : 5), { tcp, ranks: tcp });
+      if (tcp === 2) return expectEqualToAlone(trained, tcp);
+      for (const ranks of trained) for (const rank of ranks) expect(distance(ranks[0]!, rank)).toBe(0);
+      const [ddp, zero1] = trained.slice(-4);
+      expect(distance(ddp![0]!, zero1![0]!)).toBe(0);
     },
   );
 

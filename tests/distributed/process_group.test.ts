@@ -1,7 +1,7 @@
-/** Collectives of both backends beside what is computed without them. */
+/** Collectives of all backends beside what is computed without them. */
 import { spawnSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
-import { commandOf, hasMpi, runRanks } from "./support/run_ranks.js";
+import { commandOf, hasMpi, runRanks, type RunOptions } from "./support/run_ranks.js";
 
 const hasMpich = spawnSync("mpiexec.mpich", ["--version"]).status === 0;
 
@@ -12,12 +12,8 @@ interface Report {
   problems: string[];
 }
 
-async function reports(args: string[], command?: string[]): Promise<Report[]> {
-  const { code, stdout, stderr } = await runRanks(
-    "collectives_process.ts",
-    args,
-    command === undefined ? {} : { command },
-  );
+async function reports(args: string[], options: RunOptions = {}): Promise<Report[]> {
+  const { code, stdout, stderr } = await runRanks("collectives_process.ts", args, options);
   expect(code, stderr).toBe(0);
   const lines = stdout.split("\n").filter((line) => line.startsWith("{"));
   return lines.map((line) => JSON.parse(line) as Report).sort((a, b) => a.rank - b.rank);
@@ -38,7 +34,7 @@ describe("the collectives", () => {
   }
 
   it.skipIf(!hasMpi)("of 3 processes of mpirun do too (needs mpirun)", { timeout: 180_000 }, async () => {
-    expectRight(await reports(["mpi"], commandOf("collectives_process.ts", ["mpi"], 3)));
+    expectRight(await reports(["mpi"], { mpi: 3 }));
   });
 
   it.skipIf(!hasMpich)(
@@ -46,9 +42,13 @@ describe("the collectives", () => {
     { timeout: 180_000 },
     async () => {
       const command = ["mpiexec.mpich", "-n", "3", ...commandOf("collectives_process.ts", ["mpi"])];
-      expectRight(await reports(["mpi"], command));
+      expectRight(await reports(["mpi"], { command }));
     },
   );
+
+  it("of 3 processes that meet over TCP do too", { timeout: 180_000 }, async () => {
+    expectRight(await reports(["tcp"], { tcp: 3 }));
+  });
 
   function expectRight(all: readonly Report[]): void {
     expect(all.map(({ rank }) => rank)).toEqual([0, 1, 2]);

@@ -1,7 +1,8 @@
 /** Fabric's two ways to bound gradients. */
 import type * as tf from "@tensorflow/tfjs-core";
 import { ConfigurationError } from "../../errors.js";
-import { clipGradNorm, clipGradValue, type Parameter } from "../../nn/index.js";
+import { clipGradValue, type Parameter } from "../../nn/index.js";
+import type { Strategy } from "../strategies/index.js";
 
 /** Exactly one of `clipVal` and `maxNorm`. */
 export interface ClipGradientsOptions {
@@ -20,6 +21,7 @@ export interface ClipGradientsOptions {
 
 /** @returns with `maxNorm` the norm before; it may be freed with the caller's scope */
 export function clipGradients(
+  strategy: Strategy,
   parameters: readonly Parameter[],
   { clipVal, maxNorm, normType = 2, errorIfNonfinite = true }: ClipGradientsOptions,
 ): tf.Scalar | undefined {
@@ -37,7 +39,7 @@ export function clipGradients(
       `clipGradients takes a number above 0 as ${clipVal === undefined ? "maxNorm" : "clipVal"}, not ${String(limit)}.`,
     );
   }
-  if (maxNorm !== undefined) return clipGradNorm(parameters, maxNorm, { normType, errorIfNonfinite });
+  if (maxNorm !== undefined) return strategy.clipGradNorm(parameters, maxNorm, { normType, errorIfNonfinite });
   clipGradValue(parameters, limit);
   return undefined;
 }

@@ -232,7 +232,8 @@ export class Fabric {
     this.#requireLaunch("clipGradients");
     const { errorIfNonfinite = !this.precision.skipsNonFiniteSteps } = options;
     this.strategy.unscaleGradients(optimizer.optimizer);
-    const norm = clipGradients(parametersOf(optimizer.optimizer), { ...options, errorIfNonfinite });
+    const parameters = parametersOf(optimizer.optimizer);
+    const norm = clipGradients(this.strategy, parameters, { ...options, errorIfNonfinite });
     return norm && this.#iterations.lend(norm);
   }
 

@@ -71,9 +71,10 @@ export class GradScaler {
   /**
    * Divides the optimizer's gradients by the scale, and reads whether all of them are finite.
    *
+   * @param agree makes one answer of those of all ranks, where each has a part of the gradients
    * @throws ConfigurationError `ERR_GRAD_SCALER` where that is done since the last `update`
    */
-  unscale(optimizer: Optimizer): void {
+  unscale(optimizer: Optimizer, agree: (isFinite: boolean) => boolean = (isFinite) => isFinite): void {
     if (this.#optimizers.has(optimizer)) {
       throw new ConfigurationError(
         "ERR_GRAD_SCALER",
@@ -81,7 +82,7 @@ export class GradScaler {
       );
     }
     scaleGradients(optimizer, 1 / this.currentScale);
-    this.#optimizers.set(optimizer, { isFinite: hasFiniteGradients(optimizer), stepped: false });
+    this.#optimizers.set(optimizer, { isFinite: agree(hasFiniteGradients(optimizer)), stepped: false });
   }
 
   /** Whether `unscale` was called for the optimizer since the last `update`. */

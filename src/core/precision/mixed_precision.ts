@@ -31,8 +31,8 @@ export class MixedPrecision extends Precision {
     });
   }
 
-  override unscaleGradients(optimizer: Optimizer): void {
-    if (!this.scaler.isUnscaled(optimizer)) this.scaler.unscale(optimizer);
+  override unscaleGradients(optimizer: Optimizer, agree?: (isFinite: boolean) => boolean): void {
+    if (!this.scaler.isUnscaled(optimizer)) this.scaler.unscale(optimizer, agree);
   }
 
   override optimizerStep(optimizer: Optimizer): boolean {

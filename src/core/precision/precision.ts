@@ -30,8 +30,12 @@ export class Precision {
     return computeGradients(loss, parameters);
   }
 
-  /** Brings the gradients to their true size, before anybody looks at them. Once for a step; calling it again is fine. */
-  unscaleGradients(_optimizer: Optimizer): void {}
+  /**
+   * Brings the gradients to their true size, before anybody looks at them. Once for a step; calling it again is fine.
+   *
+   * @param _agree makes one answer of all ranks' to whether gradients are finite, where each rank has a part of them
+   */
+  unscaleGradients(_optimizer: Optimizer, _agree?: (isFinite: boolean) => boolean): void {}
 
   /** @returns whether the parameters changed */
   optimizerStep(optimizer: Optimizer): boolean {

@@ -85,7 +85,7 @@ export class DDPStrategy extends Strategy {
 
   async launch<T>(main: () => Awaitable<T>): Promise<T> {
     const { environment, worldSize, timeout } = this.#options;
-    this.#membership ??= await joinProcessGroup(environment, worldSize);
+    this.#membership ??= await joinProcessGroup(environment, worldSize, { timeout });
     const { group } = this.#membership;
     if (timeout !== undefined) group.timeout = timeout;
     try {
@@ -133,8 +133,19 @@ export class DDPStrategy extends Strategy {
 
   protected reduceGradients(parameters: readonly Parameter[]): void {
     if (!this.#syncs) return;
-    this.#someSkipped = this.#bucket.average(this.processGroup, parameters, this.#skipped) > 0;
+    const shards = this.shardsOf(parameters.filter(({ requiresGrad }) => requiresGrad));
+    this.#someSkipped = this.#bucket.average(this.processGroup, shards, this.#skipped) > 0;
     this.#skipped = 0;
+  }
+
+  /** Whether a backward pass shares its gradients. */
+  protected get sharesGradients(): boolean {
+    return this.#syncs;
+  }
+
+  /** Parameters in one list, whose gradients every rank gets, or in one for each rank. */
+  protected shardsOf(parameters: readonly Parameter[]): readonly (readonly Parameter[])[] {
+    return [parameters];
   }
 
   override skipBackward(parameters: readonly Parameter[]): void {

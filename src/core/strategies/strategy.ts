@@ -4,7 +4,14 @@
  */
 import type * as tf from "@tensorflow/tfjs-core";
 import type { EngineChoice } from "../../engine/index.js";
-import type { AnyModule, Optimizer, OptimizerState, Parameter } from "../../nn/index.js";
+import {
+  clipGradNorm,
+  type AnyModule,
+  type ClipGradNormOptions,
+  type Optimizer,
+  type OptimizerState,
+  type Parameter,
+} from "../../nn/index.js";
 import type { ReduceOp } from "../../distributed/index.js";
 import type { BatchLoader } from "../data_module.js";
 import { Precision } from "../precision/precision.js";
@@ -122,6 +129,19 @@ export abstract class Strategy {
   /** Brings gradients to their true size before they are looked at. */
   unscaleGradients(optimizer: Optimizer): void {
     this.precision.unscaleGradients(optimizer);
+  }
+
+  /**
+   * Bounds the common norm of gradients, of all ranks where each has a part of them.
+   *
+   * @returns the norm before, a float32 scalar
+   */
+  clipGradNorm(
+    parameters: readonly Parameter[],
+    maxNorm: number,
+    options: ClipGradNormOptions = {},
+  ): tf.Scalar {
+    return clipGradNorm(parameters, maxNorm, options);
   }
 
   /** @returns whether the parameters changed: mixed precision leaves a step out whose gradients are not finite */

@@ -4,6 +4,12 @@ import { ConfigurationError } from "../../errors.js";
 /** Variables of a process. */
 export type Variables = Readonly<Record<string, string | undefined>>;
 
+/** Rank 0's address. */
+export interface Rendezvous {
+  host: string;
+  port: number;
+}
+
 /** What a Trainer was told about its processes. */
 export interface RequestedRanks {
   /** Processes on each machine; undefined where the Trainer takes what the cluster gives. */
@@ -32,9 +38,9 @@ export abstract class ClusterEnvironment {
     return Math.max(1, Math.ceil(this.worldSize / this.localWorldSize));
   }
 
-  /** Whether the launcher brings the processes together through MPI. */
-  get hasMpi(): boolean {
-    return true;
+  /** Where processes meet that work together over TCP; undefined for those that the launcher brings together through MPI. */
+  get rendezvous(): Rendezvous | undefined {
+    return undefined;
   }
 
   /**
@@ -78,6 +84,23 @@ export function readCount(variables: Variables, name: string, who: string): numb
     `${who} sets the variable ${name} to a number for every process it starts, and here it is ` +
       `${text === undefined ? "missing" : JSON.stringify(text)}. Start the program with ${who}, or unset its other variables.`,
   );
+}
+
+/**
+ * The variables `MASTER_ADDR` and `MASTER_PORT`, as PyTorch's launchers set them.
+ *
+ * @throws ConfigurationError `ERR_CLUSTER_VARIABLE` where they are missing
+ */
+export function readRendezvous(variables: Variables, who: string): Rendezvous {
+  const { MASTER_ADDR: host } = variables;
+  if (host === undefined || host === "") {
+    throw new ConfigurationError(
+      "ERR_CLUSTER_VARIABLE",
+      `Processes of ${who} meet at the address of rank 0, and the variable MASTER_ADDR, which says it, is missing. Set it for ` +
+        "all of them to that machine's name or address, and MASTER_PORT to a free port of it; or start them with mpirun.",
+    );
+  }
+  return { host, port: readCount(variables, "MASTER_PORT", who) };
 }
 
 export function settingsError(message: string): ConfigurationError {

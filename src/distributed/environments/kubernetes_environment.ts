@@ -3,19 +3,21 @@
  * of an Indexed Job, or by a host name that ends in a number, as those of a StatefulSet do.
  */
 import { hostname } from "node:os";
-import { ClusterEnvironment, readCount, type Variables } from "./cluster_environment.js";
+import { ClusterEnvironment, readCount, readRendezvous, type Rendezvous, type Variables } from "./cluster_environment.js";
 
-/** What Kubernetes says of a pod. Bringing ranks together takes MPI, so pods are started by an MPIJob. */
+/** What Kubernetes says of a pod. */
 export class KubernetesEnvironment extends ClusterEnvironment {
   readonly name = "Kubernetes";
   readonly worldSize: number;
   readonly globalRank: number;
   readonly localRank = 0;
   readonly localWorldSize = 1;
+  readonly #variables: Variables;
 
   /** @throws ConfigurationError `ERR_CLUSTER_VARIABLE` without `WORLD_SIZE`, or where nothing tells the rank */
   constructor(variables: Variables = process.env, host: string = variables.HOSTNAME ?? hostname()) {
     super();
+    this.#variables = variables;
     this.worldSize = readCount(variables, "WORLD_SIZE", "Kubernetes");
     const ordinal = /-(\d+)$/.exec(host.split(".")[0]!)?.[1];
     const rank = variables.RANK ?? variables.JOB_COMPLETION_INDEX ?? ordinal;
@@ -30,7 +32,7 @@ export class KubernetesEnvironment extends ClusterEnvironment {
     return this.globalRank;
   }
 
-  override get hasMpi(): boolean {
-    return false;
+  override get rendezvous(): Rendezvous {
+    return readRendezvous(this.#variables, this.name);
   }
 }

@@ -3,7 +3,9 @@ import { warnOnce } from "../../warn.js";
 import {
   ClusterEnvironment,
   readCount,
+  readRendezvous,
   settingsError,
+  type Rendezvous,
   type RequestedRanks,
   type Variables,
 } from "./cluster_environment.js";
@@ -56,6 +58,11 @@ export class SLURMEnvironment extends ClusterEnvironment {
 
   override get numNodes(): number {
     return Number(this.#variables.SLURM_NNODES ?? this.#variables.SLURM_JOB_NUM_NODES);
+  }
+
+  /** With MASTER_ADDR in the job's script tasks meet there; without it, through MPI. */
+  override get rendezvous(): Rendezvous | undefined {
+    return this.#variables.MASTER_ADDR === undefined ? undefined : readRendezvous(this.#variables, this.name);
   }
 
   override validateSettings(requested: RequestedRanks): void {

@@ -1,7 +1,7 @@
 /** Processes that `torchrun`, or what sets its variables, has started. */
-import { ClusterEnvironment, readCount, type Variables } from "./cluster_environment.js";
+import { ClusterEnvironment, readCount, readRendezvous, type Rendezvous, type Variables } from "./cluster_environment.js";
 
-/** What `torchrun` says of a process. Bringing ranks together takes MPI, so the program is called with mpirun. */
+/** What `torchrun` says of a process. */
 export class TorchElasticEnvironment extends ClusterEnvironment {
   readonly name = "torchrun";
   readonly worldSize: number;
@@ -9,10 +9,12 @@ export class TorchElasticEnvironment extends ClusterEnvironment {
   readonly localRank: number;
   readonly nodeRank: number;
   readonly localWorldSize: number;
+  readonly #variables: Variables;
 
   /** @throws ConfigurationError `ERR_CLUSTER_VARIABLE` where variables are missing */
   constructor(variables: Variables = process.env) {
     super();
+    this.#variables = variables;
     const read = (name: string) => readCount(variables, name, "torchrun");
     this.worldSize = read("WORLD_SIZE");
     this.globalRank = read("RANK");
@@ -29,7 +31,9 @@ export class TorchElasticEnvironment extends ClusterEnvironment {
     return ["RANK", "WORLD_SIZE", "LOCAL_RANK"].every((name) => variables[name] !== undefined);
   }
 
-  override get hasMpi(): boolean {
-    return false;
+  /** torchrun itself may listen on MASTER_PORT; then it is the next one. */
+  override get rendezvous(): Rendezvous {
+    const { host, port } = readRendezvous(this.#variables, this.name);
+    return { host, port: this.#variables.TORCHELASTIC_USE_AGENT_STORE === "True" ? port + 1 : port };
   }
 }

@@ -1,11 +1,13 @@
 /**
- * Ranks in threads of one process. An array goes through shared memory in pieces: each rank puts its piece there, each
- * reduces a part of all pieces, and each takes what the others have reduced.
+ * Ranks in threads of one process. Each reduces a part of all ranks' arrays, and takes what the others have reduced. Arrays
+ * of `allocate` are read where they lie; others go through shared memory in pieces.
  */
 import type { CollectiveArray, NumericArray, ReduceOp, Signature } from "../process_group.js";
 import { checkAgreement, ProcessGroup } from "../process_group.js";
 import type { Procedure } from "../collective_work.js";
-import { reduceParts, type PartOf } from "./reduce_parts.js";
+import { cut, equalParts, partsOf, pieceOf, turnsOf, type PartOf } from "../parts.js";
+import { reduceParts } from "../reduce_parts.js";
+import { Introductions } from "./introductions.js";
 import type { SharedWorld } from "./shared_world.js";
 
 type ArrayKind = new (buffer: SharedArrayBuffer, offset: number, length: number) => NumericArray;
@@ -15,6 +17,9 @@ export class LocalGroup extends ProcessGroup {
   readonly rank: number;
   readonly size: number;
   readonly #world: SharedWorld;
+  readonly #introductions: Introductions;
+  /** The memory of all ranks, by this one's. */
+  readonly #shared = new WeakMap<ArrayBufferLike, readonly SharedArrayBuffer[]>();
   #turn = 0;
 
   constructor(world: SharedWorld, rank: number) {
@@ -22,6 +27,7 @@ export class LocalGroup extends ProcessGroup {
     this.#world = world;
     this.rank = rank;
     this.size = world.size;
+    this.#introductions = new Introductions(world.data.name, rank, this.size);
   }
 
   abort(error: unknown): void {
@@ -45,44 +51,84 @@ export class LocalGroup extends ProcessGroup {
     checkAgreement(this.#ranks.map((rank) => this.#world.readNote(rank, turn) as Signature));
   }
 
+  protected override newArray(length: number): Float32Array {
+    return new Float32Array(new SharedArrayBuffer(length * Float32Array.BYTES_PER_ELEMENT));
+  }
+
+  protected override *allocateSteps({ buffer }: Float32Array): Procedure {
+    this.#introductions.send(buffer as SharedArrayBuffer);
+    yield this.#world.arrive();
+    this.#shared.set(buffer, this.#introductions.receive(buffer as SharedArrayBuffer));
+  }
+
   protected override *allReduceSteps(array: NumericArray, op: ReduceOp): Procedure {
+    const all = this.#sharedArrays(array);
+    if (all !== undefined) return yield* this.#allReduceShared(all, op);
     const rooms = this.#slots(array);
     const half = rooms[0]!.length / 2;
-    let turn = 0;
-    for (const { start, length } of pieces(array.length, half)) {
+    const whole = { start: 0, length: array.length };
+    for (let turn = 0; turn < turnsOf([whole], half); turn++) {
       // A piece is written beside the one before, from which others may still take.
       const slots = rooms.map((room) => room.subarray((turn % 2) * half));
       const own = slots[this.rank]!;
-      turn++;
-      own.set(array.subarray(start, start + length));
+      const piece = pieceOf(whole, turn, half);
+      own.set(cut(array, piece));
       yield this.#world.arrive();
-      const part = partOf(length, this.rank, this.size);
-      reduceParts(slots, part, op, own.subarray(part.start, part.start + part.length));
+      const parts = equalParts(piece.length, this.size);
+      const part = parts[this.rank]!;
+      reduceParts(slots, part, op, cut(own, part));
       yield this.#world.arrive();
-      for (const rank of this.#ranks) {
-        const reduced = partOf(length, rank, this.size);
-        array.set(cut(slots[rank]!, reduced), start + reduced.start);
-      }
+      parts.forEach((reduced, rank) => array.set(cut(slots[rank]!, reduced), piece.start + reduced.start));
     }
   }
 
-  protected override *reduceScatterSteps(input: NumericArray, output: NumericArray, op: ReduceOp): Procedure {
+  *#allReduceShared(all: readonly NumericArray[], op: ReduceOp): Procedure {
+    const own = all[this.rank]!;
+    const parts = equalParts(own.length, this.size);
+    const part = parts[this.rank]!;
+    reduceParts(all, part, op, cut(own, part));
+    yield this.#world.arrive();
+    this.#takeOthers(all, parts);
+    yield this.#world.arrive(); // before anybody changes what others still take
+  }
+
+  protected override *reduceScatterSteps(
+    input: NumericArray,
+    output: NumericArray,
+    op: ReduceOp,
+    parts: readonly PartOf[],
+  ): Procedure {
+    const all = this.#sharedArrays(input);
+    if (all !== undefined) {
+      reduceParts(all, parts[this.rank]!, op, output);
+      yield this.#world.arrive();
+      return;
+    }
     const slots = this.#slots(input);
     const own = slots[this.rank]!;
-    for (const { start, length } of pieces(output.length, Math.floor(own.length / this.size))) {
-      for (const rank of this.#ranks) {
-        const begin = rank * output.length + start;
-        own.set(input.subarray(begin, begin + length), rank * length);
-      }
+    const most = Math.floor(own.length / this.size);
+    for (let turn = 0; turn < turnsOf(parts, most); turn++) {
+      const pieces = parts.map((part) => pieceOf(part, turn, most));
+      const places = partsOf(pieces.map(({ length }) => length));
+      pieces.forEach((piece, rank) => own.set(cut(input, piece), places[rank]!.start));
       yield this.#world.arrive();
-      const part = { start: this.rank * length, length };
-      reduceParts(slots, part, op, output.subarray(start, start + length));
+      const start = pieces[this.rank]!.start - parts[this.rank]!.start;
+      reduceParts(slots, places[this.rank]!, op, output.subarray(start));
       yield this.#world.arrive();
     }
   }
 
-  protected override allGatherSteps(input: CollectiveArray, output: CollectiveArray): Procedure {
-    return this.#gather(input, output);
+  protected override *allGatherSteps(
+    input: CollectiveArray,
+    output: CollectiveArray,
+    parts: readonly PartOf[],
+  ): Procedure {
+    const all = this.#sharedArrays(output);
+    if (all === undefined) return yield* this.#gather(input, output, parts);
+    cut(output, parts[this.rank]!).set(input);
+    yield this.#world.arrive();
+    this.#takeOthers(all, parts);
+    yield this.#world.arrive();
   }
 
   protected override gatherSteps(
@@ -90,24 +136,34 @@ export class LocalGroup extends ProcessGroup {
     output: CollectiveArray | undefined,
     dst: number,
   ): Procedure {
-    return this.#gather(input, this.rank === dst ? output : undefined);
+    const parts = partsOf(new Array<number>(this.size).fill(input.length));
+    return this.#gather(input, this.rank === dst ? output : undefined, parts);
   }
 
-  *#gather(input: CollectiveArray, output: CollectiveArray | undefined): Procedure {
+  *#gather(
+    input: CollectiveArray,
+    output: CollectiveArray | undefined,
+    parts: readonly PartOf[],
+  ): Procedure {
     const slots = this.#slots(input);
-    for (const { start, length } of pieces(input.length, slots[0]!.length)) {
-      slots[this.rank]!.set(input.subarray(start, start + length));
+    const most = slots[0]!.length;
+    const whole = { start: 0, length: input.length };
+    for (let turn = 0; turn < turnsOf(parts, most); turn++) {
+      slots[this.rank]!.set(cut(input, pieceOf(whole, turn, most)));
       yield this.#world.arrive();
-      for (const rank of output === undefined ? [] : this.#ranks) {
-        output!.set(cut(slots[rank]!, { start: 0, length }), rank * input.length + start);
-      }
+      parts.forEach((part, rank) => {
+        const { start, length } = pieceOf(part, turn, most);
+        output?.set(cut(slots[rank]!, { start: 0, length }), start);
+      });
       yield this.#world.arrive();
     }
   }
 
   protected override *broadcastSteps(array: CollectiveArray, src: number): Procedure {
     const slot = this.#slots(array)[src]!;
-    for (const { start, length } of pieces(array.length, slot.length)) {
+    const whole = { start: 0, length: array.length };
+    for (let turn = 0; turn < turnsOf([whole], slot.length); turn++) {
+      const { start, length } = pieceOf(whole, turn, slot.length);
       if (this.rank === src) slot.set(array.subarray(start, start + length));
       yield this.#world.arrive();
       if (this.rank !== src) array.set(cut(slot, { start: 0, length }), start);
@@ -122,23 +178,21 @@ export class LocalGroup extends ProcessGroup {
     return Array.from({ length: this.size }, (_, rank) => rank);
   }
 
+  #takeOthers(all: readonly CollectiveArray[], parts: readonly PartOf[]): void {
+    const own = all[this.rank]!;
+    parts.forEach((part, rank) => {
+      if (rank !== this.rank) own.set(cut(all[rank]!, part), part.start);
+    });
+  }
+
+  /** All ranks' arrays, where this one's is of `allocate`. */
+  #sharedArrays<T extends CollectiveArray>({ buffer, byteOffset, length }: T): T[] | undefined {
+    const all = this.#shared.get(buffer);
+    return all?.map((memory) => new Float32Array(memory, byteOffset, length) as T);
+  }
+
   /** The rooms of all ranks as arrays of a kind. */
   #slots({ constructor, BYTES_PER_ELEMENT: bytes }: CollectiveArray): NumericArray[] {
     return this.#ranks.map((rank) => this.#world.slot(rank, constructor as unknown as ArrayKind, bytes));
   }
-}
-
-/** Equal parts for all ranks, the last ones shorter. */
-function partOf(length: number, rank: number, size: number): PartOf {
-  const most = Math.ceil(length / size);
-  const start = Math.min(length, rank * most);
-  return { start, length: Math.min(most, length - start) };
-}
-
-function* pieces(length: number, most: number): Generator<PartOf> {
-  for (let start = 0; start < length; start += most) yield { start, length: Math.min(most, length - start) };
-}
-
-function cut<T extends CollectiveArray>(array: T, { start, length }: PartOf): T {
-  return array.subarray(start, start + length) as T;
 }

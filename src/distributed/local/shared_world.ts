@@ -1,10 +1,13 @@
 /** The memory that the ranks of one process share: a barrier, what each rank is about to do, and room for pieces of arrays. */
+import { randomUUID } from "node:crypto";
 import { AbortFlag } from "../abort_flag.js";
 import { endedError } from "../ended_error.js";
 import type { Wait } from "../collective_work.js";
 
 /** What is handed to a worker thread. */
 export interface SharedWorldData {
+  /** Of no other world in this process. */
+  name: string;
   size: number;
   abort: SharedArrayBuffer;
   control: SharedArrayBuffer;
@@ -56,6 +59,7 @@ export class SharedWorld {
 
   static create(size: number): SharedWorld {
     return new SharedWorld({
+      name: `kindling ${randomUUID()}`,
       size,
       abort: new AbortFlag().shared,
       control: new SharedArrayBuffer(4 * (ENDED + 1 + size)),

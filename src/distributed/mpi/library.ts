@@ -5,7 +5,7 @@ import { DistributedError } from "../../errors.js";
 /** A communicator, data type or operation: an address in Open MPI, a number in MPICH. */
 type Handle = bigint | number;
 
-/** The reductions of MPI; a mean is a sum that is divided afterwards. */
+/** The reductions that are left to MPI. */
 type MpiOp = "sum" | "min" | "max";
 
 /** MPI's types by the arrays that hold them. */
@@ -28,11 +28,10 @@ const FUNCTIONS = {
   size: "MPI_Comm_size(H, _Out_ int *)",
   setErrorHandler: "MPI_Comm_set_errhandler(H, H)",
   allReduce: "MPI_Iallreduce(void *, void *, int, H, H, H, void *)",
-  reduceScatter: "MPI_Ireduce_scatter_block(void *, void *, int, H, H, H, void *)",
-  allGather: "MPI_Iallgather(void *, int, H, void *, int, H, H, void *)",
+  exchange: "MPI_Ialltoallv(void *, void *, void *, H, void *, void *, void *, H, H, void *)",
+  gatherParts: "MPI_Iallgatherv(void *, int, H, void *, void *, void *, H, H, void *)",
   broadcast: "MPI_Ibcast(void *, int, H, int, H, void *)",
   gather: "MPI_Igather(void *, int, H, void *, int, H, int, H, void *)",
-  barrier: "MPI_Ibarrier(H, void *)",
   test: "MPI_Test(void *, _Out_ int *, void *)",
   errorString: "MPI_Error_string(int, void *, _Out_ int *)",
 } as const;

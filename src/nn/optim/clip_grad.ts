@@ -17,22 +17,43 @@ export interface ClipGradNormOptions {
  * @returns the norm before, a float32 scalar
  * @throws ConfigurationError `ERR_NORM_TYPE` for a norm that is none
  * @throws ConfigurationError `ERR_GRADIENT_NOT_FINITE` with `errorIfNonfinite`; the gradients are as they were
+ * @throws ConfigurationError `ERR_GRADIENTS_SHARDED` where other ranks have some of the gradients, as under "zero1"
  */
 export function clipGradNorm(
   parameters: Iterable<Parameter>,
   maxNorm: number,
-  { normType = 2, errorIfNonfinite = false }: ClipGradNormOptions = {},
+  options: ClipGradNormOptions = {},
+): tf.Scalar {
+  const all = [...parameters];
+  if (all.some(({ gradOwner }) => gradOwner !== undefined)) {
+    throw new ConfigurationError(
+      "ERR_GRADIENTS_SHARDED",
+      "The gradients cannot be clipped by clipGradNorm: each rank has some of them, and their norm is of all. Call the module's " +
+        "clipGradients(optimizer, maxNorm), or fabric.clipGradients(module, optimizer, { maxNorm }), which ask the other ranks.",
+    );
+  }
+  return clipGradNormAmong(all, maxNorm, options, (terms) => terms.filter((term) => term !== null));
+}
+
+/**
+ * As `clipGradNorm`, where other ranks have gradients too.
+ *
+ * @param gather is given a term of the norm for each parameter, null for those without a gradient here, and gives the terms
+ *   of all ranks in the same order
+ */
+export function clipGradNormAmong(
+  parameters: readonly Parameter[],
+  maxNorm: number,
+  { normType = 2, errorIfNonfinite = false }: ClipGradNormOptions,
+  gather: (terms: readonly (tf.Scalar | null)[]) => tf.Scalar[],
 ): tf.Scalar {
   if (!(normType >= 1)) {
     throw new ConfigurationError("ERR_NORM_TYPE", `A norm's type is a number >= 1, not ${String(normType)}.`);
   }
-  const withGrad = [...parameters].filter((parameter) => parameter.grad !== null);
   return tf.tidy(() => {
-    if (withGrad.length === 0) return tf.scalar(0);
-    const norm = commonNorm(
-      withGrad.map(({ grad }) => grad!),
-      normType,
-    );
+    const terms = gather(parameters.map(({ grad }) => (grad === null ? null : termOf(grad, normType))));
+    if (terms.length === 0) return tf.scalar(0);
+    const norm = normOf(terms, normType);
     if (errorIfNonfinite && !Number.isFinite(norm.dataSync()[0])) {
       throw new ConfigurationError(
         "ERR_GRADIENT_NOT_FINITE",
@@ -41,16 +62,23 @@ export function clipGradNorm(
       );
     }
     const factor = tf.minimum(tf.div(tf.scalar(maxNorm), tf.add(norm, 1e-6)), 1);
-    for (const parameter of withGrad) replaceGrad(parameter, tf.mul(parameter.grad!, factor));
+    for (const parameter of parameters) {
+      if (parameter.grad !== null) parameter.replaceGrad(tf.mul(parameter.grad, factor));
+    }
     return norm;
   });
 }
 
-function commonNorm(grads: readonly tf.Tensor[], normType: number): tf.Scalar {
-  if (normType === Infinity) return tf.max(tf.stack(grads.map((grad) => tf.max(tf.abs(grad)))));
-  if (normType === 2) return tf.sqrt(tf.addN(grads.map((grad) => tf.sum<tf.Scalar>(tf.square(grad)))));
-  const powers = grads.map((grad) => tf.sum<tf.Scalar>(tf.pow(tf.abs(grad), normType)));
-  return tf.pow(tf.addN(powers), 1 / normType);
+/** What one gradient adds to the norm. */
+function termOf(grad: tf.Tensor, normType: number): tf.Scalar {
+  if (normType === Infinity) return tf.max(tf.abs(grad));
+  return tf.sum(normType === 2 ? tf.square(grad) : tf.pow(tf.abs(grad), normType));
+}
+
+function normOf(terms: readonly tf.Scalar[], normType: number): tf.Scalar {
+  if (normType === Infinity) return tf.max(tf.stack([...terms]));
+  const sum = tf.addN([...terms]);
+  return normType === 2 ? tf.sqrt(sum) : tf.pow(sum, 1 / normType);
 }
 
 /** Cuts every element of every gradient to [-clipValue, clipValue]. Reads nothing back. */
@@ -58,12 +86,7 @@ export function clipGradValue(parameters: Iterable<Parameter>, clipValue: number
   tf.tidy(() => {
     for (const parameter of parameters) {
       if (parameter.grad !== null)
-        replaceGrad(parameter, tf.clipByValue(parameter.grad, -clipValue, clipValue));
+        parameter.replaceGrad(tf.clipByValue(parameter.grad, -clipValue, clipValue));
     }
   });
-}
-
-function replaceGrad(parameter: Parameter, grad: tf.Tensor): void {
-  parameter.zeroGrad();
-  parameter.grad = tf.keep(grad);
 }

@@ -1,6 +1,7 @@
 /** What all optimizers share: groups of parameters, the step, and the saved state. */
 import * as tf from "@tensorflow/tfjs-core";
-import { InPlaceUpdate, updatesInPlace } from "../../engine/in_place_update.js";
+import { sharesMemory } from "../../engine/common_array.js";
+import { InPlaceUpdate } from "../../engine/in_place_update.js";
 import { CheckpointError, ConfigurationError } from "../../errors.js";
 import type { HostTensor } from "../../host_tensor.js";
 import { hostToTensor, Parameter } from "../parameter.js";
@@ -160,7 +161,7 @@ export abstract class Optimizer<
   step(): void {
     tf.tidy(() => {
       const updates = this.paramGroups.flatMap((group) => this.#dueUpdates(group));
-      if (this.isElementwise && updatesInPlace()) this.#updateInPlace(updates);
+      if (this.isElementwise && sharesMemory()) this.#updateInPlace(updates);
       else for (const update of updates) this.#update(update);
     });
   }

@@ -1,5 +1,11 @@
 /** Every collective on arrays of many lengths and kinds, compared with what is computed without the other ranks. */
-import { allGatherObject, broadcastObject, type ProcessGroup } from "../../../src/distributed/index.js";
+import {
+  allGatherObject,
+  broadcastObject,
+  joinProcessGroup,
+  TorchElasticEnvironment,
+  type ProcessGroup,
+} from "../../../src/distributed/index.js";
 import { joinLocalRanks, launchLocalRanks, localRankData } from "../../../src/distributed/local/launch.js";
 import { MpiGroup } from "../../../src/distributed/mpi/mpi_group.js";
 import { HostTensor } from "../../../src/host_tensor.js";
@@ -8,6 +14,7 @@ const [backend, ranks] = process.argv.slice(2) as [string, string];
 
 async function join(): Promise<ProcessGroup> {
   if (backend === "mpi") return MpiGroup.join();
+  if (backend === "tcp") return (await joinProcessGroup(new TorchElasticEnvironment(), undefined)).group;
   const data = localRankData();
   return data === undefined ? launchLocalRanks(Number(ranks)) : joinLocalRanks(data);
 }
@@ -84,11 +91,29 @@ for (const work of works.reverse()) await work.finished();
 expectEqual("first of several", first, () => reductions.sum(all));
 expectEqual("last of several", second, () => size - 1);
 
-// The same bits on every rank, whatever the order of addition.
-const uneven = Float32Array.from({ length: 1001 }, (_, i) => Math.sin(i + rank) * 10 ** (i % 7));
-group.allReduce(uneven, "mean").wait();
-const everybodys = await allGatherObject(group, [...uneven]);
-for (const theirs of everybodys) expectEqual("bits", theirs, (i) => uneven[i]!);
+// The bits of sums in the order of the ranks, whatever carries them, and whoever gets which part.
+const length = 300_001;
+const unevenOf = (of: number) =>
+  Float32Array.from({ length }, (_, i) => Math.sin(i + of) * 10 ** ((i + 3 * of) % 7));
+const means = new Float32Array(length);
+for (const of of all) unevenOf(of).forEach((value, i) => (means[i]! += value));
+for (let i = 0; i < length; i++) means[i]! /= size;
+const lengths = all.map((of) => (of === size - 1 ? length - of * (of + 1) * 30_000 : (of + 1) * 60_000));
+const start = lengths.slice(0, rank).reduce((sum, share) => sum + share, 0);
+for (const kind of ["own", "allocated"]) {
+  const make = () => (kind === "own" ? new Float32Array(length) : group.allocate(length));
+  const reduced = make();
+  reduced.set(unevenOf(rank));
+  group.allReduce(reduced, "mean").wait();
+  expectEqual(`bits of allReduce, ${kind}`, reduced, (i) => means[i]!);
+  const scattered = make();
+  scattered.set(unevenOf(rank));
+  const part = scattered.subarray(start, start + lengths[rank]!);
+  await group.reduceScatter(scattered, part, "mean", lengths).finished();
+  expectEqual(`bits of reduceScatter, ${kind}`, part, (i) => means[start + i]!);
+  group.allGather(part, scattered, lengths).wait();
+  expectEqual(`bits of both, ${kind}`, scattered, (i) => means[i]!);
+}
 
 // Objects of any size.
 const value = {

@@ -1,6 +1,8 @@
 /** Starts programs of several ranks, in their own processes. */
 import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -16,6 +18,8 @@ export interface Ended {
 export interface RunOptions {
   /** Starts it with mpirun on so many ranks. */
   mpi?: number;
+  /** Starts so many processes with torchrun's variables. The ranks' numbers stand before what they say. */
+  tcp?: number;
   env?: Record<string, string>;
   /** Milliseconds until it is killed. Default: 120,000. */
   timeout?: number;
@@ -39,7 +43,22 @@ export async function runRanks(
   args: readonly string[],
   options: RunOptions = {},
 ): Promise<Ended> {
-  const { mpi, env = {}, timeout = 120_000 } = options;
+  const { mpi, tcp, env = {}, timeout = 120_000 } = options;
+  if (tcp !== undefined) {
+    const { tcp: _, ...each } = options;
+    const port = await freePort();
+    const all = await Promise.all(
+      Array.from({ length: tcp }, (_, rank) =>
+        runRanks(script, args, { ...each, env: { ...torchrunVariables(rank, tcp, port), ...env } }),
+      ),
+    );
+    return {
+      code: all.find(({ code }) => code !== 0)?.code ?? 0,
+      stdout: all.map(({ stdout }) => stdout).join(""),
+      stderr: all.map(({ stderr }, rank) => stderr && `[${rank}] ${stderr}`).join(""),
+      milliseconds: Math.max(...all.map(({ milliseconds }) => milliseconds)),
+    };
+  }
   const [command, ...rest] = (options.command ?? commandOf(script, args, mpi)) as [string, ...string[]];
   const start = performance.now();
   // Vitest's variables are not a user's, and colours would be in the text.
@@ -55,6 +74,22 @@ export async function runRanks(
     child.on("error", reject);
     child.on("close", (code) => resolve({ code, stdout, stderr, milliseconds: performance.now() - start }));
   });
+}
+
+/** What torchrun sets for a rank of one machine. */
+export function torchrunVariables(rank: number, size: number, port: number): Record<string, string> {
+  const [RANK, WORLD_SIZE] = [String(rank), String(size)];
+  return { RANK, WORLD_SIZE, LOCAL_RANK: RANK, MASTER_ADDR: "127.0.0.1", MASTER_PORT: String(port) };
+}
+
+/** A port that nobody listens on. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
 }
 
 /** What `train_process.ts` writes. */

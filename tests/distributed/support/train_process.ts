@@ -53,6 +53,8 @@ interface Options {
   validates?: boolean;
   /** Trains in a loop of its own rather than in the Trainer. */
   fabric?: boolean;
+  /** Backward passes of a step in that loop, each of which shares its gradients. */
+  backwards?: number;
   ckptPath?: string;
 }
 
@@ -66,7 +68,7 @@ interface Batch {
 async function trainInFabric(
   module: LightningModule,
   loader: BatchLoader,
-  { devices, strategy = "auto", maxSteps = 50 }: Options,
+  { devices, strategy = "auto", maxSteps = 50, backwards = 1, clip }: Options,
 ): Promise<void> {
   const fabric = new Fabric({ ...(devices === undefined ? {} : { devices }), strategy, accelerator: "cpu" });
   await fabric.launch();
@@ -77,7 +79,9 @@ async function trainInFabric(
     batches.setEpoch(epoch);
     for await (const batch of batches) {
       const { input, target } = batch as Batch;
-      fabric.backward(() => mseLoss(model.forward(input), target));
+      for (let i = 0; i < backwards; i++)
+        fabric.backward(() => tf.div(mseLoss(model.forward(input), target), backwards));
+      if (clip !== undefined) fabric.clipGradients(model, optimizer, { maxNorm: clip });
       optimizer.step();
       optimizer.zeroGrad();
       if (++steps === maxSteps) break;

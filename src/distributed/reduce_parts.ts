@@ -1,11 +1,9 @@
 /** What one rank reduces: a part of every rank's array, in the order of the ranks, so that the bits are always the same. */
-import type { NumericArray, ReduceOp } from "../process_group.js";
+import { cut, type PartOf } from "./parts.js";
+import type { NumericArray, ReduceOp } from "./process_group.js";
 
-/** Where a part lies. */
-export interface PartOf {
-  start: number;
-  length: number;
-}
+/** Elements that stay in the processor's nearest cache from one operation on them to the next. */
+const BLOCK = 4096;
 
 /** @param output may lie in the same place of one of the arrays */
 export function reduceParts(
@@ -14,18 +12,28 @@ export function reduceParts(
   op: ReduceOp,
   output: NumericArray,
 ): void {
+  for (let at = 0; at < length; at += BLOCK) {
+    const block = { start: at, length: Math.min(BLOCK, length - at) };
+    reduceBlock(arrays, start + at, op, cut(output, block));
+  }
+}
+
+function reduceBlock(
+  arrays: readonly NumericArray[],
+  start: number,
+  op: ReduceOp,
+  output: NumericArray,
+): void {
+  const { length } = output;
+  const [first, second] = arrays as [NumericArray, NumericArray];
   if (arrays.length === 2 && op !== "min" && op !== "max") {
-    addTwo(arrays[0]!, arrays[1]!, start, output);
+    for (let i = 0; i < length; i++) output[i] = first[start + i]! + second[start + i]!;
   } else {
-    const sum = arrays[0]!.slice(start, start + length);
+    const sum = first.slice(start, start + length);
     for (const array of arrays.slice(1)) combine(sum, array, start, op);
     output.set(sum);
   }
   if (op === "mean") for (let i = 0; i < length; i++) output[i]! /= arrays.length;
-}
-
-function addTwo(first: NumericArray, second: NumericArray, start: number, output: NumericArray): void {
-  for (let i = 0; i < output.length; i++) output[i] = first[start + i]! + second[start + i]!;
 }
 
 function combine(sum: NumericArray, array: NumericArray, start: number, op: ReduceOp): void {

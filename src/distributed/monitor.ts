@@ -1,10 +1,10 @@
 /**
- * Watches over ranks on several machines beside MPI, which itself waits for a lost machine without end: every rank sends a
- * beat to rank 0 and hears one from it, over TCP, in a thread of its own. Failures travel the same way.
+ * Watches over ranks in several processes, because MPI waits for a lost machine without end: every rank sends a beat to rank 0
+ * and hears one from it, over TCP, in a thread of its own. Failures travel the same way.
  */
 import { networkInterfaces } from "node:os";
 import { Worker } from "node:worker_threads";
-import { RAISE_SOURCE, type AbortFlag, type Failure } from "../abort_flag.js";
+import { RAISE_SOURCE, type AbortFlag, type Failure } from "./abort_flag.js";
 
 /** Milliseconds from one beat to the next, and without any until a rank is lost. */
 const BEAT = 1000;
