@@ -1,8 +1,8 @@
 /**
- * Distributed training on this machine: all-reduce of both backends beside MPI's own from C and beside memory, two ranks of
+ * Distributed training on this machine: all-reduce of all backends beside MPI's own from C and beside memory, two ranks of
  * one thread beside one, and whether they compute the same.
  */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -31,6 +31,7 @@ export async function ddp({ models = ["mobilenet_v2"] }: BenchOptions): Promise<
   const model = models[0]!;
   const local = rank<AllReduce>(["all-reduce"], "local");
   const mpi = hasMpi ? rank<AllReduce>(["all-reduce"], "mpi") : undefined;
+  const tcp = rank<AllReduce>(["all-reduce"], "tcp");
   const before = rank<Training>(["train", model], "alone");
   const two = rank<Training>(["train", model], "local");
   const after = rank<Training>(["train", model], "alone");
@@ -45,7 +46,7 @@ export async function ddp({ models = ["mobilenet_v2"] }: BenchOptions): Promise<
   return {
     byCalculation: estimates(mpi ?? local),
     cores: availableParallelism(),
-    allReduce: { local, mpi: mpi && { ...mpi, c: allReduceInC() } },
+    allReduce: { local, mpi: mpi && { ...mpi, c: allReduceInC() }, tcp },
     scaling: {
       model,
       ranks: 2,
@@ -54,7 +55,11 @@ export async function ddp({ models = ["mobilenet_v2"] }: BenchOptions): Promise<
       efficiency: oneMs / two.stepMs,
       ceiling: oneMs / two.apartMs!,
     },
-    equivalence: { local: distance("local"), mpi: hasMpi ? distance("mpi") : undefined },
+    equivalence: {
+      local: distance("local"),
+      mpi: hasMpi ? distance("mpi") : undefined,
+      tcp: distance("tcp"),
+    },
   };
 }
 
@@ -79,19 +84,34 @@ function estimates({ smallMicroseconds, gigabytesPerSecond }: AllReduce): Record
   );
 }
 
-type How = "alone" | "local" | "mpi";
+type How = "alone" | "local" | "mpi" | "tcp";
 
 /** What rank 0 printed. */
 function rank<Result>(args: string[], how: How): Result {
   const program = [process.execPath, ...process.execArgv, script, how, ...args];
-  return JSON.parse(run(how === "mpi" ? ["mpirun", "-n", "2", ...program] : program)) as Result;
+  if (how === "mpi") return JSON.parse(run(["mpirun", "-n", "2", ...program])) as Result;
+  if (how !== "tcp") return JSON.parse(run(program)) as Result;
+  const place = { WORLD_SIZE: "2", MASTER_ADDR: "127.0.0.1", MASTER_PORT: "29517" };
+  const [command, ...rest] = program as [string, ...string[]];
+  const environmentOf = (number: string) => ({
+    ...place,
+    RANK: number,
+    LOCAL_RANK: number,
+    LOCAL_WORLD_SIZE: "2",
+  });
+  const other = spawn(command, rest, { stdio: "ignore", env: { ...process.env, ...environmentOf("1") } });
+  try {
+    return JSON.parse(run(program, environmentOf("0"))) as Result;
+  } finally {
+    other.kill();
+  }
 }
 
-function run([command, ...args]: string[]): string {
+function run([command, ...args]: string[], variables: Record<string, string> = {}): string {
   const root = { OMPI_ALLOW_RUN_AS_ROOT: "1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: "1" };
   const { status, stdout, stderr } = spawnSync(command!, args, {
     encoding: "utf8",
-    env: { ...process.env, ...root },
+    env: { ...process.env, ...root, ...variables },
   });
   if (status !== 0) throw new Error(`${command} ${args.join(" ")} failed:\n${stderr}`);
   return stdout.trim().split("\n").at(-1)!;

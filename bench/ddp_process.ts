@@ -1,4 +1,4 @@
-/** One measurement of `bench ddp`: `ddp_process.ts alone|local|mpi all-reduce|train|weights [MODEL]`; rank 0 prints one JSON object. */
+/** One measurement of `bench ddp`: `ddp_process.ts alone|local|mpi|tcp all-reduce|train|weights [MODEL]`; rank 0 prints one JSON object. */
 import {
   AdamW,
   ArrayDataset,
@@ -42,7 +42,7 @@ async function allReduce(): Promise<void> {
     }
     return least;
   };
-  const array = new Float32Array(FLOATS);
+  const array = group.allocate(FLOATS);
   const large = best(array, 20);
   const small = best(array.subarray(0, 1).slice(), 1000);
   const copy = new Float32Array(FLOATS);

@@ -3,18 +3,14 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } fro
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { hasMpi, runRanks, train, type Ended } from "./support/run_ranks.js";
+import { hasMpi, runRanks, train, type Ended, type RunOptions } from "./support/run_ranks.js";
 
 const timeout = 240_000;
 const PROGRAMS = "kindling-failing-";
 
-function start(options: Record<string, unknown>, mpi?: number): Promise<Ended> {
+function start(options: Record<string, unknown>, run: RunOptions = {}): Promise<Ended> {
   const output = join(mkdtempSync(join(tmpdir(), PROGRAMS)), "rank");
-  return runRanks(
-    "train_process.ts",
-    [JSON.stringify({ output, runs: [options] })],
-    mpi === undefined ? {} : { mpi },
-  );
+  return runRanks("train_process.ts", [JSON.stringify({ output, runs: [options] })], run);
 }
 
 /** Processes of these tests that are still there. */
@@ -78,13 +74,16 @@ describe("of two threads", () => {
 
 describe.skipIf(!hasMpi)("of two processes (needs mpirun)", () => {
   it("one that throws ends both, and both name it", { timeout }, async () => {
-    const { code, stderr } = await start({ fail: { rank: 1, step: 3, how: "throw" } }, 2);
+    const { code, stderr } = await start({ fail: { rank: 1, step: 3, how: "throw" } }, { mpi: 2 });
     expect(code).not.toBe(0);
     expect(stderr).toContain("RangeError: the data made no sense");
   });
 
   it("one that is killed leaves no other behind", { timeout }, async () => {
-    const { code, stderr, milliseconds } = await start({ fail: { rank: 1, step: 3, how: "kill" } }, 2);
+    const { code, stderr, milliseconds } = await start(
+      { fail: { rank: 1, step: 3, how: "kill" } },
+      { mpi: 2 },
+    );
     expect(code).not.toBe(0);
     expect(stderr).toMatch(/rank 1 .*signal 9|Rank 1 .*is lost/s);
     expect(milliseconds).toBeLessThan(timeout / 2);
@@ -117,6 +116,25 @@ describe.skipIf(!hasMpi)("of two processes (needs mpirun)", () => {
     });
     expect(code).not.toBe(0);
     expect(stderr).toMatch(/Rank [01] runs other contents of .*program[01]\.mts than rank [01]/);
+  });
+});
+
+describe("of processes that meet over TCP", () => {
+  it("one that throws ends all, and the others name it", { timeout }, async () => {
+    const { code, ranks } = await start({ fail: { rank: 1, step: 3, how: "throw" } }, { tcp: 3 });
+    expect(code).toBe(1);
+    for (const { stderr } of ranks!) expect(stderr).toContain("RangeError: the data made no sense");
+    for (const rank of [0, 2]) expect(ranks![rank]!.stderr).toMatch(/Rank 1 on \S+ has failed/);
+  });
+
+  it.each([1, 0])("rank %i that is killed is named by the others, which end", { timeout }, async (killed) => {
+    const { ranks } = await start({ fail: { rank: killed, step: 3, how: "kill" } }, { tcp: 3 });
+    ranks!.forEach(({ code, stderr }, rank) => {
+      if (rank === killed) return;
+      expect(code).toBe(1);
+      expect(stderr).toMatch(new RegExp(`Rank ${killed} on \\S+ is lost`));
+    });
+    if (process.platform === "linux") expect(leftBehind()).toEqual([]);
   });
 });
 

@@ -163,6 +163,14 @@ describe("clipping", () => {
     );
   });
 
+  it("refuses gradients of which other ranks have some, whose norm it does not know", () => {
+    const parameter = new nn.Parameter(tf.zeros([2]));
+    parameter.gradOwner = 1;
+    expect(() => nn.clipGradNorm([parameter], 1)).toThrow("clipGradients(optimizer, maxNorm)");
+    parameter.zeroGrad();
+    expect(nn.clipGradNorm([parameter], 1).dataSync()[0]).toBe(0);
+  });
+
   it("gives 0 where there is no gradient", () => {
     expect(nn.clipGradNorm([new nn.Parameter(tf.zeros([2]))], 1).dataSync()[0]).toBe(0);
   });

@@ -39,7 +39,8 @@ export function clipGradients(
       `clipGradients takes a number above 0 as ${clipVal === undefined ? "maxNorm" : "clipVal"}, not ${String(limit)}.`,
     );
   }
-  if (maxNorm !== undefined) return strategy.clipGradNorm(parameters, maxNorm, { normType, errorIfNonfinite });
+  if (maxNorm !== undefined)
+    return strategy.clipGradNorm(parameters, maxNorm, { normType, errorIfNonfinite });
   clipGradValue(parameters, limit);
   return undefined;
 }

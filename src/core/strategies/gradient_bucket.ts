@@ -45,9 +45,7 @@ export class GradientBucket {
     if (isWhole) group.allReduce(data, "mean").wait();
     else {
       const lengths = layout.shards.map(({ length }) => length);
-      group
-        .reduceScatter(data, data.subarray(own.start, own.start + own.length), "mean", lengths)
-        .wait();
+      group.reduceScatter(data, data.subarray(own.start, own.start + own.length), "mean", lengths).wait();
     }
     let index = 0;
     layout.shards.forEach((shard, owner) => {

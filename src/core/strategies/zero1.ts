@@ -7,13 +7,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import { allGatherObject, type ProcessGroup } from "../../distributed/index.js";
 import { ConfigurationError } from "../../errors.js";
 import type { HostTensor } from "../../host_tensor.js";
-import {
-  clipGradNormAmong,
-  type ClipGradNormOptions,
-  type Optimizer,
-  type OptimizerState,
-  type Parameter,
-} from "../../nn/index.js";
+import type { ClipGradNormOptions, Optimizer, OptimizerState, Parameter } from "../../nn/index.js";
+import { clipGradNormAmong } from "../../nn/optim/clip_grad.js";
 import { parametersOf } from "../gradients.js";
 import { toHost } from "../to_device.js";
 import { DDPStrategy } from "./ddp.js";
@@ -171,7 +166,7 @@ export class ZeRO1Strategy extends DDPStrategy {
 function sharedAlready(): ConfigurationError {
   return new ConfigurationError(
     "ERR_GRADIENTS_SHARED",
-    "A backward pass inside of noBackwardSync was to add to gradients that the ranks have shared already, and under \"zero1\" each " +
+    'A backward pass inside of noBackwardSync was to add to gradients that the ranks have shared already, and under "zero1" each ' +
       "rank has some of those alone. Set the gradients to zero first, or share those of every backward pass.",
   );
 }

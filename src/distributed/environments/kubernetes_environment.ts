@@ -3,7 +3,13 @@
  * of an Indexed Job, or by a host name that ends in a number, as those of a StatefulSet do.
  */
 import { hostname } from "node:os";
-import { ClusterEnvironment, readCount, readRendezvous, type Rendezvous, type Variables } from "./cluster_environment.js";
+import {
+  ClusterEnvironment,
+  readCount,
+  readRendezvous,
+  type Rendezvous,
+  type Variables,
+} from "./cluster_environment.js";
 
 /** What Kubernetes says of a pod. */
 export class KubernetesEnvironment extends ClusterEnvironment {

@@ -1,5 +1,11 @@
 /** Processes that `torchrun`, or what sets its variables, has started. */
-import { ClusterEnvironment, readCount, readRendezvous, type Rendezvous, type Variables } from "./cluster_environment.js";
+import {
+  ClusterEnvironment,
+  readCount,
+  readRendezvous,
+  type Rendezvous,
+  type Variables,
+} from "./cluster_environment.js";
 
 /** What `torchrun` says of a process. */
 export class TorchElasticEnvironment extends ClusterEnvironment {

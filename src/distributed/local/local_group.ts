@@ -140,11 +140,7 @@ export class LocalGroup extends ProcessGroup {
     return this.#gather(input, this.rank === dst ? output : undefined, parts);
   }
 
-  *#gather(
-    input: CollectiveArray,
-    output: CollectiveArray | undefined,
-    parts: readonly PartOf[],
-  ): Procedure {
+  *#gather(input: CollectiveArray, output: CollectiveArray | undefined, parts: readonly PartOf[]): Procedure {
     const slots = this.#slots(input);
     const most = slots[0]!.length;
     const whole = { start: 0, length: input.length };

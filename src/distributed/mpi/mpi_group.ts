@@ -171,8 +171,5 @@ export class MpiGroup extends RemoteGroup {
 
 /** Lengths and starts, as MPI takes them. */
 function columns(parts: readonly PartOf[]): [Int32Array, Int32Array] {
-  return [
-    Int32Array.from(parts, ({ length }) => length),
-    Int32Array.from(parts, ({ start }) => start),
-  ];
+  return [Int32Array.from(parts, ({ length }) => length), Int32Array.from(parts, ({ start }) => start)];
 }

@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { ConfigurationError } from "../../errors.js";
 import type { Parameter } from "../parameter.js";
 
+/** Options of `clipGradNorm`. */
 export interface ClipGradNormOptions {
   /** Which norm: >= 1, Infinity for the largest element. Default: 2. */
   normType?: number;

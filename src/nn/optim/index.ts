@@ -16,4 +16,4 @@ export { LAMB, type LAMBOptions } from "./lamb.js";
 export { Lion, type LionOptions } from "./lion.js";
 export { RMSprop, type RMSpropOptions } from "./rmsprop.js";
 export { SGD, type SGDOptions } from "./sgd.js";
-export { clipGradNorm, clipGradNormAmong, clipGradValue, type ClipGradNormOptions } from "./clip_grad.js";
+export { clipGradNorm, clipGradValue, type ClipGradNormOptions } from "./clip_grad.js";

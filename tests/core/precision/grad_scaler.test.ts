@@ -56,6 +56,20 @@ describe("GradScaler", () => {
     ]);
   });
 
+  it("leaves a step out where another rank's gradients are not finite", () => {
+    const { parameter, optimizer, scaler } = setUp({ initScale: 8 });
+    parameter.grad = tf.scalar(1);
+    const asked: boolean[] = [];
+    scaler.unscale(optimizer, (isFinite) => {
+      asked.push(isFinite);
+      return false;
+    });
+    expect(scaler.step(optimizer)).toBe(false);
+    scaler.update();
+    expect(asked).toEqual([true]);
+    expect([parameter.dataSync()[0], scaler.currentScale]).toEqual([1, 4]);
+  });
+
   it("does not grow beyond float32", () => {
     const { scaler, step } = setUp({ initScale: 2 ** 127, growthInterval: 1 });
     expect(step(0)).toBe(true);

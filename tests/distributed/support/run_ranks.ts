@@ -12,13 +12,15 @@ export interface Ended {
   stdout: string;
   stderr: string;
   milliseconds: number;
+  /** The same of each rank, where they were started one by one. */
+  ranks?: Ended[];
 }
 
 /** How to start a program. */
 export interface RunOptions {
   /** Starts it with mpirun on so many ranks. */
   mpi?: number;
-  /** Starts so many processes with torchrun's variables. The ranks' numbers stand before what they say. */
+  /** Starts so many processes with torchrun's variables. */
   tcp?: number;
   env?: Record<string, string>;
   /** Milliseconds until it is killed. Default: 120,000. */
@@ -55,8 +57,9 @@ export async function runRanks(
     return {
       code: all.find(({ code }) => code !== 0)?.code ?? 0,
       stdout: all.map(({ stdout }) => stdout).join(""),
-      stderr: all.map(({ stderr }, rank) => stderr && `[${rank}] ${stderr}`).join(""),
+      stderr: all.map(({ stderr }) => stderr).join(""),
       milliseconds: Math.max(...all.map(({ milliseconds }) => milliseconds)),
+      ranks: all,
     };
   }
   const [command, ...rest] = (options.command ?? commandOf(script, args, mpi)) as [string, ...string[]];
