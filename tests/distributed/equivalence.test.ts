@@ -3,6 +3,8 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { distance, hasMpi, trainAll, type Trained } from "./support/run_ranks.js";
 
 const timeout = 300_000;
+/** Of one program; many trainings on few cores take their time. */
+const most = { timeout: 280_000 };
 
 /** Trainings of a global batch of 16, by the batch size of a rank. */
 const runs = (batchSize: number) =>
@@ -22,7 +24,7 @@ describe("weights after 50 steps", () => {
   let alone: Trained[];
 
   beforeAll(async () => {
-    alone = (await trainAll(runs(16))).map(([rank]) => rank!);
+    alone = (await trainAll(runs(16), most)).map(([rank]) => rank!);
   }, timeout);
 
   function expectEqualToAlone(trained: Trained[][], worldSize: number): void {
@@ -41,7 +43,7 @@ describe("weights after 50 steps", () => {
 
   it.each([2, 4])("on %i threads are those of one", { timeout }, async (devices) => {
     const options = runs(16 / devices).map((run) => ({ ...run, devices }));
-    const trained = await trainAll(options, { ranks: devices });
+    const trained = await trainAll(options, { ...most, ranks: devices });
     expectEqualToAlone(trained, devices);
     // Each sample of the first epoch was seen once, by one rank.
     const seen = trained[0]!.flatMap((rank) => rank.seen.slice(0, 256 / devices)).sort((a, b) => a - b);
@@ -52,13 +54,13 @@ describe("weights after 50 steps", () => {
     "on %i processes of mpirun are those of one (needs mpirun)",
     { timeout },
     async (mpi) => {
-      expectEqualToAlone(await trainAll(runs(16 / mpi), { mpi, ranks: mpi }), mpi);
+      expectEqualToAlone(await trainAll(runs(16 / mpi), { ...most, mpi, ranks: mpi }), mpi);
     },
   );
 
   it.each([2, 3])("on %i processes that meet over TCP are those of one", { timeout }, async (tcp) => {
     // 3 ranks have no even share of 16: they are compared with each other.
-    const trained = await trainAll(runs(tcp === 2 ? 8 : 5), { tcp, ranks: tcp });
+    const trained = await trainAll(runs(tcp === 2 ? 8 : 5), { ...most, tcp, ranks: tcp });
     if (tcp === 2) return expectEqualToAlone(trained, tcp);
     for (const ranks of trained) for (const rank of ranks) expect(distance(ranks[0]!, rank)).toBe(0);
     const [ddp, zero1] = trained.slice(-4);

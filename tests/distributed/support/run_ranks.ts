@@ -55,7 +55,7 @@ export async function runRanks(
       ),
     );
     return {
-      code: all.find(({ code }) => code !== 0)?.code ?? 0,
+      code: all.every(({ code }) => code === 0) ? 0 : 1,
       stdout: all.map(({ stdout }) => stdout).join(""),
       stderr: all.map(({ stderr }) => stderr).join(""),
       milliseconds: Math.max(...all.map(({ milliseconds }) => milliseconds)),
