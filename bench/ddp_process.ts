@@ -122,7 +122,7 @@ function measureSharing({ strategy }: Trainer, isShared: (step: number) => boole
   shared.reduceGradients = (parameters) => {
     if (!isShared(step++)) return;
     const group = shared.processGroup;
-    const { allReduce } = group;
+    const allReduce = group.allReduce.bind(group);
     const computedBefore = engine.stats().runMs;
     const stamps = [performance.now()];
     const stamp = () => stamps.push(performance.now());
@@ -131,7 +131,7 @@ function measureSharing({ strategy }: Trainer, isShared: (step: number) => boole
       stamp();
       group.barrier().wait();
       stamp();
-      const work = allReduce.call(group, array, op);
+      const work = allReduce(array, op);
       work.wait();
       stamp();
       return work;
@@ -139,7 +139,7 @@ function measureSharing({ strategy }: Trainer, isShared: (step: number) => boole
     try {
       reduceGradients(parameters);
     } finally {
-      group.allReduce = allReduce;
+      Reflect.deleteProperty(group, "allReduce");
     }
     stamp();
     Object.keys(parts).forEach((part, i) => parts[part]!.push(stamps[i + 1]! - stamps[i]!));

@@ -117,6 +117,20 @@ describe("a cluster environment", () => {
     expect(() => new KubernetesEnvironment(kubernetes, "trainer")).toThrow("RANK");
   });
 
+  it("says where processes meet that MPI does not bring together", () => {
+    const meet = (variables: Variables) => detectClusterEnvironment(variables)!.rendezvous;
+    const there = { MASTER_ADDR: "10.0.0.1", MASTER_PORT: "29500" };
+    expect(meet(torchrun)).toEqual({ host: "10.0.0.1", port: 29_500 });
+    // torchrun's own store has the port.
+    expect(meet({ ...torchrun, TORCHELASTIC_USE_AGENT_STORE: "True" })?.port).toBe(29_501);
+    expect(meet({ ...kubernetes, RANK: "1", ...there })?.host).toBe("10.0.0.1");
+    expect(meet(openMpi)).toBeUndefined();
+    expect(meet(slurm)).toBeUndefined();
+    expect(meet({ ...slurm, ...there })?.port).toBe(29_500);
+    expect(() => meet({ ...kubernetes, RANK: "1" })).toThrow("MASTER_ADDR, which says it, is missing");
+    expect(() => meet({ ...slurm, MASTER_ADDR: "node1" })).toThrow("MASTER_PORT");
+  });
+
   it("names a variable that is missing or no number", () => {
     const { SLURM_LOCALID: _, ...incomplete } = slurm;
     expect(() => detectClusterEnvironment(incomplete)).toThrow(/SLURM_LOCALID .* here it is missing/s);

@@ -30,7 +30,7 @@ describe("ranks that meet over TCP", () => {
     transports[0]!.carry([leg(1, "from two")], [], new SharedArrayBuffer(4));
     await new Promise((resolve) => setTimeout(resolve, 100));
     const received = leg(2, "");
-    transports[1]!.carry([], [received], done.buffer as SharedArrayBuffer);
+    transports[1]!.carry([], [received], done.buffer);
     for (let i = 0; i < 100 && done[0] === 0; i++) await new Promise((resolve) => setTimeout(resolve, 20));
     expect(Buffer.from(received.memory).toString()).toBe("from two");
     expect(transports[0]!.sentBytes).toBe(8);

@@ -80,7 +80,8 @@ function distributed(Kind: typeof DDPStrategy, request: StrategyRequest): Strate
     throw new ConfigurationError(
       "ERR_STRATEGY_OPTION",
       `Training on ${numNodes} machines was asked for, and only one was started. Call the program with ` +
-        `\`mpirun -n ${numNodes * (devices ?? 1)} --host …\`, or with srun in a Slurm job.`,
+        `\`mpirun -n ${numNodes * (devices ?? 1)} --host …\`, with srun in a Slurm job, or on each machine with the variables ` +
+        "MASTER_ADDR, MASTER_PORT, WORLD_SIZE, RANK, LOCAL_RANK and LOCAL_WORLD_SIZE, as torchrun sets them.",
     );
   }
   const worldSize = environment?.worldSize ?? devices ?? 1;

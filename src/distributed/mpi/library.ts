@@ -83,7 +83,8 @@ export function loadMpi(names: readonly string[] = likelyNames()): MpiLibrary {
     `Ranks on several machines, or started by mpirun, work together through MPI, and no MPI library was found (${names.join(", ")}). ` +
       "Install Open MPI: `apt-get install openmpi-bin` on Debian and Ubuntu, `dnf install openmpi` on Fedora, " +
       "`brew install open-mpi` on macOS, or `module load openmpi` on a cluster. Ranks of one machine need none: leave " +
-      "mpirun out and give the Trainer `devices`.",
+      "mpirun out and give the Trainer `devices`. Nor do ranks that meet over TCP: set MASTER_ADDR and MASTER_PORT under srun, or " +
+      "start the processes with torchrun's variables.",
   );
 }
 

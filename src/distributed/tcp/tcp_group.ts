@@ -130,7 +130,7 @@ export class TcpGroup extends RemoteGroup {
     const done = new Int32Array(new SharedArrayBuffer(4));
     const [out, back] = [legs(sends, true), legs(receives, false)];
     if (out.length + back.length === 0) done[0] = 1;
-    else this.#transport.carry(out, back, done.buffer as SharedArrayBuffer);
+    else this.#transport.carry(out, back, done.buffer);
     const start = performance.now();
     let isOver = false;
     return {
