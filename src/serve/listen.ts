@@ -1,5 +1,6 @@
 /** Puts a handler behind a port of Node's, with limits on clients that are slow. */
 import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { createAdaptorServer } from "@hono/node-server";
 import type { Handler } from "./handler.js";
 
@@ -8,11 +9,17 @@ const HEAD_SECONDS = 10;
 /** How often Node looks for clients that are too slow, in milliseconds. */
 const LOOK_EVERY = 500;
 
+/**
+ * How long a server that ends still listens, in milliseconds. Connections that are kept alive may have a request on its
+ * way, which is refused with 503; closing them at once would lose it.
+ */
+const LINGER = 500;
+
 /** A server that runs. */
 export interface RunningServer {
   /** Where it is, such as `http://127.0.0.1:8000`. */
   url: string;
-  /** Takes no more requests, answers those it took, and ends. */
+  /** Refuses new requests for half a second, answers those it took, and ends. */
   close: () => Promise<void>;
 }
 
@@ -46,8 +53,8 @@ export async function listen(
   return {
     url: `http://${host}:${taken}`,
     close: async () => {
+      await Promise.all([handler.drain(), sleep(LINGER)]);
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      await handler.drain();
       if ("closeIdleConnections" in server) server.closeIdleConnections();
       await closed;
     },
