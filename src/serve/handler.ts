@@ -1,7 +1,6 @@
 /** The server as a fetch handler: what each address answers. */
 import { createHash, timingSafeEqual } from "node:crypto";
-import { Hono, type Context, type MiddlewareHandler } from "hono";
-import { bodyLimit } from "hono/body-limit";
+import { Hono, type Context } from "hono";
 import type { BlankEnv } from "hono/types";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { Answer } from "../catalog/predict_each.js";
@@ -77,7 +76,6 @@ export function createHandler(
     if (isDraining) context.header("Connection", "close");
   });
   if (resolved.token !== undefined) app.use(requireToken(resolved.token));
-  app.use(limitBody(resolved.maxBytes));
 
   const findModel = (name: string): Model => {
     const model = models.get(name);
@@ -99,6 +97,7 @@ export function createHandler(
       const { inputs, single, options } = await readPredictRequest(context.req, {
         kind: info.inputs,
         table,
+        maxBytes: resolved.maxBytes,
         maxInputs: resolved.maxInputs,
         fetchUrl: fetchUrl && ((url) => fetchUrl(url, budget)),
       });
@@ -206,22 +205,6 @@ function asRequestError(error: unknown): RequestError {
   // Strangers are not told what went wrong inside; whoever runs the server is.
   warnOnce("WARN_REQUEST_FAILED", `A request could not be answered: ${String(error)}`);
   return new RequestError(500, code, "The server could not answer.", { cause: error });
-}
-
-/** Refuses a body that is too large by its head, or, where that says no length, when too much has come. */
-function limitBody(maxSize: number): MiddlewareHandler {
-  const onError = (context: Context): Response => {
-    const message = `The body is larger than ${maxSize} bytes.`;
-    return answerError(context, new RequestError(413, "ERR_INPUT_LIMIT", message));
-  };
-  const counted = bodyLimit({ maxSize, onError });
-  return async (context, next) => {
-    const length = context.req.header("content-length");
-    const isKnown = length !== undefined && context.req.header("transfer-encoding") === undefined;
-    // Counting makes a web stream of the body, which costs more than all else that is done for a request.
-    if (!isKnown) return counted(context, next);
-    return Number(length) > maxSize ? onError(context) : next();
-  };
 }
 
 /** Compares digests, whose lengths and times say nothing of the token. */
