@@ -1882,6 +1882,12 @@ export const optionTables = {
       choices: ["mix"],
       description: "`mix` for the mean of all channels, or the number of one, from 0. Default: `mix`.",
     },
+    {
+      name: "maxDecodedSeconds",
+      kinds: ["number"],
+      description:
+        "Longer sounds are refused, in seconds, as soon as so much is decoded: heads may lie. Default: none are.",
+    },
   ],
   AudioClassifierExportOptions: [
     {
@@ -1931,6 +1937,12 @@ export const optionTables = {
       kinds: ["number"],
       choices: ["mix"],
       description: "`mix` for the mean of all channels, or the number of one, from 0. Default: `mix`.",
+    },
+    {
+      name: "maxDecodedSeconds",
+      kinds: ["number"],
+      description:
+        "Longer sounds are refused, in seconds, as soon as so much is decoded: heads may lie. Default: none are.",
     },
     {
       name: "maxSeconds",
@@ -2061,6 +2073,12 @@ export const optionTables = {
       kinds: ["number"],
       choices: ["mix"],
       description: "`mix` for the mean of all channels, or the number of one, from 0. Default: `mix`.",
+    },
+    {
+      name: "maxDecodedSeconds",
+      kinds: ["number"],
+      description:
+        "Longer sounds are refused, in seconds, as soon as so much is decoded: heads may lie. Default: none are.",
     },
     {
       name: "root",
@@ -2255,6 +2273,12 @@ export const optionTables = {
       choices: ["mix"],
       description: "`mix` for the mean of all channels, or the number of one, from 0. Default: `mix`.",
     },
+    {
+      name: "maxDecodedSeconds",
+      kinds: ["number"],
+      description:
+        "Longer sounds are refused, in seconds, as soon as so much is decoded: heads may lie. Default: none are.",
+    },
   ],
   AudioExportOptions: [
     {
@@ -2347,6 +2371,12 @@ export const optionTables = {
       choices: ["mix"],
       description: "`mix` for the mean of all channels, or the number of one, from 0. Default: `mix`.",
     },
+    {
+      name: "maxDecodedSeconds",
+      kinds: ["number"],
+      description:
+        "Longer sounds are refused, in seconds, as soon as so much is decoded: heads may lie. Default: none are.",
+    },
   ],
   SpeechTablesOptions: [
     { name: "train", kinds: ["string"], description: "Paths of tables." },
@@ -2418,6 +2448,12 @@ export const optionTables = {
       kinds: ["number"],
       choices: ["mix"],
       description: "`mix` for the mean of all channels, or the number of one, from 0. Default: `mix`.",
+    },
+    {
+      name: "maxDecodedSeconds",
+      kinds: ["number"],
+      description:
+        "Longer sounds are refused, in seconds, as soon as so much is decoded: heads may lie. Default: none are.",
     },
     {
       name: "audioColumn",
@@ -2530,6 +2566,12 @@ export const optionTables = {
       kinds: ["number"],
       choices: ["mix"],
       description: "`mix` for the mean of all channels, or the number of one, from 0. Default: `mix`.",
+    },
+    {
+      name: "maxDecodedSeconds",
+      kinds: ["number"],
+      description:
+        "Longer sounds are refused, in seconds, as soon as so much is decoded: heads may lie. Default: none are.",
     },
   ],
 } as const satisfies Record<string, OptionTable>;
