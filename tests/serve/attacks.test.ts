@@ -218,8 +218,8 @@ describe("bombs", () => {
 
   it("a body without a length is taken while it is small", async () => {
     const body = new Blob(["a", "b"]).stream();
-    const headers = { "content-type": "text/plain" };
-    const sent = await fetch(`${server.url}/predict`, { method: "POST", body, headers, duplex: "half" });
+    const init = { method: "POST", body, headers: { "content-type": "text/plain" }, duplex: "half" };
+    const sent = await fetch(`${server.url}/predict`, init);
     expect(await sent.json()).toMatchObject({ prediction: "ab" });
   });
 
