@@ -15,6 +15,7 @@ import {
 import { addFlags } from "../flags.js";
 import type { OptionTable } from "../../catalog/option_table.js";
 import { printNote } from "../print.js";
+import { readData, taskClass } from "../../catalog/task_classes.js";
 import { findTask, tasks, type RunnableTask } from "../../catalog/tasks.js";
 
 const MAX_SEED = 2 ** 31;
@@ -85,10 +86,11 @@ export async function makeRun(
 
 /** Sets the run's seed, which splits depend on. */
 export async function makeData({ task, run, data }: RunConfiguration): Promise<DataModule> {
-  const format = chooseFormat(findTask(task), data, run.format);
+  const entry = findTask(task);
+  const format = chooseFormat(entry, data, run.format);
   const { seedEverything } = await import("../../index.js");
   seedEverything(Number(run.seed));
-  return format.read({ ...unflatten(data), onWarning: printNote });
+  return readData(entry, format, { ...unflatten(data), onWarning: printNote });
 }
 
 /** Sets the run's seed. Weights that are missing are downloaded. */
@@ -98,14 +100,14 @@ export async function makeTask(
 ): Promise<RunnableTask> {
   const { downloadBackbone, downloadProgressBar, seedEverything } = await import("../../index.js");
   seedEverything(Number(run.seed));
-  const command = findTask(task);
+  const Task = await taskClass(findTask(task));
   const options: Record<string, unknown> = { ...unflatten(model), data };
   try {
-    return await command.create(options);
+    return new Task(options);
   } catch (error) {
     const isMissing = error instanceof KindlingError && error.code === "ERR_BACKBONE_NOT_DOWNLOADED";
     if (!isMissing || typeof options.backbone !== "string") throw error;
     await downloadBackbone(options.backbone, { onProgress: downloadProgressBar() });
-    return command.create(options);
+    return new Task(options);
   }
 }
