@@ -34,8 +34,9 @@ async function train(configuration: RunConfiguration, flags: Flags): Promise<voi
     );
   }
   const { Trainer } = await import("../../index.js");
-  const { task, data } = await makeRun(configuration);
+  // Before the data are read, so that a mistake in its options shows at once.
   const trainer = new Trainer(unflatten(configuration.trainer));
+  const { task, data } = await makeRun(configuration);
   if (configuration.trainer.logger !== false) {
     mkdirSync(trainer.logDir, { recursive: true });
     writeFileSync(join(trainer.logDir, "config.yaml"), writeConfiguration(configuration));
