@@ -29,12 +29,14 @@ export type Flags = Section & { config?: string; json?: boolean };
  * A command with a sub-command for each task, whose flags are the options of the task, its data and the Trainer.
  *
  * @param own the command's own options, beside those of every run
+ * @param newSeed for runs that name none
  */
 export function taskCommand(
   name: string,
   description: string,
   own: OptionTable,
   action: (configuration: RunConfiguration, flags: Flags) => Promise<void>,
+  newSeed: () => number = () => Math.floor(Math.random() * MAX_SEED),
 ): Command {
   const command = new Command(name).description(description);
   for (const [taskName, task] of Object.entries(tasks)) {
@@ -50,7 +52,7 @@ export function taskCommand(
     addFlags(sub, tables.trainer, "Trainer:");
     sub.action(async (flags: Flags) => {
       const configuration = withFlags(startingPoint(taskName, flags.config), tables, flags);
-      configuration.run.seed ??= Math.floor(Math.random() * MAX_SEED);
+      configuration.run.seed ??= newSeed();
       await action(configuration, flags);
     });
   }

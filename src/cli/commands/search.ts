@@ -33,6 +33,8 @@ import { checkSearchedOptions, chosenOptions } from "./searched_options.js";
 const SEARCH_OPTIONS = tableOf("SearchOptions").filter(
   ({ name }) => !["concurrency", "seed", "direction"].includes(name),
 );
+/** Trials are compared with each other, whichever process they are of: all hold back the same samples. */
+const SEED = 0;
 const DEFAULT_BEST = "config.yaml";
 
 const own = [
@@ -70,6 +72,7 @@ export function searchCommand(): Command {
     "Searches for the best options: trains with many, and keeps the best as a configuration.",
     [...own, ...SEARCH_OPTIONS],
     search,
+    () => SEED,
   );
 }
 
