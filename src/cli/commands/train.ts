@@ -49,10 +49,11 @@ async function train(configuration: RunConfiguration, flags: Flags): Promise<voi
   if (finetune === undefined) await trainer.fit(task, data, from);
   else await trainer.finetune(task, data, { ...from, strategy: finetune as FinetuneOptions["strategy"] });
   const seconds = (performance.now() - start) / 1000;
+  const trained = trainer.callbackMetrics;
   await task.save(output);
-  const hasTest = Object.keys(configuration.data).some((name) => name === "test" || name.startsWith("test."));
+  const hasTest = Object.keys(configuration.data).some((name) => /^test(\.|Split$|$)/.test(name));
   const tested = hasTest ? await trainer.test(task, data) : {};
-  const metrics = { ...trainer.callbackMetrics, ...tested };
+  const metrics = { ...trained, ...tested };
   if (!isForPeople(flags.json)) return printJson({ output, logDir: trainer.logDir, seconds, metrics });
   printPairs({ ...metrics, trained: `${Math.round(seconds)} s`, saved: output, log: trainer.logDir });
 }
