@@ -1,9 +1,11 @@
-/** A report of a run: a page that needs no other file, and its charts as PNGs beside it. */
+/** Gathers what a report says of a run, and writes its files. */
 import { html } from "hono/html";
+import { existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { writeFileAtomically } from "../atomic_write.js";
 import type { LoadedTask } from "../catalog/load_task.js";
 import type { DataModule } from "../core/index.js";
+import { ConfigurationError } from "../errors.js";
 import type { Chart } from "./chart.js";
 import { learningCurves } from "./figures.js";
 import { findOut, type ReportPart } from "./findings.js";
@@ -20,7 +22,17 @@ export interface ReportedTask extends LoadedTask {
   part: ReportPart;
 }
 
-export const PAGE = "report.html";
+const PAGE = "report.html";
+
+/** @throws ConfigurationError `ERR_OUTPUT_EXISTS` */
+export function checkReportFolder(folder: string, overwrite: boolean | undefined): void {
+  const page = join(folder, PAGE);
+  if (overwrite === true || !existsSync(page)) return;
+  throw new ConfigurationError(
+    "ERR_OUTPUT_EXISTS",
+    `${page} exists. Name another folder with \`output\`, or write over it with \`overwrite\`.`,
+  );
+}
 
 /**
  * @param reported without it, the report says only what the run has left
@@ -28,7 +40,7 @@ export const PAGE = "report.html";
  * @throws DataError `ERR_RUN_FOLDER`
  * @throws ConfigurationError as the task's `report` does
  */
-export async function writeReport(run: string, folder: string, reported?: ReportedTask): Promise<string[]> {
+export async function reportRun(run: string, folder: string, reported?: ReportedTask): Promise<string[]> {
   const left = await readRunFolder(run);
   const curves = await learningCurves(left.curves);
   const charts: Chart[] = [...curves];
