@@ -2,6 +2,7 @@
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { ConfigurationError, DataError } from "../../errors.js";
+import { checkDecodeLimits } from "../decode_limits.js";
 import { download, type DownloadOptions } from "../download.js";
 import { ByteReader } from "./byte_reader.js";
 import { decodeCompressed } from "./formats/compressed.js";
@@ -47,6 +48,7 @@ export async function* streamAudio(
 ): AsyncGenerator<AudioPiece, void> {
   const { sampleRate, channel = "mix", maxDecodedSeconds = Infinity } = options;
   if (sampleRate !== undefined) checkSampleRate(sampleRate);
+  checkDecodeLimits(options);
   const resolved = resolveAudioSource(source);
   const named = describeAudioSource(resolved);
   const path = pathOfSource(resolved);

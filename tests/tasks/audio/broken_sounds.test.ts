@@ -81,6 +81,17 @@ async function failureOf(run: Promise<unknown>): Promise<DataError> {
   return error as DataError;
 }
 
+it("a longer sound than a caller allows is refused by both tasks, and a shorter one is not", async () => {
+  for (const task of [recognizer, classifier]) {
+    const failure = await failureOf(task.predict(wav, { maxDecodedSeconds: 0.1 }));
+    expect(failure).toMatchObject({ code: "ERR_AUDIO_LIMIT" });
+    await task.predict(wav, { maxDecodedSeconds: 60 });
+    await expect(task.predict(wav, { maxDecodedSeconds: 0 })).rejects.toMatchObject({
+      code: "ERR_DECODE_OPTION",
+    });
+  }
+});
+
 describe.each(broken)("%s", (name, _bytes, code, message) => {
   it("is an error of predict that names the file", async () => {
     const path = pathOf(name);
