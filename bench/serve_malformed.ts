@@ -38,7 +38,7 @@ export async function malformedRequests(picture: Buffer): Promise<Malformed[]> {
     request("a text", 415, "text/plain", "a picture, please"),
     request("no type", 415, undefined, picture),
     request("what is no picture", 422, "image/png", "no picture"),
-    request("a picture that is cut off", 422, "image/png", picture.subarray(0, picture.length - 2000)),
+    request("a picture that is cut off", 422, "image/png", picture.subarray(0, picture.length / 2)),
     request("64 million pixels", 413, "image/png", bomb),
     request("a form without a boundary", 400, "multipart/form-data", picture),
     request(
