@@ -40,7 +40,7 @@ describe("/openapi.json", () => {
         description as Record<string, Record<string, Record<string, { parameters: { name: string }[] }>>>
       ).paths!["/models/speech/predict"]!.post!.parameters.map(({ name }) => name);
       const own = ["maxBytes", "maxDecodedSeconds", "timeoutSeconds"];
-      const expected = optionTables.TranscriptionOptions.map(({ name }) => name as string);
+      const expected = optionTables.TranscriptionOptions.map(({ name }) => name);
       expect(names).toEqual(expected.filter((name) => !own.includes(name)));
     },
   );
