@@ -82,13 +82,14 @@ async function failureOf(run: Promise<unknown>): Promise<DataError> {
 }
 
 it("a longer sound than a caller allows is refused by both tasks, and a shorter one is not", async () => {
-  for (const task of [recognizer, classifier]) {
-    const failure = await failureOf(task.predict(wav, { maxDecodedSeconds: 0.1 }));
-    expect(failure).toMatchObject({ code: "ERR_AUDIO_LIMIT" });
-    await task.predict(wav, { maxDecodedSeconds: 60 });
-    await expect(task.predict(wav, { maxDecodedSeconds: 0 })).rejects.toMatchObject({
-      code: "ERR_DECODE_OPTION",
-    });
+  const tasks: ((options: { maxDecodedSeconds: number }) => Promise<unknown>)[] = [
+    (options) => recognizer.predict(wav, options),
+    (options) => classifier.predict(wav, options),
+  ];
+  for (const predict of tasks) {
+    expect(await failureOf(predict({ maxDecodedSeconds: 0.1 }))).toMatchObject({ code: "ERR_AUDIO_LIMIT" });
+    await predict({ maxDecodedSeconds: 60 });
+    await expect(predict({ maxDecodedSeconds: 0 })).rejects.toMatchObject({ code: "ERR_DECODE_OPTION" });
   }
 });
 
