@@ -15,7 +15,6 @@ import {
   SpeechRecognitionData,
   SpeechRecognizer,
   Vocabulary,
-  wordErrorRate,
   type SpeechRecognizerOptions,
 } from "../../../src/tasks/audio/index.js";
 import { randomWords, RATE, say, spoken } from "./tones.js";
@@ -131,19 +130,20 @@ describe("a recogniser trained from nothing", () => {
     const random = new Generator(12);
     const pieces = Array.from({ length: 60 }, () => say(randomWords(3, random), random));
     const expected = (await task.predict(pieces)).map(({ text }) => text).join(" ");
-    const widths: number[] = [];
+    const heard: number[] = [];
     const forward = vi.spyOn(task, "forward").mockImplementation((input) => {
-      widths.push(input.input.shape[1]!);
+      heard.push(input.input.size);
       return SpeechRecognizer.prototype.forward.call(task, input);
     });
-    const chunks = pieces.map(({ samples }) => samples);
-    const long = await task.predict({ chunks, sampleRate: RATE }, { chunkSeconds: 4, overlapSeconds: 1 });
+    const pause = (): Float32Array =>
+      Float32Array.from({ length: 0.3 * RATE }, () => 0.003 * random.normal());
+    const chunks = pieces.flatMap(({ samples }) => [samples, pause()]);
+    const long = await task.predict({ chunks, sampleRate: RATE });
     forward.mockRestore();
-    // Loudness is normalised over a window, which is not a piece: what this small recogniser is unsure of may differ.
-    expect(wordErrorRate([long.text], [expected]).rate).toBeLessThan(0.05);
-    expect(widths.length).toBeGreaterThan(10);
-    // Four seconds with one on either side, padded by 19% at most.
-    expect(Math.max(...widths)).toBeLessThanOrEqual(6 * RATE * 1.19 + 320);
+    expect(long.text).toBe(expected);
+    expect(heard.length).toBeGreaterThan(2);
+    // Eight segments at a time, none of them half as long again as any that was trained on, padded by 19% at most.
+    expect(Math.max(...heard)).toBeLessThanOrEqual(8 * 3 * RATE * 1.19);
   });
 
   it("takes fewer frames a second for words than for letters, unless it is told how many", () => {

@@ -1,0 +1,42 @@
+/** What a recogniser remembers of the sounds that it was trained on: what it hears later should be like them. */
+import { voiceActivity } from "./voice_activity.js";
+
+/** In seconds. */
+export interface TrainedSounds {
+  /** The shortest sound. */
+  shortest: number;
+  /** The longest sound. */
+  longest: number;
+  /** Silence before and behind speech, on average over the first sounds. */
+  margin: number;
+  /** So many sounds the average is of. */
+  measured: number;
+}
+
+/** So many sounds tell how much silence there is. */
+const MEASURED_SOUNDS = 256;
+
+/** @param sounds one more batch of them */
+export function rememberSounds(
+  known: TrainedSounds | undefined,
+  sounds: readonly Float32Array[],
+  sampleRate: number,
+): TrainedSounds {
+  let { shortest, longest, margin, measured } = known ?? {
+    shortest: Infinity,
+    longest: 0,
+    margin: 0,
+    measured: 0,
+  };
+  for (const samples of sounds) {
+    const seconds = samples.length / sampleRate;
+    shortest = Math.min(shortest, seconds);
+    longest = Math.max(longest, seconds);
+    if (measured >= MEASURED_SOUNDS) continue;
+    const voices = voiceActivity({ samples, sampleRate }, { minSeconds: 0, paddingSeconds: 0 });
+    if (voices.length === 0) continue;
+    const silence = (voices[0]!.start + seconds - voices.at(-1)!.end) / 2;
+    margin += (silence - margin) / ++measured;
+  }
+  return { shortest, longest, margin, measured };
+}
