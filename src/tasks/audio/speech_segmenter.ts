@@ -27,8 +27,10 @@ export interface SpeechSegmenterOptions {
   longest: number;
   /** What is heard on either side of a cut without a pause. */
   overlap: number;
-  /** What of a pause stays with the speech on either side. */
-  margin: number;
+  /** What of a pause stays before speech. */
+  before: number;
+  /** What of a pause stays behind speech. */
+  behind: number;
 }
 
 /** A pause that is taken, in seconds. */
@@ -39,6 +41,9 @@ const SHORT_PAUSE_SECONDS = 0.1;
 const SILENCE_SECONDS = 1;
 /** Decibels above the noise: less than what counts as a voice elsewhere, so that no word is taken for a pause. */
 const QUIET_DECIBELS = 6;
+
+/** The reference is whole units, so that its end is not measured together with what comes behind it. */
+const UNIT_SECONDS = 0.1;
 
 /** Where it is quiet for a while, in samples. */
 interface Pause {
@@ -65,15 +70,18 @@ export class SpeechSegmenter {
   #context = 0;
   /** Where the buffer begins in the whole sound. */
   #origin = 0;
+  /** What was said last, for its loudness: where nothing is said for long, there is nothing else to compare noise with. */
+  #reference = new Float32Array(0);
 
-  constructor({ frame, longest, overlap, margin, ...options }: SpeechSegmenterOptions) {
+  constructor({ frame, longest, overlap, before, behind, ...options }: SpeechSegmenterOptions) {
     const whole = (samples: number): number => Math.max(1, Math.round(samples / frame)) * frame;
     this.#options = {
       ...options,
       frame,
       longest: whole(longest),
       overlap: whole(overlap),
-      margin: Math.round(margin),
+      before: Math.round(before),
+      behind: Math.round(behind),
     };
   }
 
@@ -97,7 +105,7 @@ export class SpeechSegmenter {
     const out: SpeechSegment[] = [];
     while (this.#samples.length - this.#context >= needed) {
       const region = this.#samples.subarray(this.#context, this.#context + longest + overlap);
-      const pauses = findPauses(region, this.#options.sampleRate);
+      const pauses = findPauses(region, this.#reference, this.#options.sampleRate);
       const silence = this.#context === 0 ? this.#silenceBefore(pauses, region.length) : 0;
       if (silence > 0) this.#drop(silence);
       else out.push(this.#next(region, pauses, isOver));
@@ -109,8 +117,8 @@ export class SpeechSegmenter {
   #silenceBefore([first]: readonly Pause[], length: number): number {
     if (first?.start !== 0) return 0;
     if (first.end === length) return length;
-    const { margin, sampleRate } = this.#options;
-    const silence = first.end - margin;
+    const { before, sampleRate } = this.#options;
+    const silence = first.end - before;
     return silence >= SHORT_PAUSE_SECONDS * sampleRate ? silence : 0;
   }
 
@@ -138,17 +146,20 @@ export class SpeechSegmenter {
   }
 
   #cutIn({ start, end }: Pause, length: number): Cut {
-    const { margin } = this.#options;
-    // The pause may go on behind what has come in.
-    if (end === length)
-      return { end: Math.min(start + margin, length), next: Math.min(start + margin, length) };
-    if (end - start > 2 * margin) return { end: start + margin, next: end - margin };
+    const { before, behind } = this.#options;
+    // A pause at the end may go on in what comes in later.
+    if (end === length) {
+      const place = Math.min(start + behind, length);
+      return { end: place, next: place };
+    }
+    if (end - start > before + behind) return { end: start + behind, next: end - before };
     const middle = Math.round((start + end) / 2);
     return { end: middle, next: middle };
   }
 
   #cutAtPause({ end, next }: Cut): SpeechSegment {
     const segment = this.#segment(this.#context + end, undefined);
+    this.#reference = segment.samples.subarray(-this.#options.longest);
     this.#drop(this.#context + next);
     this.#context = 0;
     return segment;
@@ -175,15 +186,24 @@ export class SpeechSegmenter {
   }
 
   #drop(count: number): void {
-    this.#samples = this.#samples.slice(count);
+    this.#samples = this.#samples.subarray(count);
     this.#origin += count;
   }
 }
 
-/** Where it is quiet for a while, from the first sample on and up to the last. */
-function findPauses(samples: Float32Array, sampleRate: number): Pause[] {
+/**
+ * Where it is quiet for a while, from the first sample on and up to the last.
+ *
+ * @param reference sound whose loudness tells noise from speech
+ */
+function findPauses(samples: Float32Array, reference: Float32Array, sampleRate: number): Pause[] {
+  const unit = Math.round(UNIT_SECONDS * sampleRate);
+  const known = Math.floor(reference.length / unit) * unit;
+  const joined = new Float32Array(known + samples.length);
+  joined.set(reference.subarray(0, known));
+  joined.set(samples, known);
   const voices = voiceActivity(
-    { samples, sampleRate },
+    { samples: joined, sampleRate },
     {
       thresholdDecibels: QUIET_DECIBELS,
       pauseSeconds: SHORT_PAUSE_SECONDS,
@@ -191,12 +211,13 @@ function findPauses(samples: Float32Array, sampleRate: number): Pause[] {
       paddingSeconds: 0,
     },
   );
+  const place = (seconds: number): number => Math.max(0, Math.round(seconds * sampleRate) - known);
   const pauses: Pause[] = [];
   let start = 0;
-  for (const voice of [...voices, { start: samples.length / sampleRate, end: 0 }]) {
-    const end = Math.round(voice.start * sampleRate);
+  for (const voice of [...voices, { start: joined.length / sampleRate, end: 0 }]) {
+    const end = place(voice.start);
     if (end - start >= SHORT_PAUSE_SECONDS * sampleRate) pauses.push({ start, end });
-    start = Math.round(voice.end * sampleRate);
+    start = place(voice.end);
   }
   return pauses;
 }

@@ -7,12 +7,15 @@ export interface TrainedSounds {
   shortest: number;
   /** The longest sound. */
   longest: number;
-  /** Silence before and behind speech, on average over the first sounds. */
-  margin: number;
-  /** So many sounds the average is of. */
+  /** Silence before speech, on average over the first sounds. */
+  before: number;
+  /** Silence behind speech, likewise. */
+  behind: number;
+  /** So many sounds the averages are of. */
   measured: number;
 }
 
+const NOTHING: TrainedSounds = { shortest: Infinity, longest: 0, before: 0, behind: 0, measured: 0 };
 /** So many sounds tell how much silence there is. */
 const MEASURED_SOUNDS = 256;
 
@@ -22,12 +25,7 @@ export function rememberSounds(
   sounds: readonly Float32Array[],
   sampleRate: number,
 ): TrainedSounds {
-  let { shortest, longest, margin, measured } = known ?? {
-    shortest: Infinity,
-    longest: 0,
-    margin: 0,
-    measured: 0,
-  };
+  let { shortest, longest, before, behind, measured } = known ?? NOTHING;
   for (const samples of sounds) {
     const seconds = samples.length / sampleRate;
     shortest = Math.min(shortest, seconds);
@@ -35,8 +33,9 @@ export function rememberSounds(
     if (measured >= MEASURED_SOUNDS) continue;
     const voices = voiceActivity({ samples, sampleRate }, { minSeconds: 0, paddingSeconds: 0 });
     if (voices.length === 0) continue;
-    const silence = (voices[0]!.start + seconds - voices.at(-1)!.end) / 2;
-    margin += (silence - margin) / ++measured;
+    measured++;
+    before += (voices[0]!.start - before) / measured;
+    behind += (seconds - voices.at(-1)!.end - behind) / measured;
   }
-  return { shortest, longest, margin, measured };
+  return { shortest, longest, before, behind, measured };
 }

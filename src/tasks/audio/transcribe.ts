@@ -30,8 +30,8 @@ const BATCH_SIZE = 8;
 const LONGER_THAN_TRAINED = 1.5;
 /** Of a recogniser that was trained elsewhere. */
 const DEFAULT_CHUNK_SECONDS = 20;
-/** Silence beside speech, for a recogniser that was trained elsewhere. */
-const DEFAULT_MARGIN_SECONDS = 0.15;
+/** In seconds, for a recogniser that was trained elsewhere. */
+const DEFAULT_SILENCE = { before: 0.15, behind: 0.15 };
 /** A segment that is cut at a pause has at least this share of the longest, unless shorter sounds were trained on. */
 const SHORTEST_SHARE = 0.25;
 
@@ -83,8 +83,9 @@ function segmentationOf(
       ? Math.max(frame, Math.min(usual * sampleRate, maxSamples - 2 * overlap))
       : chunkSeconds * sampleRate;
   const shortest = Math.min((trained?.shortest ?? Infinity) * sampleRate, SHORTEST_SHARE * longest);
-  const margin = (trained?.margin ?? DEFAULT_MARGIN_SECONDS) * sampleRate;
-  return { sampleRate, frame, shortest, longest, overlap, margin };
+  const { before, behind } = trained ?? DEFAULT_SILENCE;
+  const margins = { before: before * sampleRate, behind: behind * sampleRate };
+  return { sampleRate, frame, shortest, longest, overlap, ...margins };
 }
 
 /** A short sound is one segment. */
