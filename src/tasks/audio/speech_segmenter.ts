@@ -42,8 +42,10 @@ const SILENCE_SECONDS = 1;
 /** Decibels above the noise: less than what counts as a voice elsewhere, so that no word is taken for a pause. */
 const QUIET_DECIBELS = 6;
 
-/** The reference is whole units, so that its end is not measured together with what comes behind it. */
-const UNIT_SECONDS = 0.1;
+/** What is 30 decibels below what was said before is silence, however long it lasts. */
+const SILENT_SHARE = 1e-3;
+/** Seconds whose loudness is compared. */
+const FRAME_SECONDS = 0.02;
 
 /** Where it is quiet for a while, in samples. */
 interface Pause {
@@ -70,8 +72,8 @@ export class SpeechSegmenter {
   #context = 0;
   /** Where the buffer begins in the whole sound. */
   #origin = 0;
-  /** What was said last, for its loudness: where nothing is said for long, there is nothing else to compare noise with. */
-  #reference = new Float32Array(0);
+  /** Of what was said last: where nothing is said for long, there is nothing else to compare noise with. */
+  #loudness = 0;
 
   constructor({ frame, longest, overlap, before, behind, ...options }: SpeechSegmenterOptions) {
     const whole = (samples: number): number => Math.max(1, Math.round(samples / frame)) * frame;
@@ -105,7 +107,7 @@ export class SpeechSegmenter {
     const out: SpeechSegment[] = [];
     while (this.#samples.length - this.#context >= needed) {
       const region = this.#samples.subarray(this.#context, this.#context + longest + overlap);
-      const pauses = findPauses(region, this.#reference, this.#options.sampleRate);
+      const pauses = this.#findPauses(region);
       const silence = this.#context === 0 ? this.#silenceBefore(pauses, region.length) : 0;
       if (silence > 0) this.#drop(silence);
       else out.push(this.#next(region, pauses, isOver));
@@ -128,6 +130,12 @@ export class SpeechSegmenter {
     if (cut !== undefined) return this.#cutAtPause(cut);
     if (!isOver || region.length > longest) return this.#cutAnywhere();
     return this.#cutAtPause({ end: region.length, next: region.length });
+  }
+
+  #findPauses(region: Float32Array): Pause[] {
+    const { sampleRate } = this.#options;
+    const isSilent = loudest(region, sampleRate) < SILENT_SHARE * this.#loudness;
+    return isSilent ? [{ start: 0, end: region.length }] : findPauses(region, sampleRate);
   }
 
   #findCut(length: number, pauses: readonly Pause[]): Cut | undefined {
@@ -159,7 +167,7 @@ export class SpeechSegmenter {
 
   #cutAtPause({ end, next }: Cut): SpeechSegment {
     const segment = this.#segment(this.#context + end, undefined);
-    this.#reference = segment.samples.subarray(-this.#options.longest);
+    this.#loudness = loudest(segment.samples, this.#options.sampleRate);
     this.#drop(this.#context + next);
     this.#context = 0;
     return segment;
@@ -191,19 +199,23 @@ export class SpeechSegmenter {
   }
 }
 
-/**
- * Where it is quiet for a while, from the first sample on and up to the last.
- *
- * @param reference sound whose loudness tells noise from speech
- */
-function findPauses(samples: Float32Array, reference: Float32Array, sampleRate: number): Pause[] {
-  const unit = Math.round(UNIT_SECONDS * sampleRate);
-  const known = Math.floor(reference.length / unit) * unit;
-  const joined = new Float32Array(known + samples.length);
-  joined.set(reference.subarray(0, known));
-  joined.set(samples, known);
+/** The mean square of the loudest moment. */
+function loudest(samples: Float32Array, sampleRate: number): number {
+  const size = Math.round(FRAME_SECONDS * sampleRate);
+  let most = 0;
+  for (let at = 0; at < samples.length; at += size) {
+    const end = Math.min(at + size, samples.length);
+    let energy = 0;
+    for (let i = at; i < end; i++) energy += samples[i]! ** 2;
+    most = Math.max(most, energy / (end - at));
+  }
+  return most;
+}
+
+/** Where it is quiet for a while, from the first sample on and up to the last. */
+function findPauses(samples: Float32Array, sampleRate: number): Pause[] {
   const voices = voiceActivity(
-    { samples: joined, sampleRate },
+    { samples, sampleRate },
     {
       thresholdDecibels: QUIET_DECIBELS,
       pauseSeconds: SHORT_PAUSE_SECONDS,
@@ -211,13 +223,12 @@ function findPauses(samples: Float32Array, reference: Float32Array, sampleRate: 
       paddingSeconds: 0,
     },
   );
-  const place = (seconds: number): number => Math.max(0, Math.round(seconds * sampleRate) - known);
   const pauses: Pause[] = [];
   let start = 0;
-  for (const voice of [...voices, { start: joined.length / sampleRate, end: 0 }]) {
-    const end = place(voice.start);
+  for (const voice of [...voices, { start: samples.length / sampleRate, end: 0 }]) {
+    const end = Math.round(voice.start * sampleRate);
     if (end - start >= SHORT_PAUSE_SECONDS * sampleRate) pauses.push({ start, end });
-    start = place(voice.end);
+    start = Math.round(voice.end * sampleRate);
   }
   return pauses;
 }
