@@ -104,7 +104,7 @@ function negativeLogLikelihood(logProbs: tf.Tensor, alignment: Alignment, zeroIn
     const { before, after, shifts, last } = walk(emissionsOf(given, alignment), alignment);
     const [, backwards] = tf.split(shifts, 2, 1);
     // Backwards all samples end in the same frame: the first, in its first or second state.
-    const reached = logSumExp(tf.slice(last, [states.shape[0]!, 0], [2, -1]));
+    const reached = logSumExp(tf.slice(last, [states.shape[0], 0], [2, -1]));
     const logLikelihood = tf.add(tf.add(reached, tf.sum(backwards!, [0, 1])), invalid);
     const impossible = tf.less(logLikelihood, NEVER / 10);
     // Each frame's own sum, rather than the likelihood, keeps shifts and the rounding of long sums out of the gradient.
@@ -145,7 +145,7 @@ function emissionsOf(logProbs: tf.Tensor, { states, active, lastState }: Alignme
   const rows = tf.reshape(tf.add(states, tf.mul(range(batch, [1, -1]), int32(classes))), [-1]);
   const perState = tf.transpose(tf.gather(perClass, rows));
   const emissions = tf.reshape(tf.maximum(perState, NEVER), [frames, ...states.shape]);
-  return tf.where(active, emissions, startIn(lastState, states.shape[0]!));
+  return tf.where(active, emissions, startIn(lastState, states.shape[0]));
 }
 
 /** A state is reached from itself, from the one before and, where both are different labels, from the one before that. */
