@@ -7,6 +7,7 @@ import {
   type Dataset,
 } from "../data/index.js";
 import { getGlobalSeed } from "../random.js";
+import { checkDataOptions } from "./check_data_options.js";
 import type { CollectedParts, DataPart, SkippedSample } from "./collect_parts.js";
 import { countClasses, describeParts, type PartCounts } from "./describe_parts.js";
 import {
@@ -86,6 +87,7 @@ export abstract class ClassificationData<
     labels: readonly string[] | undefined = options.labels,
   ) {
     super();
+    checkDataOptions(options);
     const { multiLabel = false, seed = getGlobalSeed() } = options;
     const { train, val, test } = collected.parts;
     const labeled = [train, val, test].filter((part) => part !== undefined);

@@ -12,6 +12,7 @@ import {
 } from "../../data/index.js";
 import { ConfigurationError, DataError } from "../../errors.js";
 import { HostTensor } from "../../host_tensor.js";
+import { checkDataOptions } from "../check_data_options.js";
 import { SOUNDS } from "./audio_files.js";
 import { padSounds, padTargets, type PaddedSounds } from "./padded_batch.js";
 import type {
@@ -103,6 +104,7 @@ export class SpeechRecognitionData extends DataModule {
 
   private constructor(collected: CollectedSpeech, options: SpeechRecognitionDataOptions) {
     super();
+    checkDataOptions(options);
     const { normalize = {}, tokens = "characters" } = options;
     this.#options = options;
     this.#normalize =

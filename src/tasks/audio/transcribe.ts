@@ -45,12 +45,20 @@ export async function transcribe(
   input: AudioSource | readonly AudioSource[],
   options: TranscriptionOptions,
 ): Promise<Transcription | Transcription[]> {
-  const { chunkSeconds, overlapSeconds = 2, timeoutSeconds, maxBytes, channel, ...decoding } = options;
+  const {
+    chunkSeconds,
+    overlapSeconds = 2,
+    timeoutSeconds,
+    maxBytes,
+    maxDecodedSeconds,
+    channel,
+    ...decoding
+  } = options;
   checkSeconds({ ...(chunkSeconds !== undefined && { chunkSeconds }), overlapSeconds });
   checkDecodingOptions(decoding);
   const { sampleRate } = recognizer;
   const segmentation = segmentationOf(recognizer, chunkSeconds, overlapSeconds);
-  const decode = dropUndefined({ timeoutSeconds, maxBytes, channel });
+  const decode = dropUndefined({ timeoutSeconds, maxBytes, maxDecodedSeconds, channel });
   const { sources, single } = await resolveSounds(input);
   const transcripts = sources.map(() => new JoinedTranscript(recognizer, decoding));
   const waiting: { transcript: JoinedTranscript; segment: SpeechSegment }[] = [];

@@ -3,6 +3,7 @@ import { DataModule, type Stage } from "../../core/data_module.js";
 import { DataLoader, MemoryBudget, WeightedRandomSampler, type ImageSource } from "../../data/index.js";
 import { ConfigurationError } from "../../errors.js";
 import { getGlobalSeed } from "../../random.js";
+import { checkDataOptions } from "../check_data_options.js";
 import { resolveInputs } from "../image/image_inputs.js";
 import { PICTURES } from "../image/image_sources.js";
 import { LABELED_PARTS } from "../labeled_samples.js";
@@ -35,6 +36,7 @@ import {
   type DetectionSample,
 } from "./detection_dataset.js";
 import type { LetterboxStyle } from "./letterbox.js";
+import { checkImageSize } from "./network/points.js";
 import {
   collectLabels,
   problemsError,
@@ -287,6 +289,8 @@ export class ObjectDetectionData extends DataModule {
     options: ObjectDetectionDataOptions & Partial<Record<LabeledPart, Part>>,
     read: (part: Part, name: LabeledPart) => Promise<AnnotationScan>,
   ): Promise<ObjectDetectionData> {
+    checkDataOptions(options);
+    if (options.imageSize !== undefined) checkImageSize(options.imageSize);
     const parts: CheckedParts = {};
     const skipped: SkippedAnnotation[] = [];
     let listed: readonly string[] | undefined;
