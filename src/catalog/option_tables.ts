@@ -1323,12 +1323,13 @@ export const optionTables = {
     {
       name: "chunkSeconds",
       kinds: ["number"],
-      description: "Longer sounds are heard in overlapping windows of about this many seconds. Default: 20.",
+      description:
+        "Longer sounds are cut into segments of at most about this many seconds. Default: half as long again as the longest sound that was trained on; 20 for a recogniser that was trained elsewhere.",
     },
     {
       name: "overlapSeconds",
       kinds: ["number"],
-      description: "How far windows overlap on either side, in seconds. Default: 2.",
+      description: "What is heard on either side of a cut where there is no pause, in seconds. Default: 2.",
     },
     {
       name: "decoder",

@@ -61,16 +61,14 @@ export function ctcLoss(
  * each.
  */
 interface Alignment {
-  /** int32 [batch, states]: rows of the log probabilities laid out as [batch · classes, frames]. */
-  rows: tf.Tensor;
-  /** int32 [batch, states]: the class of each state. */
+  /** int32 [states, batch]: the class of each state. */
   states: tf.Tensor;
-  /** float32 [batch, states]: 0, or NaN in samples with a label or a length that cannot be. */
+  /** float32 [batch]: 0, or NaN for samples with a label or a length that cannot be. */
   invalid: tf.Tensor;
-  /** float32 [frames, 1, batch]: 1 for frames of the sample, 0 behind its end. */
+  /** bool [frames, 1, batch]: whether a frame is one of the sample's, and not behind its end. */
   active: tf.Tensor;
-  /** int32 [batch]: how many states of the array lie behind the sample's own. */
-  unused: tf.Tensor;
+  /** int32 [batch]: the last of the states that are the sample's own. */
+  lastState: tf.Tensor;
 }
 
 function describeTargets(
@@ -89,97 +87,92 @@ function describeTargets(
   const states = tf.concat([pairs, tf.fill([batch!, 1], blank, "int32")], 1);
   const fits = tf.logicalAnd(isBetween(lengths.input, frames!), isBetween(lengths.target, targets.shape[1]!));
   const valid = tf.logicalAnd(tf.all(known, 1), fits);
-  const invalid = tf.where(valid, tf.zeros([batch!]), tf.fill([batch!], NaN));
   return {
-    rows: tf.add(states, tf.mul(range(batch!, [-1, 1]), int32(classes!))),
-    states,
-    invalid: tf.reshape(invalid, [-1, 1]),
-    active: tf.cast(tf.less(range(frames!, [-1, 1, 1]), lengths.input), "float32"),
-    unused: tf.mul(tf.sub(int32(maxLength), lengths.target), int32(2)),
+    states: tf.transpose(states),
+    invalid: tf.where(valid, tf.zeros([batch!]), tf.fill([batch!], NaN)),
+    active: tf.less(range(frames!, [-1, 1, 1]), lengths.input),
+    lastState: tf.mul(lengths.target, int32(2)),
   };
 }
 
-/**
- * Losses [batch]. The probabilities of what comes before and of what comes after each frame and state (the paper's alpha
- * and beta) are one recursion: the second is the first with time and states reversed. So one loop over the frames serves
- * both, on arrays of twice the batch.
- */
+/** Losses [batch]. */
 function negativeLogLikelihood(logProbs: tf.Tensor, alignment: Alignment, zeroInfinity: boolean): tf.Tensor {
-  const [frames, batch, classes] = logProbs.shape as [number, number, number];
-  const { rows, active } = alignment;
+  const [, batch, classes] = logProbs.shape as [number, number, number];
+  const { states, invalid, active } = alignment;
   const operation = tf.customGrad((...inputs) => {
     const [given, save] = inputs as unknown as [tf.Tensor, tf.GradSaveFunc];
-    const emissions = emissionsOf(given, alignment);
-    const { visits, shifts } = walk(bothWays(emissions), alignment);
-    const numStates = rows.shape[1]!;
-    const [before, after] = tf.split(visits, 2, 2);
-    const last = tf.slice(visits, [frames - 1, Math.max(numStates - 2, 0), batch], [1, -1, -1]);
-    const below = tf.sum(tf.slice(shifts, [0, batch]), 0);
-    const logLikelihood = tf.add(logSumExp(tf.squeeze(last, [0])), below);
+    const { before, after, shifts, last } = walk(emissionsOf(given, alignment), alignment);
+    const [, backwards] = tf.split(shifts, 2, 1);
+    // Backwards all samples end in the same frame: the first, in its first or second state.
+    const reached = logSumExp(tf.slice(last, [states.shape[0], 0], [2, -1]));
+    const logLikelihood = tf.add(tf.add(reached, tf.sum(backwards!, [0, 1])), invalid);
     const impossible = tf.less(logLikelihood, NEVER / 10);
     // Each frame's own sum, rather than the likelihood, keeps shifts and the rounding of long sums out of the gradient.
-    const joint = tf.sub(tf.add(before!, tf.reverse(after!, [0, 1])), emissions);
-    const posterior = tf.softmax(tf.transpose(joint, [2, 0, 1]));
-    save([posterior, impossible, rows, active]);
+    const posterior = tf.softmax(tf.transpose(tf.add(before, after), [2, 0, 1]));
+    save([posterior, impossible, states, tf.cast(active, "float32"), invalid]);
     const value = tf.where(impossible, constant(zeroInfinity ? 0 : Infinity, batch), tf.neg(logLikelihood));
     return { value, gradFunc: gradient };
   });
 
   /** Minus the probability that a frame shows a class, given the target. */
   function gradient(dy: tf.Tensor, saved: tf.Tensor[]): tf.Tensor {
-    const [posterior, impossible, ids, frameMask] = saved as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
-    const slope = tf.where(impossible, constant(zeroInfinity ? 0 : NaN, batch), tf.neg(dy));
-    const scale = tf.transpose(tf.mul(frameMask, slope), [2, 0, 1]);
-    const perState = tf.reshape(tf.transpose(tf.mul(posterior, scale), [0, 2, 1]), [ids.size, frames]);
-    const sums = tf.unsortedSegmentSum(perState, tf.reshape(ids, [-1]), batch * classes);
-    return tf.transpose(tf.reshape(sums, [batch, classes, frames]), [2, 0, 1]);
+    const [posterior, impossible, labels, frameMask, wrong] = saved as [
+      tf.Tensor,
+      tf.Tensor,
+      tf.Tensor,
+      tf.Tensor,
+      tf.Tensor,
+    ];
+    const slope = tf.where(impossible, constant(zeroInfinity ? 0 : NaN, batch), tf.sub(wrong, dy));
+    // A product with ones and zeros: sums by index would go over the elements one by one.
+    const isClass = tf.cast(
+      tf.equal(tf.expandDims(tf.transpose(labels), 2), range(classes, [1, 1, -1])),
+      "float32",
+    );
+    const perClass = tf.transpose(tf.matMul(posterior, isClass), [1, 0, 2]);
+    return tf.mul(perClass, tf.transpose(tf.mul(frameMask, slope), [0, 2, 1]));
   }
   return operation(logProbs);
 }
 
-/** The log probability of each state's class, [frames, states, batch]; 0 behind a sample's end. */
-function emissionsOf(logProbs: tf.Tensor, { rows, invalid, active }: Alignment): tf.Tensor {
-  const perClass = tf.reshape(tf.transpose(logProbs, [1, 2, 0]), [-1, logProbs.shape[0]]);
-  const perState = tf.transpose(tf.maximum(tf.gather(perClass, rows), NEVER), [2, 1, 0]);
-  return tf.mul(tf.add(perState, tf.transpose(invalid)), active);
+/**
+ * The log probability of each state's class, [frames, states, batch]. Behind a sample's end there is nothing but its last
+ * state, which costs nothing: there the way back begins.
+ */
+function emissionsOf(logProbs: tf.Tensor, { states, active, lastState }: Alignment): tf.Tensor {
+  const [frames, batch, classes] = logProbs.shape as [number, number, number];
+  const perClass = tf.reshape(tf.transpose(logProbs, [1, 2, 0]), [batch * classes, frames]);
+  const rows = tf.reshape(tf.add(states, tf.mul(range(batch, [1, -1]), int32(classes))), [-1]);
+  const perState = tf.transpose(tf.gather(perClass, rows));
+  const emissions = tf.reshape(tf.maximum(perState, NEVER), [frames, ...states.shape]);
+  return tf.where(active, emissions, startIn(lastState, states.shape[0]));
 }
 
-/**
- * The log probability of all ways to be in a state at a frame, its own emission included. A state is reached from itself,
- * from the one before and, where both are different labels, from the one before that. Behind the end of a sample, which is
- * before the start of its reverse, nothing moves.
- *
- * @param emissions [frames, states, 2 · batch]
- */
-function walk(emissions: tf.Tensor, { states, active, unused }: Alignment): CtcVisits {
-  const numStates = emissions.shape[1]!;
-  const classes = tf.transpose(tf.concat([states, tf.reverse(states, 1)], 0));
-  const skipped = tf.gather(classes, tf.tensor1d(ctcOrigins(numStates).slice(2 * numStates), "int32"));
-  const barred = tf.cast(tf.equal(classes, skipped), "float32");
-  const perState = (cost: (state: number) => number): number[] =>
-    Array.from({ length: numStates }, (_, state) => cost(state));
-  const none = perState(() => 0);
-  const noneBefore = perState((state) => (state === 0 ? NEVER : 0));
-  const moves = tf.add(
-    tf.tensor3d([none, noneBefore, none].flat(), [3, numStates, 1]),
-    tf.mul(barred, tf.tensor3d([0, 0, NEVER], [3, 1, 1])),
-  );
-  const asleep = tf.expandDims(bothWays(tf.sub(1, active)), 1);
-  const frameMoves = tf.mul(asleep, tf.tensor4d([0, NEVER, NEVER], [1, 3, 1, 1]));
-  const firstState = tf.concat([tf.zerosLike(unused), unused], 0);
-  const elsewhere = tf.notEqual(range(numStates, [-1, 1]), firstState);
-  const start = tf.mul(tf.cast(elsewhere, "float32"), NEVER);
-  return ctcWalk({ start, emissions, moves, frameMoves });
+/** A state is reached from itself, from the one before and, where both are different labels, from the one before that. */
+function walk(emissions: tf.Tensor, { states, lastState }: Alignment): CtcVisits {
+  const [numStates, batch] = states.shape as [number, number];
+  const firstState = tf.zeros([batch], "int32");
+  const start = tf.concat([startIn(firstState, numStates), startIn(lastState, numStates)]);
+  const both = tf.concat([states, states]);
+  const skipped = tf.gather(both, tf.tensor1d(ctcOrigins(numStates).slice(4 * numStates), "int32"));
+  const barred = tf.cast(tf.equal(both, skipped), "float32");
+  const outermost = Array.from({ length: 2 * numStates }, (_, state) => {
+    return state === 0 || state === 2 * numStates - 1 ? NEVER : 0;
+  });
+  const stay = tf.zeros([1, 2 * numStates, batch]);
+  const step = tf.tile(tf.tensor3d(outermost, [1, 2 * numStates, 1]), [1, 1, batch]);
+  const moves = tf.concat([stay, step, tf.expandDims(tf.mul(barred, NEVER), 0)]);
+  return ctcWalk({ start, emissions, moves });
+}
+
+/** float32 [states, batch]: the logarithm of 1 for one state of each sample, and of 0 for all others. */
+function startIn(state: tf.Tensor, numStates: number): tf.Tensor {
+  return tf.mul(tf.cast(tf.notEqual(range(numStates, [-1, 1]), state), "float32"), NEVER);
 }
 
 /** Over the first axis. */
 function logSumExp(x: tf.Tensor): tf.Tensor {
   return canFuse(x) ? runFused("LogSumExp", { x }, { axis: [0] }) : tf.logSumExp(x, 0);
-}
-
-/** [frames, states, batch] as it is, and beside it, along the batch, with frames and states reversed. */
-function bothWays(x: tf.Tensor): tf.Tensor {
-  return tf.concat([x, tf.reverse(x, [0, 1])], 2);
 }
 
 function isBetween(lengths: tf.Tensor, most: number): tf.Tensor {

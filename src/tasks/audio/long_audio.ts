@@ -74,7 +74,7 @@ export class SlidingWindow {
   }
 }
 
-function framesFrom(
+export function framesFrom(
   { data, frames, classes }: LogProbabilities,
   from: number,
   to = frames,
@@ -92,7 +92,7 @@ export class UtteranceSplitter {
   #start = 0;
 
   /**
-   * @param pause frames of blanks that end an utterance
+   * @param pause frames of blanks that end an utterance; infinite if nothing but its length does
    * @param longest frames after which an utterance is cut at its longest pause, whatever that is
    */
   constructor({ pause, longest }: { pause: number; longest: number }) {

@@ -44,6 +44,13 @@ export function padSounds(
   };
 }
 
+/** The sounds of a batch, without what they are padded with. */
+export function soundsOf({ input, length }: PaddedSounds): Float32Array[] {
+  const width = input.shape[1]!;
+  const data = input.data as Float32Array;
+  return Array.from(length.data, (samples, i) => data.subarray(i * width, i * width + samples));
+}
+
 /** int32 [batch, length]: number sequences with zeros behind their ends, and their lengths. */
 export function padTargets(targets: readonly (readonly number[])[]): {
   target: HostTensor;

@@ -6,6 +6,7 @@ import { restoreSpeechEncoder } from "./encoders/open_speech_encoder.js";
 import type { SpeechEncoder } from "./encoders/speech_encoder.js";
 import type { ResolvedFrontEnd } from "./features/front_end.js";
 import type { SpeechRecognizerOptions } from "./speech_recognizer_options.js";
+import type { TrainedSounds } from "./trained_sounds.js";
 import type { TokenUnit } from "./transcripts/vocabulary.js";
 
 /** What the file says of the task besides its weights. */
@@ -16,6 +17,8 @@ export interface SavedSpeechRecognizer {
   vocabulary: { unit: TokenUnit; tokens: string[] };
   /** Null where the encoder brings its own. */
   frontEnd: ResolvedFrontEnd | null;
+  /** Null for a task that was not trained; older files do not say. */
+  trained?: TrainedSounds | null;
 }
 
 /** The files of an encoder that has some, and whether its weights are in them. */

@@ -12,7 +12,6 @@ import { adamWWithWarmup } from "../recipe.js";
 import { Task } from "../task.js";
 import { readTaskFile, restoreState, writeTaskFile } from "../task_file.js";
 import type { ManySounds } from "./audio_files.js";
-import { decodeProbabilities } from "./decoding/decode.js";
 import { logSoftmax, type LogProbabilities } from "./decoding/log_probabilities.js";
 import type { Transcription } from "./decoding/words.js";
 import {
@@ -35,7 +34,7 @@ import {
 } from "./features/spec_augment.js";
 import type { SpeechFrontEnd } from "./features/speech_front_end.js";
 import { TranscriptErrorRate } from "./metrics/transcript_error_rate.js";
-import { padSounds } from "./padded_batch.js";
+import { padSounds, soundsOf } from "./padded_batch.js";
 import { loadPretrainedCtc } from "./pretrained_ctc.js";
 import { restoreEncoder, savedEncoder, type SavedSpeechRecognizer } from "./saved_speech_recognizer.js";
 import { SpeechRecognitionData, type SpeechBatch } from "./speech_recognition_data.js";
@@ -48,6 +47,7 @@ import {
 } from "./speech_recognizer_options.js";
 import { speechReport, type SpeechReport, type SpeechReportPart } from "./speech_report.js";
 import { openSpeechStream, type SpeechStream } from "./speech_stream.js";
+import { rememberSounds, type TrainedSounds } from "./trained_sounds.js";
 import { transcribe, type Transcriber } from "./transcribe.js";
 import { Vocabulary, type TokenUnit } from "./transcripts/vocabulary.js";
 
@@ -88,6 +88,7 @@ export class SpeechRecognizer extends Task<SpeechRecognizerInput, PaddedSequence
   readonly #options: SpeechRecognizerOptions;
   readonly #specAugment: Required<SpecAugmentOptions> | undefined;
   readonly #metrics: Record<"val" | "test", { wer: TranscriptErrorRate; cer: TranscriptErrorRate }>;
+  #trained: TrainedSounds | undefined;
 
   /** @throws ConfigurationError `ERR_RECOGNIZER_OPTION`, `ERR_SUBSAMPLING`, `ERR_MEL_OPTION`, `ERR_SPEC_AUGMENT`, and as `loadSpeechEncoder` */
   constructor(options: SpeechRecognizerOptions) {
@@ -196,6 +197,9 @@ export class SpeechRecognizer extends Task<SpeechRecognizerInput, PaddedSequence
 
   override onBeforeBatchTransfer(batch: unknown): unknown {
     const { index: _index, ...host } = batch as SpeechBatch;
+    if (this.training) {
+      this.#trained = rememberSounds(this.#trained, soundsOf(host), this.sampleRate);
+    }
     const { bands } = this.frontEnd;
     if (!this.training || this.#specAugment === undefined || bands === undefined) return host;
     const frames = this.frontEnd.batchFrames(host.input.shape[1]!);
@@ -204,8 +208,8 @@ export class SpeechRecognizer extends Task<SpeechRecognizerInput, PaddedSequence
   }
 
   /**
-   * Writes down what is said: one sound gives one answer; a list, a folder or a pattern gives many. Sounds of any length are
-   * heard in overlapping windows.
+   * Writes down what is said: one sound gives one answer; a list, a folder or a pattern gives many. Long sounds are cut where
+   * there is a pause, so that what is heard is like what was trained on, and heard in overlapping windows where there is none.
    *
    * @param input a path, URL, Buffer, samples `{ samples, sampleRate }`, chunks of samples, a folder (end it with a slash so
    *   that TypeScript knows), a pattern such as `calls/*.wav`, or an array of these
@@ -257,6 +261,7 @@ export class SpeechRecognizer extends Task<SpeechRecognizerInput, PaddedSequence
       encoder: this.#encoderName,
       vocabulary: this.vocabulary.toJSON(),
       frontEnd: this.frontEnd instanceof LogMelFrontEnd ? this.frontEnd.options : null,
+      trained: this.#trained ?? null,
     };
     const { files, holdsWeights } = savedEncoder(this.backbone);
     await writeTaskFile(path, TASK_NAME, config, holdsWeights ? this.head : this, files);
@@ -280,6 +285,7 @@ export class SpeechRecognizer extends Task<SpeechRecognizerInput, PaddedSequence
     });
     // The encoder's files may hold its weights.
     restoreState("weight" in state ? task.head : task, state);
+    task.#trained = saved.trained ?? undefined;
     return task;
   }
 
@@ -328,10 +334,11 @@ export class SpeechRecognizer extends Task<SpeechRecognizerInput, PaddedSequence
   get #transcriber(): Transcriber {
     return {
       sampleRate: this.sampleRate,
+      frame: this.#frameSamples,
+      maxSamples: this.frontEnd.maxSamples,
+      trained: this.#trained,
+      vocabulary: this.vocabulary,
       hear: (sounds) => this.#hear(sounds),
-      decode: (probabilities, decoding) =>
-        decodeProbabilities(probabilities, this.vocabulary, this, decoding),
-      stream: (options) => this.stream(options),
     };
   }
 

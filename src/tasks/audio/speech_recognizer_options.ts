@@ -40,9 +40,12 @@ export interface SpeechRecognizerOptions {
 
 /** Options of `SpeechRecognizer.predict`. */
 export interface TranscriptionOptions extends DecodingOptions, Omit<AudioDecodeOptions, "sampleRate"> {
-  /** Longer sounds are heard in overlapping windows of about this many seconds. Default: 20. */
+  /**
+   * Longer sounds are cut into segments of at most about this many seconds. Default: half as long again as the longest sound
+   * that was trained on; 20 for a recogniser that was trained elsewhere.
+   */
   chunkSeconds?: number;
-  /** How far windows overlap on either side, in seconds. Default: 2. */
+  /** What is heard on either side of a cut where there is no pause, in seconds. Default: 2. */
   overlapSeconds?: number;
 }
 

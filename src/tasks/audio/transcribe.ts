@@ -1,23 +1,39 @@
-/** Many sounds of any length through one recogniser: short ones in batches, long ones in overlapping windows. */
+/** Many sounds of any length through one recogniser, long ones cut into segments, and all of them in batches. */
 import { streamAudio, type AudioPiece, type AudioSource } from "../../data/index.js";
 import { resolveSounds } from "./audio_files.js";
-import { checkDecodingOptions, type DecodingOptions } from "./decoding/decode.js";
+import { checkDecodingOptions } from "./decoding/decode.js";
 import type { LogProbabilities } from "./decoding/log_probabilities.js";
 import type { Transcription } from "./decoding/words.js";
-import { checkSeconds, type StreamOptions, type TranscriptionOptions } from "./speech_recognizer_options.js";
-import type { SpeechStream } from "./speech_stream.js";
+import { JoinedTranscript } from "./joined_transcript.js";
+import { SpeechSegmenter, type SpeechSegment, type SpeechSegmenterOptions } from "./speech_segmenter.js";
+import { checkSeconds, type TranscriptionOptions } from "./speech_recognizer_options.js";
+import type { TrainedSounds } from "./trained_sounds.js";
+import type { Vocabulary } from "./transcripts/vocabulary.js";
 
 /** What of a recogniser transcribing needs. */
 export interface Transcriber {
   /** In Hz. */
   sampleRate: number;
+  /** Samples of one frame of probabilities. */
+  frame: number;
+  /** The longest clip that it can hear, in samples. */
+  maxSamples: number;
+  /** What it remembers of the sounds that it was trained on, where it has been. */
+  trained: TrainedSounds | undefined;
+  vocabulary: Vocabulary;
   /** The log probabilities of sounds, each as long as its own sound. */
   hear(sounds: readonly Float32Array[]): LogProbabilities[];
-  decode(probabilities: LogProbabilities, decoding: DecodingOptions): Transcription;
-  stream(options: StreamOptions): SpeechStream;
 }
 
 const BATCH_SIZE = 8;
+/** How much longer than all that it was trained on a sound may be, and still be heard as a whole. */
+const LONGER_THAN_TRAINED = 1.5;
+/** Of a recogniser that was trained elsewhere. */
+const DEFAULT_CHUNK_SECONDS = 20;
+/** In seconds, for a recogniser that was trained elsewhere. */
+const DEFAULT_SILENCE = { before: 0.15, behind: 0.15 };
+/** A segment that is cut at a pause has at least this share of the longest, unless shorter sounds were trained on. */
+const SHORTEST_SHARE = 0.25;
 
 /**
  * @returns one answer for one sound, and many for many
@@ -30,7 +46,7 @@ export async function transcribe(
   options: TranscriptionOptions,
 ): Promise<Transcription | Transcription[]> {
   const {
-    chunkSeconds = 20,
+    chunkSeconds,
     overlapSeconds = 2,
     timeoutSeconds,
     maxBytes,
@@ -38,39 +54,62 @@ export async function transcribe(
     channel,
     ...decoding
   } = options;
-  checkSeconds({ chunkSeconds, overlapSeconds });
+  checkSeconds({ ...(chunkSeconds !== undefined && { chunkSeconds }), overlapSeconds });
   checkDecodingOptions(decoding);
   const { sampleRate } = recognizer;
+  const segmentation = segmentationOf(recognizer, chunkSeconds, overlapSeconds);
   const decode = dropUndefined({ timeoutSeconds, maxBytes, maxDecodedSeconds, channel });
   const { sources, single } = await resolveSounds(input);
-  const results: Transcription[] = [];
-  const waiting: { place: number; samples: Float32Array }[] = [];
+  const transcripts = sources.map(() => new JoinedTranscript(recognizer, decoding));
+  const waiting: { transcript: JoinedTranscript; segment: SpeechSegment }[] = [];
   const hearWaiting = (): void => {
-    const all = recognizer.hear(waiting.map(({ samples }) => samples));
-    waiting.forEach(({ place }, i) => (results[place] = recognizer.decode(all[i]!, decoding)));
+    const heard = recognizer.hear(waiting.map(({ segment }) => segment.samples));
+    waiting.forEach(({ transcript, segment }, i) => transcript.add(segment, heard[i]!));
     waiting.length = 0;
   };
-  for (const [place, source] of sources.entries()) {
+  for (const [i, source] of sources.entries()) {
     const pieces = streamAudio(source, { ...decode, sampleRate });
-    const beginning = await takeSamples(pieces, chunkSeconds * sampleRate);
-    if (beginning.isWhole) {
-      waiting.push({ place, samples: beginning.samples });
+    for await (const segment of segmentsOf(pieces, segmentation)) {
+      waiting.push({ transcript: transcripts[i]!, segment });
       if (waiting.length === BATCH_SIZE) hearWaiting();
-      continue;
     }
-    const stream = recognizer.stream({
-      ...decoding,
-      stepSeconds: chunkSeconds,
-      contextSeconds: overlapSeconds,
-      lookaheadSeconds: overlapSeconds,
-    });
-    const words = stream.push(beginning.samples).words;
-    for await (const { samples } of pieces) words.push(...stream.push(samples).words);
-    words.push(...stream.finish());
-    results[place] = { text: words.map(({ word }) => word).join(" "), words };
   }
   if (waiting.length > 0) hearWaiting();
+  const results = transcripts.map((transcript) => transcript.finish());
   return single ? results[0]! : results;
+}
+
+function segmentationOf(
+  { sampleRate, frame, maxSamples, trained }: Transcriber,
+  chunkSeconds: number | undefined,
+  overlapSeconds: number,
+): SpeechSegmenterOptions {
+  const overlap = overlapSeconds * sampleRate;
+  const usual = trained === undefined ? DEFAULT_CHUNK_SECONDS : LONGER_THAN_TRAINED * trained.longest;
+  const longest =
+    chunkSeconds === undefined
+      ? Math.max(frame, Math.min(usual * sampleRate, maxSamples - 2 * overlap))
+      : chunkSeconds * sampleRate;
+  const shortest = Math.min((trained?.shortest ?? Infinity) * sampleRate, SHORTEST_SHARE * longest);
+  const { before, behind } = trained ?? DEFAULT_SILENCE;
+  const margins = { before: before * sampleRate, behind: behind * sampleRate };
+  return { sampleRate, frame, shortest, longest, overlap, ...margins };
+}
+
+/** A short sound is one segment. */
+async function* segmentsOf(
+  pieces: AsyncGenerator<AudioPiece, void>,
+  options: SpeechSegmenterOptions,
+): AsyncGenerator<SpeechSegment, void> {
+  const { samples, isWhole } = await takeSamples(pieces, options.longest);
+  if (isWhole) {
+    yield { samples, start: 0, left: 0, frames: undefined, ends: true };
+    return;
+  }
+  const segmenter = new SpeechSegmenter(options);
+  yield* segmenter.push(samples);
+  for await (const piece of pieces) yield* segmenter.push(piece.samples);
+  yield* segmenter.flush();
 }
 
 /** The beginning of a sound, up to a number of samples or a little more. */
