@@ -379,7 +379,12 @@ const TokenClassificationDataOptions: OptionTable = [
 ];
 
 const FrontEndOptions: OptionTable = [
-  { name: "normalize", kinds: [], choices: ["none", "band", "utterance"], description: "Default: `band`." },
+  {
+    name: "normalize",
+    kinds: [],
+    choices: ["none", "band", "utterance"],
+    description: "Default: `utterance`.",
+  },
 ];
 
 const MelSpectrogramOptions: OptionTable = [
