@@ -461,6 +461,12 @@ const AudioDecodeOptions: OptionTable = [
     choices: ["mix"],
     description: "`mix` for the mean of all channels, or the number of one, from 0. Default: `mix`.",
   },
+  {
+    name: "maxDecodedSeconds",
+    kinds: ["number"],
+    description:
+      "Longer sounds are refused, in seconds, as soon as so much is decoded: heads may lie. Default: none are.",
+  },
 ];
 
 const AudioClassificationDataOptions: OptionTable = [
