@@ -249,7 +249,7 @@ const ObjectDetectionDataOptions: OptionTable = [
     name: "imageSize",
     kinds: ["number"],
     description:
-      "Side of the square that pictures are brought to, in pixels, a multiple of 32. Default: what the task asks for.",
+      "Side of the square that pictures are brought to, in pixels, a multiple of 32 from 64 on. Default: what the task asks for.",
   },
   {
     name: "augmentation",

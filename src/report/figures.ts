@@ -1,7 +1,7 @@
 /** The charts of a report. */
 import { shortenText } from "../data/image/text.js";
 import type { CalibrationBin } from "../tasks/classification_report.js";
-import { drawChart, type Chart } from "./chart.js";
+import { drawChart, type Chart } from "../core/plots/chart.js";
 import type { MetricPoint } from "./run_folder.js";
 
 /** Far apart for eyes that see few colours (Okabe and Ito). */

@@ -5,6 +5,7 @@ import type { ClassificationReport } from "../tasks/classification_report.js";
 import type { SpeechReport } from "../tasks/audio/speech_report.js";
 import type { DetectionReport } from "../tasks/detection/detection_report.js";
 
+/** The part of the data that a report tries a task on. */
 export type ReportPart = "val" | "test";
 
 export type Findings =

@@ -6,7 +6,7 @@ import { writeFileAtomically } from "../atomic_write.js";
 import type { LoadedTask } from "../catalog/load_task.js";
 import type { DataModule } from "../core/index.js";
 import { ConfigurationError } from "../errors.js";
-import type { Chart } from "./chart.js";
+import type { Chart } from "../core/plots/chart.js";
 import { learningCurves } from "./figures.js";
 import { findOut, type ReportPart } from "./findings.js";
 import { modelCard } from "./model_card.js";

@@ -2,7 +2,7 @@
 import { html, raw } from "hono/html";
 import type { HardSample } from "../tasks/classification_report.js";
 import type { MisheardSound } from "../tasks/audio/speech_report.js";
-import type { Chart } from "./chart.js";
+import type { Chart } from "../core/plots/chart.js";
 import { calibrationChart, confusionChart, isCut, precisionRecall } from "./figures.js";
 import type { Findings } from "./findings.js";
 import { dataUrl, showSample, type Html, type SampleKind } from "./samples.js";

@@ -95,7 +95,7 @@ export async function readTaskName(path: string): Promise<string> {
 /** What a saved task's backbone is called, from the head of its file; undefined where it has none. */
 export async function readBackboneName(path: string): Promise<string | undefined> {
   const metadata = await readMetadata(path);
-  const config = JSON.parse(String(metadata?.config ?? "{}")) as BackboneHolder;
+  const config = JSON.parse((metadata?.config as string | undefined) ?? "{}") as BackboneHolder;
   return config.backbone?.name ?? config.source?.name ?? config.encoder ?? undefined;
 }
 

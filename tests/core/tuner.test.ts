@@ -298,7 +298,7 @@ describe("plot", () => {
     const [plain, marked] = [join(folder, "plain.png"), join(folder, "marked.png")];
     await finder.plot(plain);
     await finder.plot(marked, { suggest: true, method: "valley" });
-    expect(await sharp(plain).metadata()).toMatchObject({ format: "png", width: 800, height: 500 });
+    expect(await sharp(plain).metadata()).toMatchObject({ format: "png", width: 1600, height: 1000 });
     expect(await count(plain, [0x1f, 0x77, 0xb4])).toBeGreaterThan(500);
     expect(await count(plain, [0xd6, 0x27, 0x28])).toBe(0);
     expect(await count(marked, [0xd6, 0x27, 0x28])).toBeGreaterThan(50);

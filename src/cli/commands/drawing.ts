@@ -18,7 +18,7 @@ export class Drawing {
     if ((task as DrawingTask).draw === undefined) {
       throw new ConfigurationError(
         "ERR_PREDICT_OPTION",
-        `The model is a ${entry.className}, whose predictions cannot be drawn: leave out --draw.`,
+        `The predictions of this model, of the class ${entry.className}, cannot be drawn: leave out --draw.`,
       );
     }
     this.#task = task as unknown as Required<DrawingTask>;

@@ -4,7 +4,7 @@ import { Command, Option } from "commander";
 import { ConfigurationError } from "../../errors.js";
 import { resolveInputs } from "../../tasks/image/image_inputs.js";
 import { resolveSounds } from "../../tasks/audio/audio_files.js";
-import { addFlags } from "../flags.js";
+import { addFlags, flagOf } from "../flags.js";
 import { Drawing } from "./drawing.js";
 import { tableOf, unflatten, type Section } from "../configuration.js";
 import { isForPeople, printJson, printLine, printNote } from "../print.js";
@@ -58,8 +58,8 @@ function checkFlags({ className, predictOptions }: TaskEntry, flags: Section): v
   if (unknown.length === 0) return;
   throw new ConfigurationError(
     "ERR_PREDICT_OPTION",
-    `The model is a ${className}, whose predictions take no ${unknown.join(", ")}.` +
-      (known.length > 0 ? ` They take ${known.join(", ")}.` : ""),
+    `The predictions of this model, of the class ${className}, take no ${unknown.map(flagOf).join(", ")}.` +
+      (known.length > 0 ? ` They take ${known.map(flagOf).join(", ")}.` : ""),
   );
 }
 

@@ -21,7 +21,7 @@ export interface ObjectDetectionDataOptions extends DecodeLimits {
    * too small to train on so many, which is one of the `warnings`. `new Tuner(trainer).scaleBatchSize` finds the largest.
    */
   batchSize?: number;
-  /** Side of the square that pictures are brought to, in pixels, a multiple of 32. Default: what the task asks for. */
+  /** Side of the square that pictures are brought to, in pixels, a multiple of 32 from 64 on. Default: what the task asks for. */
   imageSize?: number;
   /** Random changes of training pictures, instead of those that the task brings; `false` for none. */
   augmentation?: DetectionAugmentation | false;

@@ -67,7 +67,7 @@ describe("importance", () => {
     expect(await count(history, [0xd6, 0x27, 0x28])).toBeGreaterThan(500); // the best so far
     const bars = await sharp(importance).removeAlpha().raw().toBuffer({ resolveWithObject: true });
     const width = (bar: number) => {
-      const row = 36 + bar * 32 + 16;
+      const row = 2 * (36 + bar * 32 + 16);
       const pixels = bars.data.subarray(row * bars.info.width * 3, (row + 1) * bars.info.width * 3);
       let blue = 0;
       for (let i = 0; i < pixels.length; i += 3) if (pixels[i] === 0x1f && pixels[i + 2] === 0xb4) blue++;

@@ -353,7 +353,7 @@ describe("loaders", () => {
         })),
       },
       balanceClasses: true,
-      imageSize: 32,
+      imageSize: 64,
       seed: 0,
     });
     let rare = 0;

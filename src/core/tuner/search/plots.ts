@@ -1,8 +1,12 @@
 /** Draws how a search went, and which parameters mattered. */
-import { scaleLinear } from "d3-scale";
-import { COLORS, drawBarChart, drawXYChart } from "../../plots/chart.js";
+import { measureText, shortenText } from "../../../data/image/text.js";
+import { saveChart } from "../../plots/chart.js";
+import { COLORS, PLANE, X_AXIS, Y_AXIS } from "../../plots/style.js";
 import type { ParameterImportance } from "./importance.js";
 import { isBetterValue, type SearchDirection, type TrialRecord } from "./study_state.js";
+
+const BAR = 32;
+const NAME = { size: 12, maxWidth: 300 };
 
 /** @param trials by number */
 export async function plotHistory(
@@ -10,35 +14,52 @@ export async function plotHistory(
   trials: readonly TrialRecord[],
   direction: SearchDirection,
 ): Promise<void> {
-  const values = trials
-    .filter(({ state }) => state === "complete")
-    .map(({ number, value }): [number, number] => [number, value!]);
   let best = NaN;
-  const bests = values.map(([number, value]): [number, number] => {
-    if (isBetterValue(value, best, direction)) best = value;
-    return [number, best];
-  });
+  const points = trials
+    .filter(({ state }) => state === "complete")
+    .map(({ number, value }) => {
+      if (isBetterValue(value!, best, direction)) best = value!;
+      return { trial: number, value: value!, best };
+    });
   const last = Math.max(1, trials.length - 1);
-  await drawXYChart(path, {
-    xLabel: "trial",
-    yLabel: "value of each trial, and the best so far",
-    x: scaleLinear().domain([0, last]),
-    xTicks: { count: Math.min(10, last), format: "~d" },
-    dots: [{ points: values, color: COLORS.dot, radius: 4 }],
-    lines: [{ points: bests, color: COLORS.mark }],
-  });
+  await saveChart(path, (plot) => ({
+    ...PLANE,
+    x: { ...X_AXIS, domain: [0, last], ticks: Math.min(10, last), tickFormat: "~d", label: "trial" },
+    y: { ...Y_AXIS, label: "value of each trial, and the best so far" },
+    marks: [
+      plot.dot(points, { x: "trial", y: "value", fill: COLORS.dot, r: 4 }),
+      plot.line(points, { x: "trial", y: "best", stroke: COLORS.mark, strokeWidth: 2 }),
+    ],
+  }));
 }
 
 export async function plotImportance(
   path: string,
   importance: readonly ParameterImportance[],
 ): Promise<void> {
-  await drawBarChart(path, {
-    label: "share of the variance that each parameter explains by itself",
-    bars: importance.map(({ parameter, importance: value }) => ({
-      name: parameter,
-      value,
-      text: value.toFixed(2),
-    })),
-  });
+  const names = importance.map(({ parameter }) => shortenText(parameter, NAME));
+  const bars = importance.map(({ importance: share }, i) => ({ i, share, text: share.toFixed(2) }));
+  await saveChart(path, (plot) => ({
+    ...PLANE,
+    marginLeft: Math.max(...names.map((name) => measureText(name, NAME.size))) + 24,
+    marginRight: 50,
+    marginBottom: 12,
+    height: PLANE.marginTop + bars.length * BAR + 12,
+    x: { axis: null },
+    y: {
+      // Half of the padding between bars is outside of them, so that each has a step of its own.
+      ...{ type: "band", paddingInner: 0.25, paddingOuter: 0.125, tickSize: 0 },
+      ...{
+        label: "share of the variance that each parameter explains by itself",
+        labelArrow: "none",
+        labelAnchor: "top",
+      },
+      tickFormat: (i: number) => names[i]!,
+    },
+    marks: [
+      plot.barX(bars, { x: "share", y: "i", fill: COLORS.line }),
+      plot.ruleX([0]),
+      plot.text(bars, { x: "share", y: "i", text: "text", textAnchor: "start", dx: 8 }),
+    ],
+  }));
 }
