@@ -2,6 +2,7 @@
 import { DataModule, type Stage } from "../../core/data_module.js";
 import { DataLoader, MemoryBudget, WeightedRandomSampler, type ImageSource } from "../../data/index.js";
 import { ConfigurationError } from "../../errors.js";
+import type { Awaitable } from "../../core/types.js";
 import { getGlobalSeed } from "../../random.js";
 import { resolveInputs } from "../image/image_inputs.js";
 import { PICTURES } from "../image/image_sources.js";
@@ -15,8 +16,8 @@ import { readCoco } from "./annotations/coco.js";
 import { readAnnotatedFolder } from "./annotations/folders.js";
 import { readVoc } from "./annotations/voc.js";
 import { readYolo, readYoloData } from "./annotations/yolo.js";
-import { fittingBatchSize } from "./batch_memory.js";
 import { checkBoxFormat } from "./boxes.js";
+import { collectAnnotations, type CollectedAnnotations } from "./collect_annotations.js";
 import type {
   AnnotatedFoldersOptions,
   BoxArraysOptions,
@@ -35,14 +36,13 @@ import {
   type DetectionSample,
 } from "./detection_dataset.js";
 import type { LetterboxStyle } from "./letterbox.js";
+import { checkImageSize } from "./network/points.js";
 import {
-  collectLabels,
   problemsError,
   recordOf,
   repeatFactors,
   requireBoxes,
   warningsOf,
-  type CheckedParts,
   type DetectionPart,
   type LabeledPart,
   type SkippedAnnotation,
@@ -84,14 +84,10 @@ export class ObjectDetectionData extends DataModule {
   #preprocessing: DetectionPreprocessing;
   #budget: MemoryBudget;
 
-  private constructor(
-    parts: CheckedParts,
-    skipped: readonly SkippedAnnotation[],
-    labels: readonly string[],
-    options: ObjectDetectionDataOptions,
-  ) {
+  private constructor({ parts, skipped, labels }: CollectedAnnotations, options: ObjectDetectionDataOptions) {
     super();
-    const { imageSize = DEFAULT_IMAGE_SIZE, onWarning } = options;
+    const { imageSize, onWarning } = options;
+    if (imageSize !== undefined) checkImageSize(imageSize);
     this.#options = options;
     this.labels = labels;
     this.skipped = skipped;
@@ -102,7 +98,7 @@ export class ObjectDetectionData extends DataModule {
     }
     requireBoxes(this.#records);
     this.batchSize = options.batchSize ?? defaultBatchSize(this.#records.train?.length);
-    this.#preprocessing = { imageSize };
+    this.#preprocessing = { imageSize: imageSize ?? DEFAULT_IMAGE_SIZE };
     this.#budget = this.#newBudget();
     this.warnings.push(...warningsOf(this.counts, skipped));
     for (const warning of this.warnings) onWarning?.(warning);
@@ -164,6 +160,11 @@ export class ObjectDetectionData extends DataModule {
     return this.labels.length;
   }
 
+  /** The size that these data were given as an option; undefined where it is the task's to say. */
+  get imageSize(): number | undefined {
+    return this.#options.imageSize;
+  }
+
   /** How many boxes of each class each part has. */
   get counts(): Partial<Record<DetectionPart, Record<string, number>>> {
     return Object.fromEntries(
@@ -182,10 +183,21 @@ export class ObjectDetectionData extends DataModule {
     return this.#preprocessing;
   }
 
-  /** Called by the task. What was decoded for another preparation is forgotten. */
+  /**
+   * Called by the task. What was decoded for another preparation is forgotten.
+   *
+   * @throws ConfigurationError `ERR_IMAGE_SIZE` where these data were given another `imageSize` than the task's
+   */
   attachPreprocessing(preprocessing: DetectionPreprocessing): void {
-    const { imageSize = preprocessing.imageSize, augmentation = preprocessing.augmentation } = this.#options;
-    const { letterbox } = preprocessing;
+    const { imageSize, letterbox } = preprocessing;
+    const { imageSize: given = imageSize, augmentation = preprocessing.augmentation } = this.#options;
+    if (given !== imageSize) {
+      throw new ConfigurationError(
+        "ERR_IMAGE_SIZE",
+        `These data were told to bring pictures to ${given} pixels (\`imageSize\`), and the task that is to take them was made for ` +
+          `${imageSize}. Give \`imageSize\` to one of the two only, or both the same.`,
+      );
+    }
     this.#preprocessing = { imageSize, letterbox, ...(augmentation !== false && { augmentation }) };
     this.#budget = this.#newBudget();
     this.#datasets.clear();
@@ -195,12 +207,12 @@ export class ObjectDetectionData extends DataModule {
    * Called by the task before it trains: makes the default batch smaller where memory is short. A size that was given, or found
    * by a tuner, stays.
    *
-   * @param bytesPerPicture what a picture takes while it is trained on
+   * @param fitting gives the size that fits, at most that of the default
    */
-  fitBatchSize(bytesPerPicture: () => number): void {
+  async fitBatchSize(fitting: (most: number) => Awaitable<number>): Promise<void> {
     const most = defaultBatchSize(this.#records.train?.length);
     if (this.#options.batchSize !== undefined || this.batchSize !== most) return;
-    this.batchSize = fittingBatchSize(bytesPerPicture(), most);
+    this.batchSize = await fitting(most);
     if (this.batchSize === most) return;
     const warning =
       `Memory is short: batches have ${this.batchSize} instead of ${most} pictures. Give \`batchSize\` to have it otherwise, or ` +
@@ -287,22 +299,7 @@ export class ObjectDetectionData extends DataModule {
     options: ObjectDetectionDataOptions & Partial<Record<LabeledPart, Part>>,
     read: (part: Part, name: LabeledPart) => Promise<AnnotationScan>,
   ): Promise<ObjectDetectionData> {
-    const parts: CheckedParts = {};
-    const skipped: SkippedAnnotation[] = [];
-    let listed: readonly string[] | undefined;
-    for (const part of LABELED_PARTS) {
-      const given = options[part];
-      if (given === undefined) continue;
-      const scan = await read(given, part);
-      const checked = await checkAnnotations(scan.images, options);
-      parts[part] = checked.images;
-      skipped.push(...[...scan.problems, ...checked.problems].map((error) => ({ part, error })));
-      listed ??= scan.labels;
-    }
-    if (skipped.length > 0 && options.onBadSample !== "skip")
-      throw problemsError(skipped.map(({ error }) => error));
-    const labels = options.labels ?? listed ?? collectLabels(parts.train ?? parts.val ?? parts.test ?? []);
-    return new ObjectDetectionData(parts, skipped, labels, options);
+    return new ObjectDetectionData(await collectAnnotations(options, read), options);
   }
 }
 
