@@ -41,7 +41,7 @@ import {
   problemsError,
   recordOf,
   repeatFactors,
-  requireBoxes,
+  requirePictures,
   warningsOf,
   type DetectionPart,
   type LabeledPart,
@@ -94,9 +94,9 @@ export class ObjectDetectionData extends DataModule {
     const split = splitLists(parts, { ...options, seed: options.seed ?? getGlobalSeed(), noun: PICTURES });
     for (const part of LABELED_PARTS) {
       const images = split[part];
-      if (images !== undefined) this.#records[part] = images.map((image) => recordOf(image, part, labels));
+      if (images !== undefined) this.#records[part] = images.map((image) => recordOf(image, labels));
     }
-    requireBoxes(this.#records);
+    requirePictures(this.#records, skipped);
     this.batchSize = options.batchSize ?? defaultBatchSize(this.#records.train?.length);
     this.#preprocessing = { imageSize: imageSize ?? DEFAULT_IMAGE_SIZE };
     this.#budget = this.#newBudget();
@@ -251,7 +251,7 @@ export class ObjectDetectionData extends DataModule {
     const unlabeled = sources.map((image: ImageSource) => ({ image, boxes: [] }));
     const { images, problems } = await checkAnnotations(unlabeled, this.#options);
     if (problems.length > 0 && this.#options.onBadSample !== "skip") throw problemsError(problems);
-    this.#records.predict = images.map((image) => recordOf(image, "predict", this.labels));
+    this.#records.predict = images.map((image) => recordOf(image, this.labels));
   }
 
   override trainDataloader(): DataLoader<DetectionSample, DetectionBatch> | undefined {
