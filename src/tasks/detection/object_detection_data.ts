@@ -1,5 +1,5 @@
 /** The data of an object detector: its parts, classes and loaders, from the formats that boxes come in. */
-import { DataModule, type Stage } from "../../core/data_module.js";
+import type { Stage } from "../../core/data_module.js";
 import { DataLoader, MemoryBudget, WeightedRandomSampler, type ImageSource } from "../../data/index.js";
 import { ConfigurationError } from "../../errors.js";
 import type { Awaitable } from "../../core/types.js";
@@ -7,6 +7,7 @@ import { getGlobalSeed } from "../../random.js";
 import { resolveInputs } from "../image/image_inputs.js";
 import { PICTURES } from "../image/image_sources.js";
 import { LABELED_PARTS } from "../labeled_samples.js";
+import { defaultBatchSize, PartsDataModule } from "../parts_data_module.js";
 import { splitLists } from "../split_parts.js";
 import type { AnnotationScan } from "./annotations/annotated_image.js";
 import { readArrays } from "./annotations/arrays.js";
@@ -61,8 +62,7 @@ export interface DetectionPreprocessing {
   augmentation?: DetectionAugmentation | undefined;
 }
 
-const DEFAULT_BATCH_SIZE = 8;
-const SMALLEST_DEFAULT_BATCH_SIZE = 2;
+const DEFAULT_BATCH_SIZE = { usual: 8, least: 2 };
 const DEFAULT_CACHE_BYTES = 2 ** 30;
 const DEFAULT_IMAGE_SIZE = 320;
 
@@ -71,13 +71,12 @@ const DEFAULT_IMAGE_SIZE = 320;
  * when they are first needed, and kept in memory where they fit. What a task wants of them comes through
  * `attachPreprocessing`.
  */
-export class ObjectDetectionData extends DataModule {
+export class ObjectDetectionData extends PartsDataModule<DetectionSample, DetectionBatch> {
   /** The classes in the order of their ids. */
   readonly labels: readonly string[];
   batchSize: number;
   /** What was left out or cut off, with `onBadSample: "skip"`. */
   readonly skipped: readonly SkippedAnnotation[];
-  readonly warnings: string[] = [];
   readonly #options: ObjectDetectionDataOptions;
   readonly #records: Partial<Record<DetectionPart, DetectionRecord[]>> = {};
   readonly #datasets = new Map<DetectionPart, DetectionDataset>();
@@ -85,8 +84,8 @@ export class ObjectDetectionData extends DataModule {
   #budget: MemoryBudget;
 
   private constructor({ parts, skipped, labels }: CollectedAnnotations, options: ObjectDetectionDataOptions) {
-    super();
-    const { imageSize, onWarning } = options;
+    super(options);
+    const { imageSize } = options;
     if (imageSize !== undefined) checkImageSize(imageSize);
     this.#options = options;
     this.labels = labels;
@@ -97,11 +96,10 @@ export class ObjectDetectionData extends DataModule {
       if (images !== undefined) this.#records[part] = images.map((image) => recordOf(image, labels));
     }
     requirePictures(this.#records, skipped);
-    this.batchSize = options.batchSize ?? defaultBatchSize(this.#records.train?.length);
+    this.batchSize = options.batchSize ?? defaultBatchSize(this.#records.train?.length, DEFAULT_BATCH_SIZE);
     this.#preprocessing = { imageSize: imageSize ?? DEFAULT_IMAGE_SIZE };
     this.#budget = this.#newBudget();
-    this.warnings.push(...warningsOf(this.counts, skipped));
-    for (const warning of this.warnings) onWarning?.(warning);
+    for (const warning of warningsOf(this.counts, skipped)) this.warn(warning);
   }
 
   /**
@@ -210,15 +208,14 @@ export class ObjectDetectionData extends DataModule {
    * @param fitting gives the size that fits, at most that of the default
    */
   async fitBatchSize(fitting: (most: number) => Awaitable<number>): Promise<void> {
-    const most = defaultBatchSize(this.#records.train?.length);
+    const most = defaultBatchSize(this.#records.train?.length, DEFAULT_BATCH_SIZE);
     if (this.#options.batchSize !== undefined || this.batchSize !== most) return;
     this.batchSize = await fitting(most);
     if (this.batchSize === most) return;
-    const warning =
+    this.warn(
       `Memory is short: batches have ${this.batchSize} instead of ${most} pictures. Give \`batchSize\` to have it otherwise, or ` +
-      "`accumulateGradBatches` to the Trainer.";
-    this.warnings.push(warning);
-    this.#options.onWarning?.(warning);
+        "`accumulateGradBatches` to the Trainer.",
+    );
   }
 
   /** A part's pictures with their boxes, in the order of the part. */
@@ -254,23 +251,7 @@ export class ObjectDetectionData extends DataModule {
     this.#records.predict = images.map((image) => recordOf(image, this.labels));
   }
 
-  override trainDataloader(): DataLoader<DetectionSample, DetectionBatch> | undefined {
-    return this.#loader("train");
-  }
-
-  override valDataloader(): DataLoader<DetectionSample, DetectionBatch> | undefined {
-    return this.#loader("val");
-  }
-
-  override testDataloader(): DataLoader<DetectionSample, DetectionBatch> | undefined {
-    return this.#loader("test");
-  }
-
-  override predictDataloader(): DataLoader<DetectionSample, DetectionBatch> | undefined {
-    return this.#loader("predict");
-  }
-
-  #loader(part: DetectionPart): DataLoader<DetectionSample, DetectionBatch> | undefined {
+  protected override loader(part: DetectionPart): DataLoader<DetectionSample, DetectionBatch> | undefined {
     const dataset = this.dataset(part);
     if (dataset === undefined) return undefined;
     const isTrain = part === "train";
@@ -301,9 +282,4 @@ export class ObjectDetectionData extends DataModule {
   ): Promise<ObjectDetectionData> {
     return new ObjectDetectionData(await collectAnnotations(options, read), options);
   }
-}
-
-function defaultBatchSize(trainLength: number | undefined): number {
-  if (trainLength === undefined) return DEFAULT_BATCH_SIZE;
-  return Math.min(DEFAULT_BATCH_SIZE, Math.max(SMALLEST_DEFAULT_BATCH_SIZE, Math.floor(trainLength / 4)));
 }
