@@ -28,7 +28,7 @@ const YOLOX = resolve(import.meta.dirname, "../../shared/models/yolox_nano");
  */
 const RUNS: Record<string, DetectionRun> = {
   "raccoon.mobilenet_v2": { data: raccoonData, backbone: MOBILENET, maxEpochs: 22 },
-  "bccd.mobilenet_v2": { data: bccdData, backbone: MOBILENET, maxEpochs: 16 },
+  "bccd.mobilenet_v2": { data: bccdData, backbone: MOBILENET, maxEpochs: 14 },
   "raccoon.yolox_nano": { data: raccoonData, backbone: YOLOX, maxEpochs: 28 },
   "bccd.yolox_nano": { data: bccdData, backbone: YOLOX, maxEpochs: 12 },
 };

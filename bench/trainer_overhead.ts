@@ -6,7 +6,7 @@ import type { OverheadMeasurement } from "./trainer_overhead_process.js";
 const STEPS = 200;
 const ROUNDS = 27;
 
-/** Lower quartiles over interleaved rounds of 200 steps, of each of which the median counts. `identical` says that all runs left the same weights, bit by bit. */
+/** The quickest of interleaved rounds of 200 steps, of each of which the median counts. `identical` says that all runs left the same weights, bit by bit. */
 export function trainerOverhead(): Promise<Record<string, unknown>> {
   const models: Record<string, OverheadMeasurement> = {};
   for (const name of Object.keys(overheadModels)) {

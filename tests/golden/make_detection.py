@@ -52,7 +52,7 @@ def points(size):
         for row in range(side):
             for column in range(side):
                 centers.append(((column + 0.5) * stride, (row + 0.5) * stride))
-                reaches.append(4.0 * stride)
+                reaches.append(2.0 * stride)
     return torch.tensor(centers), torch.tensor(reaches)
 
 

@@ -98,7 +98,7 @@ export class AudioClassifier extends Classifier<AudioInput, AudioSource> {
     const { data, backbone = DEFAULT_AUDIO_BACKBONE, frontEnd, specAugment = {} } = options;
     this.#options = options;
     this.#source = typeof backbone === "string" ? createAudioBackbone(backbone) : backbone;
-    this.frontEnd = new LogMelFrontEnd(resolveFrontEnd({ normalize: "utterance", ...frontEnd }));
+    this.frontEnd = new LogMelFrontEnd(resolveFrontEnd(frontEnd));
     this.backbone = this.#source.kind === "module" ? this.#source.module : undefined;
     this.head = new Linear(this.#source.numFeatures, this.labels.length);
     this.#specAugment = specAugment === false ? undefined : resolveSpecAugment(specAugment);

@@ -14,14 +14,14 @@ import { SpeechFrontEnd, type Waveforms } from "./speech_front_end.js";
 export const NORMALIZATIONS = ["band", "utterance", "none"] as const;
 
 /**
- * `band`: each band of an utterance gets mean 0 and deviation 1, which takes away the microphone and much of the voice;
- * `utterance`: all bands together do; `none`.
+ * `utterance`: all bands of an utterance together get mean 0 and deviation 1, which takes away its loudness; `band`: each band does
+ * by itself, which takes away the microphone and much of the voice, and of a short utterance what is said as well; `none`.
  */
 export type FeatureNormalization = (typeof NORMALIZATIONS)[number];
 
 /** How waveforms become features. */
 export interface FrontEndOptions extends MelSpectrogramOptions {
-  /** Default: `band`. */
+  /** Default: `utterance`. */
   normalize?: FeatureNormalization;
 }
 
@@ -40,7 +40,7 @@ const SMALLEST_DEVIATION = 1e-3;
  * @throws ConfigurationError `ERR_MEL_OPTION`, `ERR_FRONT_END`
  */
 export function resolveFrontEnd(options: FrontEndOptions = {}): ResolvedFrontEnd {
-  const { sampleRate = 16000, normalize = "band" } = options;
+  const { sampleRate = 16000, normalize = "utterance" } = options;
   if (!NORMALIZATIONS.includes(normalize)) {
     throw new ConfigurationError(
       "ERR_FRONT_END",

@@ -4,8 +4,8 @@ import { ConfigurationError } from "../../../errors.js";
 /** Strides of the maps of a pyramid, finest first. */
 export const STRIDES = [8, 16, 32, 64] as const;
 
-/** Pixels of the picture per unit of a predicted distance, in strides: things of about eight strides suit a map best. */
-const REACH = 4;
+/** Pixels of the picture per unit of a predicted distance, in strides: things of about four strides suit a map best. */
+const REACH = 2;
 
 /** The places of all maps of square pictures, map by map, row by row. */
 export interface Points {
