@@ -8,6 +8,8 @@ export interface BenchOptions {
   kills?: number;
   /** How many damaged files `onnx-fuzz` tries. */
   mutations?: number;
+  /** How many requests `serve` sends. */
+  requests?: number;
   /** The one part of `speech` or `detect` to run, such as `raccoon.mobilenet_v2`. Default: all. */
   only?: string;
   /** Where `detect` writes contact sheets of what it finds in held-out pictures. Default: none are drawn. */

@@ -1,6 +1,6 @@
 /**
- * Runs one benchmark: `npm run bench -- NAME [--json] [--models a,b] [--no-peers] [--kills N] [--mutations N] [--only PART]
- * [--sheets FOLDER]`. The last line of its output is one JSON object.
+ * Runs one benchmark: `npm run bench -- NAME [--json] [--models a,b] [--no-peers] [--kills N] [--mutations N] [--requests N]
+ * [--only PART] [--sheets FOLDER]`. The last line of its output is one JSON object.
  */
 import { parseArgs } from "node:util";
 import { ctc } from "./ctc.js";
@@ -57,6 +57,7 @@ const { positionals, values } = parseArgs({
     models: { type: "string" },
     only: { type: "string" },
     sheets: { type: "string" },
+    requests: { type: "string" },
     "no-peers": { type: "boolean", default: false },
   },
 });
@@ -65,15 +66,16 @@ const models = values.models?.split(",");
 const choices = positionals[0] === "onnx-parity" ? NETWORKS : MODEL_NAMES;
 const kills = values.kills === undefined ? undefined : Number(values.kills);
 const mutations = values.mutations === undefined ? undefined : Number(values.mutations);
+const requests = values.requests === undefined ? undefined : Number(values.requests);
 const { only } = values;
 const parts: readonly string[] = positionals[0] === "detect" ? DETECTION_RUNS : SPEECH_PARTS;
 const isPart = only === undefined || parts.includes(only);
-const areCounts = [kills, mutations].every((count = 1) => Number.isInteger(count) && count > 0);
+const areCounts = [kills, mutations, requests].every((count = 1) => Number.isInteger(count) && count > 0);
 const { sheets } = values;
 if (benchmark === undefined || !areCounts || !isPart || models?.some((name) => !choices.includes(name))) {
   console.error(
     "usage: npm run bench -- NAME [--json] [--models MODEL,MODEL] [--no-peers] [--kills N] [--mutations N] " +
-      `[--only PART] [--sheets FOLDER], with NAME one of ${Object.keys(benchmarks).join(", ")}, MODEL one of ` +
+      `[--requests N] [--only PART] [--sheets FOLDER], with NAME one of ${Object.keys(benchmarks).join(", ")}, MODEL one of ` +
       `${choices.join(", ")} and PART one of ${parts.join(", ")}`,
   );
   process.exitCode = 2;
@@ -82,6 +84,7 @@ if (benchmark === undefined || !areCounts || !isPart || models?.some((name) => !
     ...(models && { models }),
     ...(kills && { kills }),
     ...(mutations && { mutations }),
+    ...(requests && { requests }),
     ...(only !== undefined && { only }),
     ...(sheets && { sheets }),
     peers: !values["no-peers"],

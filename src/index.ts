@@ -230,6 +230,7 @@ export {
 } from "./tasks/image/contact_sheet.js";
 export * from "./tasks/audio/index.js";
 export * from "./tasks/detection/index.js";
+export { writeReport, type ReportOptions, type ReportPart } from "./report/write_report.js";
 export * from "./serve/index.js";
 /** The TensorFlow.js that Kindling records with: use this one, so that there is only one. */
 export * as tf from "@tensorflow/tfjs-core";

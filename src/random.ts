@@ -6,6 +6,7 @@
 import { createCipheriv } from "node:crypto";
 import { xoroshiro128plus, xoroshiro128plusFromState } from "pure-rand/generator/xoroshiro128plus";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
+import { ConfigurationError } from "./errors.js";
 
 /** A stream of random numbers whose state can be saved and restored exactly. */
 export class Generator {
@@ -72,8 +73,15 @@ let zeros = new Uint8Array(0);
 let globalSeed = 0;
 let globalGenerator = new Generator(globalSeed);
 
-/** Seeds everything that draws random numbers: initial weights, shuffling, augmentation, dropout. Default seed: 0. */
+/**
+ * Seeds everything that draws random numbers: initial weights, shuffling, augmentation, dropout. Default seed: 0.
+ *
+ * @throws ConfigurationError `ERR_SEED` for a number that is not whole
+ */
 export function seedEverything(seed: number): number {
+  if (!Number.isSafeInteger(seed)) {
+    throw new ConfigurationError("ERR_SEED", `A seed is a whole number, not ${seed}.`);
+  }
   globalSeed = seed;
   globalGenerator = new Generator(seed);
   return seed;

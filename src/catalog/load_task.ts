@@ -1,6 +1,7 @@
 /** Trained tasks as files: which task one holds, and the task in it. */
 import { ConfigurationError } from "../errors.js";
 import { readTaskName } from "../tasks/task_file.js";
+import { taskClass } from "./task_classes.js";
 import { tasks, type RunnableTask, type TaskEntry } from "./tasks.js";
 
 export interface LoadedTask {
@@ -21,9 +22,5 @@ export async function loadTask(path: string): Promise<LoadedTask> {
       `${path} holds a ${className}, which is not known here.`,
     );
   }
-  const library = (await import("../index.js")) as unknown as Record<
-    string,
-    { load: (path: string) => Promise<RunnableTask> }
-  >;
-  return { entry, task: await library[className]!.load(path) };
+  return { entry, task: await (await taskClass(entry)).load(path) };
 }

@@ -12,8 +12,22 @@ export interface OptionEntry {
   choices?: readonly string[];
   /** What the type's comment says. */
   description: string;
-  isRequired?: true;
 }
 
 /** The options of one class, or of one way to make it. */
 export type OptionTable = readonly OptionEntry[];
+
+/** As TypeScript's `Pick`. */
+export function only(table: OptionTable, ...names: readonly string[]): OptionTable {
+  return table.filter(({ name }) => names.includes(name));
+}
+
+/** As TypeScript's `Omit`. */
+export function without(table: OptionTable, ...names: readonly string[]): OptionTable {
+  return table.filter(({ name }) => !names.includes(name));
+}
+
+/** The fields of an object that an option takes, as options. */
+export function fieldsOf(option: string, fields: OptionTable): OptionTable {
+  return fields.map((field) => ({ ...field, name: `${option}.${field.name}` }));
+}

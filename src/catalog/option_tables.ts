@@ -1,5 +1,529 @@
 /** The options of the classes by the names of their types. Made by tests/catalog/option_tables.test.ts: do not edit. */
-import type { OptionTable } from "./option_table.js";
+import { fieldsOf, only, without, type OptionTable } from "./option_table.js";
+
+const ClassifierOptions: OptionTable = [
+  { name: "labels", kinds: ["strings"], description: "The names of the classes, in the order of their ids." },
+  {
+    name: "multiLabel",
+    kinds: ["boolean"],
+    description: "Whether a sample may have several classes, or none. Default: as the data say, else false.",
+  },
+];
+
+const ClassificationLossOptions: OptionTable = [
+  {
+    name: "labelSmoothing",
+    kinds: ["number"],
+    description:
+      "Share of each target that is spread over all classes (Szegedy et al., 2015), 0 to 1. Default: 0.",
+  },
+  {
+    name: "classWeights",
+    kinds: ["numbers"],
+    choices: ["balanced"],
+    description:
+      'The weight of each class in the loss, in the order of `labels`; with `multiLabel`, of each label\'s positive targets. `"balanced"`: samples / (classes · samples of the class), by the training part of `data`. Default: equal.',
+  },
+  {
+    name: "focalGamma",
+    kinds: ["number"],
+    description:
+      "Lets samples that are right already count less: the exponent of 1 - p in the focal loss (Lin et al., 2017). Default: 0, which is cross-entropy.",
+  },
+];
+
+const OutputOptions: OptionTable = [
+  {
+    name: "output",
+    kinds: [],
+    choices: ["labels", "probabilities", "logits"],
+    description:
+      "`labels` (the default): `Classification`; `probabilities`, `logits`: one number a class, in the order of `labels`.",
+  },
+  {
+    name: "topK",
+    kinds: ["number"],
+    description: "The k most probable classes, best first, instead of the best alone.",
+  },
+  {
+    name: "threshold",
+    kinds: ["number"],
+    description: "Multi-label: the probability from which a class counts as present; default 0.5.",
+  },
+];
+
+const OnnxExportOptions: OptionTable = [
+  {
+    name: "weights",
+    kinds: [],
+    choices: ["float32", "float16", "int8"],
+    description:
+      "What the weights are stored in; it is computed in float32 all the same. `float16` halves the file. `int8` makes it a quarter: symmetric, with a scale for each output channel. Default: `float32`.",
+  },
+  {
+    name: "externalData",
+    kinds: ["boolean"],
+    choices: ["auto"],
+    description:
+      "Whether the weights lie in a second file beside the model, named as the model with `_data` appended: always, never, or where they do not fit into one file of less than 2 GiB. Default: `auto`.",
+  },
+];
+
+const ImageClassificationDataOptions: OptionTable = [
+  {
+    name: "onBadSample",
+    kinds: [],
+    choices: ["error", "skip"],
+    description:
+      "What a picture that cannot be used does. `error` (the default): a `DataError` naming the file, before training starts; only where the pictures are too many to be kept in memory, a file that is cut off behind its header is found when it is decoded. `skip`: those that fail are left out before training starts, and listed in `skipped`.",
+  },
+];
+
+const DecodedDataOptions: OptionTable = [
+  {
+    name: "cacheBytes",
+    kinds: ["number"],
+    description: "Memory for decoded samples, in bytes; default 1 GiB. 0 decodes anew in every epoch.",
+  },
+  {
+    name: "onBadSample",
+    kinds: [],
+    choices: ["error", "skip"],
+    description:
+      "What a sample that cannot be used does. `error` (the default): a `DataError` that names it, before training starts. `skip`: those that fail are left out before training starts, and listed in `skipped`.",
+  },
+];
+
+const ClassificationDataOptions: OptionTable = [
+  {
+    name: "valSplit",
+    kinds: ["number"],
+    description:
+      "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of samples. Every class keeps its share; with multi-label, samples are drawn regardless of their classes.",
+  },
+  { name: "testSplit", kinds: ["number"], description: "Likewise for `test`. Both are shares of the whole." },
+  {
+    name: "seed",
+    kinds: ["number"],
+    description: "Seed of the splits, the order and the augmentation; default: the seed of `seedEverything`.",
+  },
+  {
+    name: "batchSize",
+    kinds: ["number"],
+    description:
+      "Default: 32 (64 for texts), or a quarter of the training part where that is less, but at least 4.",
+  },
+  {
+    name: "dropLast",
+    kinds: ["boolean"],
+    description:
+      "Leaves out a last training batch that is not full; default: where the part is larger than a batch.",
+  },
+  {
+    name: "labels",
+    kinds: ["strings"],
+    description:
+      "The classes in the order of their ids; default: those of the training part, in natural order.",
+  },
+];
+
+const DecodeOptions: OptionTable = [
+  {
+    name: "maxPixels",
+    kinds: ["number"],
+    description:
+      "Pictures with more pixels by their header are refused before they are decoded; default 100 million.",
+  },
+];
+
+const DownloadOptions: OptionTable = [
+  {
+    name: "timeoutSeconds",
+    kinds: ["number"],
+    description: "Longest time for the whole download, in seconds; default 30.",
+  },
+  {
+    name: "maxBytes",
+    kinds: ["number"],
+    description: "Largest size of the download, in bytes; default 64 MiB.",
+  },
+];
+
+const MultiLabelOptions: OptionTable = [
+  {
+    name: "multiLabel",
+    kinds: ["boolean"],
+    description: "A sample may have several classes, or none; default false. It is never guessed.",
+  },
+];
+
+const FileTableOptions: OptionTable = [
+  {
+    name: "root",
+    kinds: ["string"],
+    description: "The folder that relative paths start from; default: the table's own.",
+  },
+];
+
+const LabelColumnOptions: OptionTable = [
+  {
+    name: "labelColumn",
+    kinds: ["string", "strings"],
+    description:
+      "The column with the class; default `label`. With `multiLabel` either one column whose classes are divided by `labelSeparator`, or a list of columns, one a class, that hold 1 where the sample has it and 0 where not.",
+  },
+  {
+    name: "labelSeparator",
+    kinds: ["string"],
+    description:
+      "With `multiLabel` and one column: what stands between two classes. There is no default: it is never guessed.",
+  },
+];
+
+const TableOptions: OptionTable = [
+  {
+    name: "encoding",
+    kinds: ["string"],
+    description:
+      "A name of the WHATWG encoding standard; default UTF-8, or UTF-16 where the file's byte order mark says so.",
+  },
+];
+
+const DelimitedOptions: OptionTable = [
+  {
+    name: "delimiter",
+    kinds: ["string"],
+    description: "What stands between two columns; default a comma in CSV, a tab in TSV.",
+  },
+  {
+    name: "quote",
+    kinds: ["string", "boolean"],
+    description:
+      'What surrounds a cell that holds delimiters or line ends; default `"` in CSV, and nothing (`false`) in TSV.',
+  },
+  {
+    name: "columns",
+    kinds: ["strings"],
+    description: "The names of the columns of a file without a header. Default: the first row is the header.",
+  },
+];
+
+const DetectionOptions: OptionTable = [
+  { name: "threshold", kinds: ["number"], description: "The least score, 0 to 1. Default: 0.3." },
+  {
+    name: "iou",
+    kinds: ["number"],
+    description:
+      "Of two boxes of a class that overlap by more (intersection over union, 0 to 1) the better stays. Default: 0.6.",
+  },
+  {
+    name: "maxDetections",
+    kinds: ["number"],
+    description: "The most detections of a picture. Default: 100.",
+  },
+];
+
+const Parts: OptionTable = [
+  { name: "predict", kinds: ["string", "strings"], description: "Pictures without annotations." },
+];
+
+const ObjectDetectionDataOptions: OptionTable = [
+  {
+    name: "valSplit",
+    kinds: ["number"],
+    description: "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of pictures.",
+  },
+  { name: "testSplit", kinds: ["number"], description: "Likewise for `test`. Both are shares of the whole." },
+  {
+    name: "seed",
+    kinds: ["number"],
+    description: "Seed of the splits, the order and the augmentation; default: the seed of `seedEverything`.",
+  },
+  {
+    name: "batchSize",
+    kinds: ["number"],
+    description:
+      "Default: 8, or a quarter of the training part where that is less, but at least 2; and fewer where the machine's free memory is too small to train on so many, which is one of the `warnings`. `new Tuner(trainer).scaleBatchSize` finds the largest.",
+  },
+  {
+    name: "imageSize",
+    kinds: ["number"],
+    description:
+      "Side of the square that pictures are brought to, in pixels, a multiple of 32. Default: what the task asks for.",
+  },
+  {
+    name: "augmentation",
+    kinds: ["boolean"],
+    description:
+      "Random changes of training pictures, instead of those that the task brings; `false` for none.",
+  },
+  {
+    name: "balanceClasses",
+    kinds: ["boolean"],
+    description:
+      "Shows pictures of rare classes more often (repeat factors of Gupta et al., 2019). Default: false.",
+  },
+  {
+    name: "labels",
+    kinds: ["strings"],
+    description:
+      "The classes in the order of their ids; default: the format's own list, or those of the training part, in natural order.",
+  },
+  {
+    name: "onBadSample",
+    kinds: [],
+    choices: ["error", "skip"],
+    description:
+      "What a picture or box that cannot be used does. `error` (the default): a `DataError` that lists them, before training starts. `skip`: they are left out and listed in `skipped`; a box that reaches out of its picture is cut off.",
+  },
+  {
+    name: "cacheBytes",
+    kinds: ["number"],
+    description: "Memory for decoded pictures, in bytes; default 1 GiB. 0 decodes anew in every epoch.",
+  },
+];
+
+const VocPart: OptionTable = [
+  { name: "images", kinds: ["string"], description: "The folder of the pictures." },
+  { name: "annotations", kinds: ["string"], description: "The folder of the XML files." },
+  {
+    name: "list",
+    kinds: ["string"],
+    description:
+      "A text file with the names of the part's pictures without ending, one a line, as in `ImageSets/Main`. Default: all.",
+  },
+];
+
+const CocoPart: OptionTable = [
+  { name: "images", kinds: ["string"], description: "The folder of the pictures." },
+  { name: "annotations", kinds: ["string"], description: "The JSON file." },
+];
+
+const YoloPart: OptionTable = [
+  { name: "images", kinds: ["string"], description: "The folder of the pictures." },
+  {
+    name: "labels",
+    kinds: ["string"],
+    description:
+      "The folder of the text files. Default: the pictures' own, with its last `images` become `labels`.",
+  },
+];
+
+const BoxTablePart: OptionTable = [
+  { name: "annotations", kinds: ["string"], description: "The CSV file, with a header." },
+  { name: "images", kinds: ["string"], description: "The folder of the pictures. Default: the table's own." },
+];
+
+const TokenOptions: OptionTable = [
+  {
+    name: "tokenizer",
+    kinds: ["string"],
+    description:
+      "A tokenizer, or the path of a `tokenizer.json` or of a folder that holds one. Default: a WordPiece tokenizer of 8,000 tokens that is learned from the training texts.",
+  },
+  {
+    name: "maxLength",
+    kinds: ["number"],
+    description:
+      "Tokens of a text at most, special ones included; what is left out is counted in the data's `truncated`. Default: 128; of an encoder with learned weights what it takes, but at most 512.",
+  },
+];
+
+const TextColumnOptions: OptionTable = [
+  { name: "textColumn", kinds: ["string"], description: "The column with the text; default `text`." },
+  {
+    name: "onBadSample",
+    kinds: [],
+    choices: ["error", "skip"],
+    description:
+      "What a row that cannot be used does. `error` (the default): a `DataError` that lists them with their numbers. `skip`: they are left out and listed in `skipped`.",
+  },
+  {
+    name: "cacheBytes",
+    kinds: ["number"],
+    description:
+      "Tables larger than this, in bytes, stay on disk: where each row lies is remembered, and its text is read when it is needed. They must be UTF-8, and no Parquet. Default: 1 GiB; 0 for all.",
+  },
+];
+
+const TextParts: OptionTable = [
+  { name: "train", kinds: ["string"], description: "" },
+  { name: "val", kinds: ["string"], description: "" },
+  { name: "test", kinds: ["string"], description: "" },
+  { name: "predict", kinds: ["string"], description: "Without a column of classes." },
+];
+
+const ConllOptions: OptionTable = [
+  { name: "train", kinds: ["string"], description: "" },
+  { name: "val", kinds: ["string"], description: "" },
+  { name: "test", kinds: ["string"], description: "" },
+];
+
+const TokenClassificationDataOptions: OptionTable = [
+  {
+    name: "valSplit",
+    kinds: ["number"],
+    description: "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of sentences.",
+  },
+  {
+    name: "seed",
+    kinds: ["number"],
+    description: "Seed of the split and the order; default: the seed of `seedEverything`.",
+  },
+  { name: "batchSize", kinds: ["number"], description: "Default: 32." },
+  {
+    name: "labels",
+    kinds: ["strings"],
+    description: "The tags in the order of their ids; default: those of the training part, `O` first.",
+  },
+];
+
+const FrontEndOptions: OptionTable = [
+  {
+    name: "normalize",
+    kinds: [],
+    choices: ["none", "band", "utterance"],
+    description: "Default: `utterance`.",
+  },
+];
+
+const MelSpectrogramOptions: OptionTable = [
+  { name: "sampleRate", kinds: ["number"], description: "In Hz. Default: 16000." },
+  {
+    name: "nFft",
+    kinds: ["number"],
+    description: "Length of the Fourier transform in samples. Default: 400.",
+  },
+  {
+    name: "winLength",
+    kinds: ["number"],
+    description: "Length of the Hann window, in the middle of the transform, in samples. Default: `nFft`.",
+  },
+  {
+    name: "hopLength",
+    kinds: ["number"],
+    description: "From one frame to the next, in samples. Default: half of `winLength`.",
+  },
+  { name: "fMin", kinds: ["number"], description: "Lowest frequency in Hz. Default: 0." },
+  {
+    name: "fMax",
+    kinds: ["number"],
+    description: "Highest frequency in Hz. Default: half of the sample rate.",
+  },
+  { name: "nMels", kinds: ["number"], description: "Default: 128." },
+  {
+    name: "power",
+    kinds: ["number"],
+    description: "Of the magnitude: 2 for power, 1 for magnitude. Default: 2.",
+  },
+  {
+    name: "center",
+    kinds: ["boolean"],
+    description:
+      "Whether frame t is centred on sample t · hopLength, with the ends mirrored, rather than starting there. Default: true.",
+  },
+  {
+    name: "padMode",
+    kinds: [],
+    choices: ["reflect", "constant"],
+    description: "What lies beyond the ends with `center`. Default: `reflect`.",
+  },
+  { name: "melScale", kinds: [], choices: ["htk", "slaney"], description: "Default: `htk`." },
+  { name: "norm", kinds: [], choices: ["slaney"], description: "Default: null." },
+  {
+    name: "log",
+    kinds: [],
+    choices: ["none", "natural", "log10", "decibel", "whisper"],
+    description: "Default: `none`.",
+  },
+  {
+    name: "logOffset",
+    kinds: ["number"],
+    description:
+      "What is added before, or the floor of, the logarithm. Default: 1e-6 for `natural`, else 1e-10.",
+  },
+  {
+    name: "topDb",
+    kinds: ["number"],
+    description: "With `decibel`: how far below the clip's peak values are cut off. Default: not at all.",
+  },
+  {
+    name: "dropLastFrame",
+    kinds: ["boolean"],
+    description: "Whether the last frame is left out, as Whisper does. Default: false.",
+  },
+];
+
+const AudioDecodeOptions: OptionTable = [
+  {
+    name: "channel",
+    kinds: ["number"],
+    choices: ["mix"],
+    description: "`mix` for the mean of all channels, or the number of one, from 0. Default: `mix`.",
+  },
+  {
+    name: "maxDecodedSeconds",
+    kinds: ["number"],
+    description:
+      "Longer sounds are refused, in seconds, as soon as so much is decoded: heads may lie. Default: none are.",
+  },
+];
+
+const AudioClassificationDataOptions: OptionTable = [
+  {
+    name: "maxSeconds",
+    kinds: ["number"],
+    description: "Longer sounds cannot be used, in seconds. Default: 30.",
+  },
+];
+
+const SpeechRecognitionDataOptions: OptionTable = [
+  {
+    name: "valSplit",
+    kinds: ["number"],
+    description: "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of sounds.",
+  },
+  { name: "testSplit", kinds: ["number"], description: "Likewise for `test`. Both are shares of the whole." },
+  {
+    name: "seed",
+    kinds: ["number"],
+    description: "Seed of the splits, the order and the augmentation; default: the seed of `seedEverything`.",
+  },
+  {
+    name: "batchSize",
+    kinds: ["number"],
+    description: "Default: 16, or a quarter of the training part where that is less, but at least 2.",
+  },
+  {
+    name: "tokens",
+    kinds: [],
+    choices: ["characters", "words"],
+    description:
+      "`characters` or `words` that occur in the training part, or a vocabulary that is given. Default: `characters`.",
+  },
+  {
+    name: "minSeconds",
+    kinds: ["number"],
+    description: "Shorter sounds cannot be used, in seconds. Default: 0.05.",
+  },
+  {
+    name: "maxSeconds",
+    kinds: ["number"],
+    description: "Longer sounds cannot be used, in seconds. Default: 30.",
+  },
+  {
+    name: "onBadSample",
+    kinds: [],
+    choices: ["error", "skip"],
+    description:
+      "What a sound or transcript that cannot be used does. `error` (the default): a `DataError` that lists them, before training starts. `skip`: they are left out, and listed in `skipped`.",
+  },
+  {
+    name: "cacheBytes",
+    kinds: ["number"],
+    description: "Memory for decoded sounds, in bytes; default 1 GiB. 0 decodes anew in every epoch.",
+  },
+];
 
 export const optionTables = {
   TrainerOptions: [
@@ -400,36 +924,6 @@ export const optionTables = {
     },
     { name: "weightDecay", kinds: ["number"], description: "Default: 0.01." },
     {
-      name: "labels",
-      kinds: ["strings"],
-      description: "The names of the classes, in the order of their ids.",
-    },
-    {
-      name: "multiLabel",
-      kinds: ["boolean"],
-      description:
-        "Whether a sample may have several classes, or none. Default: as the data say, else false.",
-    },
-    {
-      name: "labelSmoothing",
-      kinds: ["number"],
-      description:
-        "Share of each target that is spread over all classes (Szegedy et al., 2015), 0 to 1. Default: 0.",
-    },
-    {
-      name: "classWeights",
-      kinds: ["numbers"],
-      choices: ["balanced"],
-      description:
-        'The weight of each class in the loss, in the order of `labels`; with `multiLabel`, of each label\'s positive targets. `"balanced"`: samples / (classes · samples of the class), by the training part of `data`. Default: equal.',
-    },
-    {
-      name: "focalGamma",
-      kinds: ["number"],
-      description:
-        "Lets samples that are right already count less: the exponent of 1 - p in the focal loss (Lin et al., 2017). Default: 0, which is cross-entropy.",
-    },
-    {
       name: "mixupAlpha",
       kinds: ["number"],
       description:
@@ -441,26 +935,10 @@ export const optionTables = {
       description:
         "CutMix (Yun et al., 2019, https://arxiv.org/abs/1905.04899): likewise. With both, each batch takes one at random.",
     },
+    ...ClassifierOptions,
+    ...ClassificationLossOptions,
   ],
-  OutputOptions: [
-    {
-      name: "output",
-      kinds: [],
-      choices: ["labels", "probabilities", "logits"],
-      description:
-        "`labels` (the default): `Classification`; `probabilities`, `logits`: one number a class, in the order of `labels`.",
-    },
-    {
-      name: "topK",
-      kinds: ["number"],
-      description: "The k most probable classes, best first, instead of the best alone.",
-    },
-    {
-      name: "threshold",
-      kinds: ["number"],
-      description: "Multi-label: the probability from which a class counts as present; default 0.5.",
-    },
-  ],
+  OutputOptions,
   ImageClassifierExportOptions: [
     {
       name: "preprocessing",
@@ -474,89 +952,18 @@ export const optionTables = {
       description:
         "Whether there is a second output, `probabilities`: the softmax of `logits`, or with `multiLabel` the sigmoid. Default: false.",
     },
-    {
-      name: "weights",
-      kinds: [],
-      choices: ["float32", "float16", "int8"],
-      description:
-        "What the weights are stored in; it is computed in float32 all the same. `float16` halves the file. `int8` makes it a quarter: symmetric, with a scale for each output channel. Default: `float32`.",
-    },
-    {
-      name: "externalData",
-      kinds: ["boolean"],
-      choices: ["auto"],
-      description:
-        "Whether the weights lie in a second file beside the model, named as the model with `_data` appended: always, never, or where they do not fit into one file of less than 2 GiB. Default: `auto`.",
-    },
+    ...OnnxExportOptions,
   ],
   ImageFoldersOptions: [
     { name: "train", kinds: ["string"], description: "A folder with one sub-folder a class." },
     { name: "val", kinds: ["string"], description: "" },
     { name: "test", kinds: ["string"], description: "" },
     { name: "predict", kinds: ["string", "strings"], description: "" },
-    {
-      name: "onBadSample",
-      kinds: [],
-      choices: ["error", "skip"],
-      description:
-        "What a picture that cannot be used does. `error` (the default): a `DataError` naming the file, before training starts; only where the pictures are too many to be kept in memory, a file that is cut off behind its header is found when it is decoded. `skip`: those that fail are left out before training starts, and listed in `skipped`.",
-    },
-    {
-      name: "cacheBytes",
-      kinds: ["number"],
-      description: "Memory for decoded samples, in bytes; default 1 GiB. 0 decodes anew in every epoch.",
-    },
-    {
-      name: "valSplit",
-      kinds: ["number"],
-      description:
-        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of samples. Every class keeps its share; with multi-label, samples are drawn regardless of their classes.",
-    },
-    {
-      name: "testSplit",
-      kinds: ["number"],
-      description: "Likewise for `test`. Both are shares of the whole.",
-    },
-    {
-      name: "seed",
-      kinds: ["number"],
-      description:
-        "Seed of the splits, the order and the augmentation; default: the seed of `seedEverything`.",
-    },
-    {
-      name: "batchSize",
-      kinds: ["number"],
-      description:
-        "Default: 32 (64 for texts), or a quarter of the training part where that is less, but at least 4.",
-    },
-    {
-      name: "dropLast",
-      kinds: ["boolean"],
-      description:
-        "Leaves out a last training batch that is not full; default: where the part is larger than a batch.",
-    },
-    {
-      name: "labels",
-      kinds: ["strings"],
-      description:
-        "The classes in the order of their ids; default: those of the training part, in natural order.",
-    },
-    {
-      name: "maxPixels",
-      kinds: ["number"],
-      description:
-        "Pictures with more pixels by their header are refused before they are decoded; default 100 million.",
-    },
-    {
-      name: "timeoutSeconds",
-      kinds: ["number"],
-      description: "Longest time for the whole download, in seconds; default 30.",
-    },
-    {
-      name: "maxBytes",
-      kinds: ["number"],
-      description: "Largest size of the download, in bytes; default 64 MiB.",
-    },
+    ...ImageClassificationDataOptions,
+    ...only(DecodedDataOptions, "cacheBytes"),
+    ...ClassificationDataOptions,
+    ...DecodeOptions,
+    ...DownloadOptions,
   ],
   ImageTablesOptions: [
     { name: "train", kinds: ["string"], description: "CSV files with a header." },
@@ -564,118 +971,20 @@ export const optionTables = {
     { name: "test", kinds: ["string"], description: "" },
     { name: "predict", kinds: ["string"], description: "Without a column of classes." },
     {
-      name: "onBadSample",
-      kinds: [],
-      choices: ["error", "skip"],
-      description:
-        "What a picture that cannot be used does. `error` (the default): a `DataError` naming the file, before training starts; only where the pictures are too many to be kept in memory, a file that is cut off behind its header is found when it is decoded. `skip`: those that fail are left out before training starts, and listed in `skipped`.",
-    },
-    {
-      name: "cacheBytes",
-      kinds: ["number"],
-      description: "Memory for decoded samples, in bytes; default 1 GiB. 0 decodes anew in every epoch.",
-    },
-    {
-      name: "valSplit",
-      kinds: ["number"],
-      description:
-        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of samples. Every class keeps its share; with multi-label, samples are drawn regardless of their classes.",
-    },
-    {
-      name: "testSplit",
-      kinds: ["number"],
-      description: "Likewise for `test`. Both are shares of the whole.",
-    },
-    {
-      name: "seed",
-      kinds: ["number"],
-      description:
-        "Seed of the splits, the order and the augmentation; default: the seed of `seedEverything`.",
-    },
-    {
-      name: "batchSize",
-      kinds: ["number"],
-      description:
-        "Default: 32 (64 for texts), or a quarter of the training part where that is less, but at least 4.",
-    },
-    {
-      name: "dropLast",
-      kinds: ["boolean"],
-      description:
-        "Leaves out a last training batch that is not full; default: where the part is larger than a batch.",
-    },
-    {
-      name: "labels",
-      kinds: ["strings"],
-      description:
-        "The classes in the order of their ids; default: those of the training part, in natural order.",
-    },
-    {
-      name: "maxPixels",
-      kinds: ["number"],
-      description:
-        "Pictures with more pixels by their header are refused before they are decoded; default 100 million.",
-    },
-    {
-      name: "timeoutSeconds",
-      kinds: ["number"],
-      description: "Longest time for the whole download, in seconds; default 30.",
-    },
-    {
-      name: "maxBytes",
-      kinds: ["number"],
-      description: "Largest size of the download, in bytes; default 64 MiB.",
-    },
-    {
-      name: "multiLabel",
-      kinds: ["boolean"],
-      description: "A sample may have several classes, or none; default false. It is never guessed.",
-    },
-    {
       name: "imageColumn",
       kinds: ["string"],
       description: "The column with the picture's path or URL; default `image`.",
     },
-    {
-      name: "root",
-      kinds: ["string"],
-      description: "The folder that relative paths start from; default: the table's own.",
-    },
-    {
-      name: "labelColumn",
-      kinds: ["string", "strings"],
-      description:
-        "The column with the class; default `label`. With `multiLabel` either one column whose classes are divided by `labelSeparator`, or a list of columns, one a class, that hold 1 where the sample has it and 0 where not.",
-    },
-    {
-      name: "labelSeparator",
-      kinds: ["string"],
-      description:
-        "With `multiLabel` and one column: what stands between two classes. There is no default: it is never guessed.",
-    },
-    {
-      name: "encoding",
-      kinds: ["string"],
-      description:
-        "A name of the WHATWG encoding standard; default UTF-8, or UTF-16 where the file's byte order mark says so.",
-    },
-    {
-      name: "delimiter",
-      kinds: ["string"],
-      description: "What stands between two columns; default a comma in CSV, a tab in TSV.",
-    },
-    {
-      name: "quote",
-      kinds: ["string", "boolean"],
-      description:
-        'What surrounds a cell that holds delimiters or line ends; default `"` in CSV, and nothing (`false`) in TSV.',
-    },
-    {
-      name: "columns",
-      kinds: ["strings"],
-      description:
-        "The names of the columns of a file without a header. Default: the first row is the header.",
-    },
+    ...ImageClassificationDataOptions,
+    ...only(DecodedDataOptions, "cacheBytes"),
+    ...ClassificationDataOptions,
+    ...DecodeOptions,
+    ...DownloadOptions,
+    ...MultiLabelOptions,
+    ...FileTableOptions,
+    ...LabelColumnOptions,
+    ...TableOptions,
+    ...DelimitedOptions,
   ],
   ObjectDetectorOptions: [
     {
@@ -688,7 +997,6 @@ export const optionTables = {
       kinds: ["string"],
       description:
         "A name of `availableBackbones()`, a local folder in the Hugging Face layout, or a backbone of your own; or a detector that others have trained: an ONNX file, or the folder that it is in.",
-      isRequired: true,
     },
     {
       name: "pretrained",
@@ -716,20 +1024,7 @@ export const optionTables = {
     },
     { name: "weightDecay", kinds: ["number"], description: "Default: 0.05." },
   ],
-  DetectionOptions: [
-    { name: "threshold", kinds: ["number"], description: "The least score, 0 to 1. Default: 0.3." },
-    {
-      name: "iou",
-      kinds: ["number"],
-      description:
-        "Of two boxes of a class that overlap by more (intersection over union, 0 to 1) the better stays. Default: 0.6.",
-    },
-    {
-      name: "maxDetections",
-      kinds: ["number"],
-      description: "The most detections of a picture. Default: 100.",
-    },
-  ],
+  DetectionOptions,
   ObjectDetectorExportOptions: [
     {
       name: "preprocessing",
@@ -743,296 +1038,35 @@ export const optionTables = {
       description:
         "Whether the file finds the boxes itself (see `ObjectDetector.exportOnnx`). Without, it gives what the network says of all places: `scores` [batch, places, classes], 0 to 1, and `boxes` [batch, places, 4]. Default: true.",
     },
-    {
-      name: "weights",
-      kinds: [],
-      choices: ["float32", "float16", "int8"],
-      description:
-        "What the weights are stored in; it is computed in float32 all the same. `float16` halves the file. `int8` makes it a quarter: symmetric, with a scale for each output channel. Default: `float32`.",
-    },
-    {
-      name: "externalData",
-      kinds: ["boolean"],
-      choices: ["auto"],
-      description:
-        "Whether the weights lie in a second file beside the model, named as the model with `_data` appended: always, never, or where they do not fit into one file of less than 2 GiB. Default: `auto`.",
-    },
-    { name: "threshold", kinds: ["number"], description: "The least score, 0 to 1. Default: 0.3." },
-    {
-      name: "iou",
-      kinds: ["number"],
-      description:
-        "Of two boxes of a class that overlap by more (intersection over union, 0 to 1) the better stays. Default: 0.6.",
-    },
-    {
-      name: "maxDetections",
-      kinds: ["number"],
-      description: "The most detections of a picture. Default: 100.",
-    },
+    ...OnnxExportOptions,
+    ...DetectionOptions,
   ],
   AnnotatedFoldersOptions: [
     { name: "train", kinds: ["string"], description: "" },
     { name: "val", kinds: ["string"], description: "" },
     { name: "test", kinds: ["string"], description: "" },
-    { name: "predict", kinds: ["string", "strings"], description: "Pictures without annotations." },
-    {
-      name: "valSplit",
-      kinds: ["number"],
-      description: "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of pictures.",
-    },
-    {
-      name: "testSplit",
-      kinds: ["number"],
-      description: "Likewise for `test`. Both are shares of the whole.",
-    },
-    {
-      name: "seed",
-      kinds: ["number"],
-      description:
-        "Seed of the splits, the order and the augmentation; default: the seed of `seedEverything`.",
-    },
-    {
-      name: "batchSize",
-      kinds: ["number"],
-      description:
-        "Default: 8, or a quarter of the training part where that is less, but at least 2; and fewer where the machine's free memory is too small to train on so many, which is one of the `warnings`. `new Tuner(trainer).scaleBatchSize` finds the largest.",
-    },
-    {
-      name: "imageSize",
-      kinds: ["number"],
-      description:
-        "Side of the square that pictures are brought to, in pixels, a multiple of 32. Default: what the task asks for.",
-    },
-    {
-      name: "augmentation",
-      kinds: ["boolean"],
-      description:
-        "Random changes of training pictures, instead of those that the task brings; `false` for none.",
-    },
-    {
-      name: "balanceClasses",
-      kinds: ["boolean"],
-      description:
-        "Shows pictures of rare classes more often (repeat factors of Gupta et al., 2019). Default: false.",
-    },
-    {
-      name: "labels",
-      kinds: ["strings"],
-      description:
-        "The classes in the order of their ids; default: the format's own list, or those of the training part, in natural order.",
-    },
-    {
-      name: "onBadSample",
-      kinds: [],
-      choices: ["error", "skip"],
-      description:
-        "What a picture or box that cannot be used does. `error` (the default): a `DataError` that lists them, before training starts. `skip`: they are left out and listed in `skipped`; a box that reaches out of its picture is cut off.",
-    },
-    {
-      name: "cacheBytes",
-      kinds: ["number"],
-      description: "Memory for decoded pictures, in bytes; default 1 GiB. 0 decodes anew in every epoch.",
-    },
-    {
-      name: "maxPixels",
-      kinds: ["number"],
-      description:
-        "Pictures with more pixels by their header are refused before they are decoded; default 100 million.",
-    },
-    {
-      name: "timeoutSeconds",
-      kinds: ["number"],
-      description: "Longest time for the whole download, in seconds; default 30.",
-    },
-    {
-      name: "maxBytes",
-      kinds: ["number"],
-      description: "Largest size of the download, in bytes; default 64 MiB.",
-    },
+    ...Parts,
+    ...ObjectDetectionDataOptions,
+    ...DecodeOptions,
+    ...DownloadOptions,
   ],
   VocOptions: [
-    { name: "train.images", kinds: ["string"], description: "The folder of the pictures." },
-    { name: "train.annotations", kinds: ["string"], description: "The folder of the XML files." },
-    {
-      name: "train.list",
-      kinds: ["string"],
-      description:
-        "A text file with the names of the part's pictures without ending, one a line, as in `ImageSets/Main`. Default: all.",
-    },
-    { name: "val.images", kinds: ["string"], description: "The folder of the pictures." },
-    { name: "val.annotations", kinds: ["string"], description: "The folder of the XML files." },
-    {
-      name: "val.list",
-      kinds: ["string"],
-      description:
-        "A text file with the names of the part's pictures without ending, one a line, as in `ImageSets/Main`. Default: all.",
-    },
-    { name: "test.images", kinds: ["string"], description: "The folder of the pictures." },
-    { name: "test.annotations", kinds: ["string"], description: "The folder of the XML files." },
-    {
-      name: "test.list",
-      kinds: ["string"],
-      description:
-        "A text file with the names of the part's pictures without ending, one a line, as in `ImageSets/Main`. Default: all.",
-    },
-    { name: "predict", kinds: ["string", "strings"], description: "Pictures without annotations." },
-    {
-      name: "valSplit",
-      kinds: ["number"],
-      description: "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of pictures.",
-    },
-    {
-      name: "testSplit",
-      kinds: ["number"],
-      description: "Likewise for `test`. Both are shares of the whole.",
-    },
-    {
-      name: "seed",
-      kinds: ["number"],
-      description:
-        "Seed of the splits, the order and the augmentation; default: the seed of `seedEverything`.",
-    },
-    {
-      name: "batchSize",
-      kinds: ["number"],
-      description:
-        "Default: 8, or a quarter of the training part where that is less, but at least 2; and fewer where the machine's free memory is too small to train on so many, which is one of the `warnings`. `new Tuner(trainer).scaleBatchSize` finds the largest.",
-    },
-    {
-      name: "imageSize",
-      kinds: ["number"],
-      description:
-        "Side of the square that pictures are brought to, in pixels, a multiple of 32. Default: what the task asks for.",
-    },
-    {
-      name: "augmentation",
-      kinds: ["boolean"],
-      description:
-        "Random changes of training pictures, instead of those that the task brings; `false` for none.",
-    },
-    {
-      name: "balanceClasses",
-      kinds: ["boolean"],
-      description:
-        "Shows pictures of rare classes more often (repeat factors of Gupta et al., 2019). Default: false.",
-    },
-    {
-      name: "labels",
-      kinds: ["strings"],
-      description:
-        "The classes in the order of their ids; default: the format's own list, or those of the training part, in natural order.",
-    },
-    {
-      name: "onBadSample",
-      kinds: [],
-      choices: ["error", "skip"],
-      description:
-        "What a picture or box that cannot be used does. `error` (the default): a `DataError` that lists them, before training starts. `skip`: they are left out and listed in `skipped`; a box that reaches out of its picture is cut off.",
-    },
-    {
-      name: "cacheBytes",
-      kinds: ["number"],
-      description: "Memory for decoded pictures, in bytes; default 1 GiB. 0 decodes anew in every epoch.",
-    },
-    {
-      name: "maxPixels",
-      kinds: ["number"],
-      description:
-        "Pictures with more pixels by their header are refused before they are decoded; default 100 million.",
-    },
-    {
-      name: "timeoutSeconds",
-      kinds: ["number"],
-      description: "Longest time for the whole download, in seconds; default 30.",
-    },
-    {
-      name: "maxBytes",
-      kinds: ["number"],
-      description: "Largest size of the download, in bytes; default 64 MiB.",
-    },
+    ...fieldsOf("train", VocPart),
+    ...fieldsOf("val", VocPart),
+    ...fieldsOf("test", VocPart),
+    ...Parts,
+    ...ObjectDetectionDataOptions,
+    ...DecodeOptions,
+    ...DownloadOptions,
   ],
   CocoOptions: [
-    { name: "train.images", kinds: ["string"], description: "The folder of the pictures." },
-    { name: "train.annotations", kinds: ["string"], description: "The JSON file." },
-    { name: "val.images", kinds: ["string"], description: "The folder of the pictures." },
-    { name: "val.annotations", kinds: ["string"], description: "The JSON file." },
-    { name: "test.images", kinds: ["string"], description: "The folder of the pictures." },
-    { name: "test.annotations", kinds: ["string"], description: "The JSON file." },
-    { name: "predict", kinds: ["string", "strings"], description: "Pictures without annotations." },
-    {
-      name: "valSplit",
-      kinds: ["number"],
-      description: "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of pictures.",
-    },
-    {
-      name: "testSplit",
-      kinds: ["number"],
-      description: "Likewise for `test`. Both are shares of the whole.",
-    },
-    {
-      name: "seed",
-      kinds: ["number"],
-      description:
-        "Seed of the splits, the order and the augmentation; default: the seed of `seedEverything`.",
-    },
-    {
-      name: "batchSize",
-      kinds: ["number"],
-      description:
-        "Default: 8, or a quarter of the training part where that is less, but at least 2; and fewer where the machine's free memory is too small to train on so many, which is one of the `warnings`. `new Tuner(trainer).scaleBatchSize` finds the largest.",
-    },
-    {
-      name: "imageSize",
-      kinds: ["number"],
-      description:
-        "Side of the square that pictures are brought to, in pixels, a multiple of 32. Default: what the task asks for.",
-    },
-    {
-      name: "augmentation",
-      kinds: ["boolean"],
-      description:
-        "Random changes of training pictures, instead of those that the task brings; `false` for none.",
-    },
-    {
-      name: "balanceClasses",
-      kinds: ["boolean"],
-      description:
-        "Shows pictures of rare classes more often (repeat factors of Gupta et al., 2019). Default: false.",
-    },
-    {
-      name: "labels",
-      kinds: ["strings"],
-      description:
-        "The classes in the order of their ids; default: the format's own list, or those of the training part, in natural order.",
-    },
-    {
-      name: "onBadSample",
-      kinds: [],
-      choices: ["error", "skip"],
-      description:
-        "What a picture or box that cannot be used does. `error` (the default): a `DataError` that lists them, before training starts. `skip`: they are left out and listed in `skipped`; a box that reaches out of its picture is cut off.",
-    },
-    {
-      name: "cacheBytes",
-      kinds: ["number"],
-      description: "Memory for decoded pictures, in bytes; default 1 GiB. 0 decodes anew in every epoch.",
-    },
-    {
-      name: "maxPixels",
-      kinds: ["number"],
-      description:
-        "Pictures with more pixels by their header are refused before they are decoded; default 100 million.",
-    },
-    {
-      name: "timeoutSeconds",
-      kinds: ["number"],
-      description: "Longest time for the whole download, in seconds; default 30.",
-    },
-    {
-      name: "maxBytes",
-      kinds: ["number"],
-      description: "Largest size of the download, in bytes; default 64 MiB.",
-    },
+    ...fieldsOf("train", CocoPart),
+    ...fieldsOf("val", CocoPart),
+    ...fieldsOf("test", CocoPart),
+    ...Parts,
+    ...ObjectDetectionDataOptions,
+    ...DecodeOptions,
+    ...DownloadOptions,
   ],
   YoloOptions: [
     {
@@ -1040,197 +1074,18 @@ export const optionTables = {
       kinds: ["string"],
       description: "The path of a `data.yaml` that names the parts and classes.",
     },
-    { name: "train.images", kinds: ["string"], description: "The folder of the pictures." },
-    {
-      name: "train.labels",
-      kinds: ["string"],
-      description:
-        "The folder of the text files. Default: the pictures' own, with its last `images` become `labels`.",
-    },
-    { name: "val.images", kinds: ["string"], description: "The folder of the pictures." },
-    {
-      name: "val.labels",
-      kinds: ["string"],
-      description:
-        "The folder of the text files. Default: the pictures' own, with its last `images` become `labels`.",
-    },
-    { name: "test.images", kinds: ["string"], description: "The folder of the pictures." },
-    {
-      name: "test.labels",
-      kinds: ["string"],
-      description:
-        "The folder of the text files. Default: the pictures' own, with its last `images` become `labels`.",
-    },
-    { name: "predict", kinds: ["string", "strings"], description: "Pictures without annotations." },
-    {
-      name: "valSplit",
-      kinds: ["number"],
-      description: "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of pictures.",
-    },
-    {
-      name: "testSplit",
-      kinds: ["number"],
-      description: "Likewise for `test`. Both are shares of the whole.",
-    },
-    {
-      name: "seed",
-      kinds: ["number"],
-      description:
-        "Seed of the splits, the order and the augmentation; default: the seed of `seedEverything`.",
-    },
-    {
-      name: "batchSize",
-      kinds: ["number"],
-      description:
-        "Default: 8, or a quarter of the training part where that is less, but at least 2; and fewer where the machine's free memory is too small to train on so many, which is one of the `warnings`. `new Tuner(trainer).scaleBatchSize` finds the largest.",
-    },
-    {
-      name: "imageSize",
-      kinds: ["number"],
-      description:
-        "Side of the square that pictures are brought to, in pixels, a multiple of 32. Default: what the task asks for.",
-    },
-    {
-      name: "augmentation",
-      kinds: ["boolean"],
-      description:
-        "Random changes of training pictures, instead of those that the task brings; `false` for none.",
-    },
-    {
-      name: "balanceClasses",
-      kinds: ["boolean"],
-      description:
-        "Shows pictures of rare classes more often (repeat factors of Gupta et al., 2019). Default: false.",
-    },
-    {
-      name: "labels",
-      kinds: ["strings"],
-      description:
-        "The classes in the order of their ids; default: the format's own list, or those of the training part, in natural order.",
-    },
-    {
-      name: "onBadSample",
-      kinds: [],
-      choices: ["error", "skip"],
-      description:
-        "What a picture or box that cannot be used does. `error` (the default): a `DataError` that lists them, before training starts. `skip`: they are left out and listed in `skipped`; a box that reaches out of its picture is cut off.",
-    },
-    {
-      name: "cacheBytes",
-      kinds: ["number"],
-      description: "Memory for decoded pictures, in bytes; default 1 GiB. 0 decodes anew in every epoch.",
-    },
-    {
-      name: "maxPixels",
-      kinds: ["number"],
-      description:
-        "Pictures with more pixels by their header are refused before they are decoded; default 100 million.",
-    },
-    {
-      name: "timeoutSeconds",
-      kinds: ["number"],
-      description: "Longest time for the whole download, in seconds; default 30.",
-    },
-    {
-      name: "maxBytes",
-      kinds: ["number"],
-      description: "Largest size of the download, in bytes; default 64 MiB.",
-    },
+    ...fieldsOf("train", YoloPart),
+    ...fieldsOf("val", YoloPart),
+    ...fieldsOf("test", YoloPart),
+    ...Parts,
+    ...ObjectDetectionDataOptions,
+    ...DecodeOptions,
+    ...DownloadOptions,
   ],
   BoxTablesOptions: [
-    { name: "train.annotations", kinds: ["string"], description: "The CSV file, with a header." },
-    {
-      name: "train.images",
-      kinds: ["string"],
-      description: "The folder of the pictures. Default: the table's own.",
-    },
-    { name: "val.annotations", kinds: ["string"], description: "The CSV file, with a header." },
-    {
-      name: "val.images",
-      kinds: ["string"],
-      description: "The folder of the pictures. Default: the table's own.",
-    },
-    { name: "test.annotations", kinds: ["string"], description: "The CSV file, with a header." },
-    {
-      name: "test.images",
-      kinds: ["string"],
-      description: "The folder of the pictures. Default: the table's own.",
-    },
-    { name: "predict", kinds: ["string", "strings"], description: "Pictures without annotations." },
-    {
-      name: "valSplit",
-      kinds: ["number"],
-      description: "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of pictures.",
-    },
-    {
-      name: "testSplit",
-      kinds: ["number"],
-      description: "Likewise for `test`. Both are shares of the whole.",
-    },
-    {
-      name: "seed",
-      kinds: ["number"],
-      description:
-        "Seed of the splits, the order and the augmentation; default: the seed of `seedEverything`.",
-    },
-    {
-      name: "batchSize",
-      kinds: ["number"],
-      description:
-        "Default: 8, or a quarter of the training part where that is less, but at least 2; and fewer where the machine's free memory is too small to train on so many, which is one of the `warnings`. `new Tuner(trainer).scaleBatchSize` finds the largest.",
-    },
-    {
-      name: "imageSize",
-      kinds: ["number"],
-      description:
-        "Side of the square that pictures are brought to, in pixels, a multiple of 32. Default: what the task asks for.",
-    },
-    {
-      name: "augmentation",
-      kinds: ["boolean"],
-      description:
-        "Random changes of training pictures, instead of those that the task brings; `false` for none.",
-    },
-    {
-      name: "balanceClasses",
-      kinds: ["boolean"],
-      description:
-        "Shows pictures of rare classes more often (repeat factors of Gupta et al., 2019). Default: false.",
-    },
-    {
-      name: "labels",
-      kinds: ["strings"],
-      description:
-        "The classes in the order of their ids; default: the format's own list, or those of the training part, in natural order.",
-    },
-    {
-      name: "onBadSample",
-      kinds: [],
-      choices: ["error", "skip"],
-      description:
-        "What a picture or box that cannot be used does. `error` (the default): a `DataError` that lists them, before training starts. `skip`: they are left out and listed in `skipped`; a box that reaches out of its picture is cut off.",
-    },
-    {
-      name: "cacheBytes",
-      kinds: ["number"],
-      description: "Memory for decoded pictures, in bytes; default 1 GiB. 0 decodes anew in every epoch.",
-    },
-    {
-      name: "maxPixels",
-      kinds: ["number"],
-      description:
-        "Pictures with more pixels by their header are refused before they are decoded; default 100 million.",
-    },
-    {
-      name: "timeoutSeconds",
-      kinds: ["number"],
-      description: "Longest time for the whole download, in seconds; default 30.",
-    },
-    {
-      name: "maxBytes",
-      kinds: ["number"],
-      description: "Largest size of the download, in bytes; default 64 MiB.",
-    },
+    ...fieldsOf("train", BoxTablePart),
+    ...fieldsOf("val", BoxTablePart),
+    ...fieldsOf("test", BoxTablePart),
     {
       name: "imageColumn",
       kinds: ["string"],
@@ -1253,29 +1108,12 @@ export const optionTables = {
       choices: ["xyxy", "xywh", "cxcywh"],
       description: "What the four numbers mean, in pixels. Default: `xyxy`.",
     },
-    {
-      name: "encoding",
-      kinds: ["string"],
-      description:
-        "A name of the WHATWG encoding standard; default UTF-8, or UTF-16 where the file's byte order mark says so.",
-    },
-    {
-      name: "delimiter",
-      kinds: ["string"],
-      description: "What stands between two columns; default a comma in CSV, a tab in TSV.",
-    },
-    {
-      name: "quote",
-      kinds: ["string", "boolean"],
-      description:
-        'What surrounds a cell that holds delimiters or line ends; default `"` in CSV, and nothing (`false`) in TSV.',
-    },
-    {
-      name: "columns",
-      kinds: ["strings"],
-      description:
-        "The names of the columns of a file without a header. Default: the first row is the header.",
-    },
+    ...Parts,
+    ...ObjectDetectionDataOptions,
+    ...DecodeOptions,
+    ...DownloadOptions,
+    ...TableOptions,
+    ...DelimitedOptions,
   ],
   TextClassifierOptions: [
     {
@@ -1300,152 +1138,19 @@ export const optionTables = {
       kinds: ["number"],
       description: "Default: what suits the backbone, 0 for `bag-of-ngrams`.",
     },
-    {
-      name: "labels",
-      kinds: ["strings"],
-      description: "The names of the classes, in the order of their ids.",
-    },
-    {
-      name: "multiLabel",
-      kinds: ["boolean"],
-      description:
-        "Whether a sample may have several classes, or none. Default: as the data say, else false.",
-    },
-    {
-      name: "labelSmoothing",
-      kinds: ["number"],
-      description:
-        "Share of each target that is spread over all classes (Szegedy et al., 2015), 0 to 1. Default: 0.",
-    },
-    {
-      name: "classWeights",
-      kinds: ["numbers"],
-      choices: ["balanced"],
-      description:
-        'The weight of each class in the loss, in the order of `labels`; with `multiLabel`, of each label\'s positive targets. `"balanced"`: samples / (classes · samples of the class), by the training part of `data`. Default: equal.',
-    },
-    {
-      name: "focalGamma",
-      kinds: ["number"],
-      description:
-        "Lets samples that are right already count less: the exponent of 1 - p in the focal loss (Lin et al., 2017). Default: 0, which is cross-entropy.",
-    },
-    {
-      name: "tokenizer",
-      kinds: ["string"],
-      description:
-        "A tokenizer, or the path of a `tokenizer.json` or of a folder that holds one. Default: a WordPiece tokenizer of 8,000 tokens that is learned from the training texts.",
-    },
-    {
-      name: "maxLength",
-      kinds: ["number"],
-      description:
-        "Tokens of a text at most, special ones included; what is left out is counted in the data's `truncated`. Default: 128; of an encoder with learned weights what it takes, but at most 512.",
-    },
+    ...ClassifierOptions,
+    ...ClassificationLossOptions,
+    ...TokenOptions,
   ],
-  TextTaskExportOptions: [
-    {
-      name: "weights",
-      kinds: [],
-      choices: ["float32", "float16", "int8"],
-      description:
-        "What the weights are stored in; it is computed in float32 all the same. `float16` halves the file. `int8` makes it a quarter: symmetric, with a scale for each output channel. Default: `float32`.",
-    },
-  ],
+  TextTaskExportOptions: only(OnnxExportOptions, "weights"),
   TextTablesOptions: [
-    {
-      name: "valSplit",
-      kinds: ["number"],
-      description:
-        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of samples. Every class keeps its share; with multi-label, samples are drawn regardless of their classes.",
-    },
-    {
-      name: "testSplit",
-      kinds: ["number"],
-      description: "Likewise for `test`. Both are shares of the whole.",
-    },
-    {
-      name: "seed",
-      kinds: ["number"],
-      description:
-        "Seed of the splits, the order and the augmentation; default: the seed of `seedEverything`.",
-    },
-    {
-      name: "batchSize",
-      kinds: ["number"],
-      description:
-        "Default: 32 (64 for texts), or a quarter of the training part where that is less, but at least 4.",
-    },
-    {
-      name: "dropLast",
-      kinds: ["boolean"],
-      description:
-        "Leaves out a last training batch that is not full; default: where the part is larger than a batch.",
-    },
-    {
-      name: "labels",
-      kinds: ["strings"],
-      description:
-        "The classes in the order of their ids; default: those of the training part, in natural order.",
-    },
-    {
-      name: "multiLabel",
-      kinds: ["boolean"],
-      description: "A sample may have several classes, or none; default false. It is never guessed.",
-    },
-    { name: "textColumn", kinds: ["string"], description: "The column with the text; default `text`." },
-    {
-      name: "onBadSample",
-      kinds: [],
-      choices: ["error", "skip"],
-      description:
-        "What a row that cannot be used does. `error` (the default): a `DataError` that lists them with their numbers. `skip`: they are left out and listed in `skipped`.",
-    },
-    {
-      name: "cacheBytes",
-      kinds: ["number"],
-      description:
-        "Tables larger than this, in bytes, stay on disk: where each row lies is remembered, and its text is read when it is needed. They must be UTF-8, and no Parquet. Default: 1 GiB; 0 for all.",
-    },
-    {
-      name: "labelColumn",
-      kinds: ["string", "strings"],
-      description:
-        "The column with the class; default `label`. With `multiLabel` either one column whose classes are divided by `labelSeparator`, or a list of columns, one a class, that hold 1 where the sample has it and 0 where not.",
-    },
-    {
-      name: "labelSeparator",
-      kinds: ["string"],
-      description:
-        "With `multiLabel` and one column: what stands between two classes. There is no default: it is never guessed.",
-    },
-    {
-      name: "encoding",
-      kinds: ["string"],
-      description:
-        "A name of the WHATWG encoding standard; default UTF-8, or UTF-16 where the file's byte order mark says so.",
-    },
-    {
-      name: "delimiter",
-      kinds: ["string"],
-      description: "What stands between two columns; default a comma in CSV, a tab in TSV.",
-    },
-    {
-      name: "quote",
-      kinds: ["string", "boolean"],
-      description:
-        'What surrounds a cell that holds delimiters or line ends; default `"` in CSV, and nothing (`false`) in TSV.',
-    },
-    {
-      name: "columns",
-      kinds: ["strings"],
-      description:
-        "The names of the columns of a file without a header. Default: the first row is the header.",
-    },
-    { name: "train", kinds: ["string"], description: "" },
-    { name: "val", kinds: ["string"], description: "" },
-    { name: "test", kinds: ["string"], description: "" },
-    { name: "predict", kinds: ["string"], description: "Without a column of classes." },
+    ...ClassificationDataOptions,
+    ...MultiLabelOptions,
+    ...TextColumnOptions,
+    ...LabelColumnOptions,
+    ...TableOptions,
+    ...DelimitedOptions,
+    ...TextParts,
   ],
   TextJsonlOptions: [
     {
@@ -1453,148 +1158,18 @@ export const optionTables = {
       kinds: ["string"],
       description: "As the WHATWG standard names it; default UTF-8, or UTF-16 by its byte order mark.",
     },
-    {
-      name: "valSplit",
-      kinds: ["number"],
-      description:
-        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of samples. Every class keeps its share; with multi-label, samples are drawn regardless of their classes.",
-    },
-    {
-      name: "testSplit",
-      kinds: ["number"],
-      description: "Likewise for `test`. Both are shares of the whole.",
-    },
-    {
-      name: "seed",
-      kinds: ["number"],
-      description:
-        "Seed of the splits, the order and the augmentation; default: the seed of `seedEverything`.",
-    },
-    {
-      name: "batchSize",
-      kinds: ["number"],
-      description:
-        "Default: 32 (64 for texts), or a quarter of the training part where that is less, but at least 4.",
-    },
-    {
-      name: "dropLast",
-      kinds: ["boolean"],
-      description:
-        "Leaves out a last training batch that is not full; default: where the part is larger than a batch.",
-    },
-    {
-      name: "labels",
-      kinds: ["strings"],
-      description:
-        "The classes in the order of their ids; default: those of the training part, in natural order.",
-    },
-    {
-      name: "multiLabel",
-      kinds: ["boolean"],
-      description: "A sample may have several classes, or none; default false. It is never guessed.",
-    },
-    { name: "textColumn", kinds: ["string"], description: "The column with the text; default `text`." },
-    {
-      name: "onBadSample",
-      kinds: [],
-      choices: ["error", "skip"],
-      description:
-        "What a row that cannot be used does. `error` (the default): a `DataError` that lists them with their numbers. `skip`: they are left out and listed in `skipped`.",
-    },
-    {
-      name: "cacheBytes",
-      kinds: ["number"],
-      description:
-        "Tables larger than this, in bytes, stay on disk: where each row lies is remembered, and its text is read when it is needed. They must be UTF-8, and no Parquet. Default: 1 GiB; 0 for all.",
-    },
-    {
-      name: "labelColumn",
-      kinds: ["string", "strings"],
-      description:
-        "The column with the class; default `label`. With `multiLabel` either one column whose classes are divided by `labelSeparator`, or a list of columns, one a class, that hold 1 where the sample has it and 0 where not.",
-    },
-    {
-      name: "labelSeparator",
-      kinds: ["string"],
-      description:
-        "With `multiLabel` and one column: what stands between two classes. There is no default: it is never guessed.",
-    },
-    { name: "train", kinds: ["string"], description: "" },
-    { name: "val", kinds: ["string"], description: "" },
-    { name: "test", kinds: ["string"], description: "" },
-    { name: "predict", kinds: ["string"], description: "Without a column of classes." },
+    ...ClassificationDataOptions,
+    ...MultiLabelOptions,
+    ...TextColumnOptions,
+    ...LabelColumnOptions,
+    ...TextParts,
   ],
   TextParquetOptions: [
-    {
-      name: "valSplit",
-      kinds: ["number"],
-      description:
-        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of samples. Every class keeps its share; with multi-label, samples are drawn regardless of their classes.",
-    },
-    {
-      name: "testSplit",
-      kinds: ["number"],
-      description: "Likewise for `test`. Both are shares of the whole.",
-    },
-    {
-      name: "seed",
-      kinds: ["number"],
-      description:
-        "Seed of the splits, the order and the augmentation; default: the seed of `seedEverything`.",
-    },
-    {
-      name: "batchSize",
-      kinds: ["number"],
-      description:
-        "Default: 32 (64 for texts), or a quarter of the training part where that is less, but at least 4.",
-    },
-    {
-      name: "dropLast",
-      kinds: ["boolean"],
-      description:
-        "Leaves out a last training batch that is not full; default: where the part is larger than a batch.",
-    },
-    {
-      name: "labels",
-      kinds: ["strings"],
-      description:
-        "The classes in the order of their ids; default: those of the training part, in natural order.",
-    },
-    {
-      name: "multiLabel",
-      kinds: ["boolean"],
-      description: "A sample may have several classes, or none; default false. It is never guessed.",
-    },
-    { name: "textColumn", kinds: ["string"], description: "The column with the text; default `text`." },
-    {
-      name: "onBadSample",
-      kinds: [],
-      choices: ["error", "skip"],
-      description:
-        "What a row that cannot be used does. `error` (the default): a `DataError` that lists them with their numbers. `skip`: they are left out and listed in `skipped`.",
-    },
-    {
-      name: "cacheBytes",
-      kinds: ["number"],
-      description:
-        "Tables larger than this, in bytes, stay on disk: where each row lies is remembered, and its text is read when it is needed. They must be UTF-8, and no Parquet. Default: 1 GiB; 0 for all.",
-    },
-    {
-      name: "labelColumn",
-      kinds: ["string", "strings"],
-      description:
-        "The column with the class; default `label`. With `multiLabel` either one column whose classes are divided by `labelSeparator`, or a list of columns, one a class, that hold 1 where the sample has it and 0 where not.",
-    },
-    {
-      name: "labelSeparator",
-      kinds: ["string"],
-      description:
-        "With `multiLabel` and one column: what stands between two classes. There is no default: it is never guessed.",
-    },
-    { name: "train", kinds: ["string"], description: "" },
-    { name: "val", kinds: ["string"], description: "" },
-    { name: "test", kinds: ["string"], description: "" },
-    { name: "predict", kinds: ["string"], description: "Without a column of classes." },
+    ...ClassificationDataOptions,
+    ...MultiLabelOptions,
+    ...TextColumnOptions,
+    ...LabelColumnOptions,
+    ...TextParts,
   ],
   TextFoldersOptions: [
     {
@@ -1610,41 +1185,7 @@ export const optionTables = {
       description:
         "The encoding of the files, as the WHATWG standard names it; default UTF-8, or UTF-16 by its byte order mark.",
     },
-    {
-      name: "valSplit",
-      kinds: ["number"],
-      description:
-        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of samples. Every class keeps its share; with multi-label, samples are drawn regardless of their classes.",
-    },
-    {
-      name: "testSplit",
-      kinds: ["number"],
-      description: "Likewise for `test`. Both are shares of the whole.",
-    },
-    {
-      name: "seed",
-      kinds: ["number"],
-      description:
-        "Seed of the splits, the order and the augmentation; default: the seed of `seedEverything`.",
-    },
-    {
-      name: "batchSize",
-      kinds: ["number"],
-      description:
-        "Default: 32 (64 for texts), or a quarter of the training part where that is less, but at least 4.",
-    },
-    {
-      name: "dropLast",
-      kinds: ["boolean"],
-      description:
-        "Leaves out a last training batch that is not full; default: where the part is larger than a batch.",
-    },
-    {
-      name: "labels",
-      kinds: ["strings"],
-      description:
-        "The classes in the order of their ids; default: those of the training part, in natural order.",
-    },
+    ...ClassificationDataOptions,
   ],
   TokenClassifierOptions: [
     {
@@ -1670,62 +1211,14 @@ export const optionTables = {
       description: "AdamW's rate after warm-up. Default: what suits the backbone.",
     },
     { name: "weightDecay", kinds: ["number"], description: "Default: what suits the backbone." },
-    {
-      name: "tokenizer",
-      kinds: ["string"],
-      description:
-        "A tokenizer, or the path of a `tokenizer.json` or of a folder that holds one. Default: a WordPiece tokenizer of 8,000 tokens that is learned from the training texts.",
-    },
-    {
-      name: "maxLength",
-      kinds: ["number"],
-      description:
-        "Tokens of a text at most, special ones included; what is left out is counted in the data's `truncated`. Default: 128; of an encoder with learned weights what it takes, but at most 512.",
-    },
+    ...TokenOptions,
   ],
-  ConllOptions: [
-    { name: "train", kinds: ["string"], description: "" },
-    { name: "val", kinds: ["string"], description: "" },
-    { name: "test", kinds: ["string"], description: "" },
-    {
-      name: "valSplit",
-      kinds: ["number"],
-      description: "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of sentences.",
-    },
-    {
-      name: "seed",
-      kinds: ["number"],
-      description: "Seed of the split and the order; default: the seed of `seedEverything`.",
-    },
-    { name: "batchSize", kinds: ["number"], description: "Default: 32." },
-    {
-      name: "labels",
-      kinds: ["strings"],
-      description: "The tags in the order of their ids; default: those of the training part, `O` first.",
-    },
-  ],
+  ConllOptions: [...ConllOptions, ...TokenClassificationDataOptions],
   TaggedJsonlOptions: [
     { name: "wordsColumn", kinds: ["string"], description: "Default: `tokens`." },
     { name: "tagsColumn", kinds: ["string"], description: "Default: `tags`." },
-    { name: "train", kinds: ["string"], description: "" },
-    { name: "val", kinds: ["string"], description: "" },
-    { name: "test", kinds: ["string"], description: "" },
-    {
-      name: "valSplit",
-      kinds: ["number"],
-      description: "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of sentences.",
-    },
-    {
-      name: "seed",
-      kinds: ["number"],
-      description: "Seed of the split and the order; default: the seed of `seedEverything`.",
-    },
-    { name: "batchSize", kinds: ["number"], description: "Default: 32." },
-    {
-      name: "labels",
-      kinds: ["strings"],
-      description: "The tags in the order of their ids; default: those of the training part, `O` first.",
-    },
+    ...ConllOptions,
+    ...TokenClassificationDataOptions,
   ],
   AudioClassifierOptions: [
     {
@@ -1734,76 +1227,7 @@ export const optionTables = {
       description:
         "`audio_cnn`, the path of a folder with openWakeWord's `melspectrogram.onnx` and `embedding_model.onnx` (which runs frozen), or a backbone of your own. Default: `audio_cnn`.",
     },
-    {
-      name: "frontEnd.normalize",
-      kinds: [],
-      choices: ["none", "band", "utterance"],
-      description: "Default: `band`.",
-    },
-    { name: "frontEnd.sampleRate", kinds: ["number"], description: "In Hz. Default: 16000." },
-    {
-      name: "frontEnd.nFft",
-      kinds: ["number"],
-      description: "Length of the Fourier transform in samples. Default: 400.",
-    },
-    {
-      name: "frontEnd.winLength",
-      kinds: ["number"],
-      description: "Length of the Hann window, in the middle of the transform, in samples. Default: `nFft`.",
-    },
-    {
-      name: "frontEnd.hopLength",
-      kinds: ["number"],
-      description: "From one frame to the next, in samples. Default: half of `winLength`.",
-    },
-    { name: "frontEnd.fMin", kinds: ["number"], description: "Lowest frequency in Hz. Default: 0." },
-    {
-      name: "frontEnd.fMax",
-      kinds: ["number"],
-      description: "Highest frequency in Hz. Default: half of the sample rate.",
-    },
-    { name: "frontEnd.nMels", kinds: ["number"], description: "Default: 128." },
-    {
-      name: "frontEnd.power",
-      kinds: ["number"],
-      description: "Of the magnitude: 2 for power, 1 for magnitude. Default: 2.",
-    },
-    {
-      name: "frontEnd.center",
-      kinds: ["boolean"],
-      description:
-        "Whether frame t is centred on sample t · hopLength, with the ends mirrored, rather than starting there. Default: true.",
-    },
-    {
-      name: "frontEnd.padMode",
-      kinds: [],
-      choices: ["reflect", "constant"],
-      description: "What lies beyond the ends with `center`. Default: `reflect`.",
-    },
-    { name: "frontEnd.melScale", kinds: [], choices: ["htk", "slaney"], description: "Default: `htk`." },
-    { name: "frontEnd.norm", kinds: [], choices: ["slaney"], description: "Default: null." },
-    {
-      name: "frontEnd.log",
-      kinds: [],
-      choices: ["none", "natural", "log10", "decibel", "whisper"],
-      description: "Default: `none`.",
-    },
-    {
-      name: "frontEnd.logOffset",
-      kinds: ["number"],
-      description:
-        "What is added before, or the floor of, the logarithm. Default: 1e-6 for `natural`, else 1e-10.",
-    },
-    {
-      name: "frontEnd.topDb",
-      kinds: ["number"],
-      description: "With `decibel`: how far below the clip's peak values are cut off. Default: not at all.",
-    },
-    {
-      name: "frontEnd.dropLastFrame",
-      kinds: ["boolean"],
-      description: "Whether the last frame is left out, as Whisper does. Default: false.",
-    },
+    ...fieldsOf("frontEnd", [...FrontEndOptions, ...MelSpectrogramOptions]),
     {
       name: "specAugment",
       kinds: ["boolean"],
@@ -1818,30 +1242,8 @@ export const optionTables = {
       description:
         "Share of each target that is spread over all classes (Szegedy et al., 2015), 0 to 1. Default: 0.1; 0 where it cannot be.",
     },
-    {
-      name: "labels",
-      kinds: ["strings"],
-      description: "The names of the classes, in the order of their ids.",
-    },
-    {
-      name: "multiLabel",
-      kinds: ["boolean"],
-      description:
-        "Whether a sample may have several classes, or none. Default: as the data say, else false.",
-    },
-    {
-      name: "classWeights",
-      kinds: ["numbers"],
-      choices: ["balanced"],
-      description:
-        'The weight of each class in the loss, in the order of `labels`; with `multiLabel`, of each label\'s positive targets. `"balanced"`: samples / (classes · samples of the class), by the training part of `data`. Default: equal.',
-    },
-    {
-      name: "focalGamma",
-      kinds: ["number"],
-      description:
-        "Lets samples that are right already count less: the exponent of 1 - p in the focal loss (Lin et al., 2017). Default: 0, which is cross-entropy.",
-    },
+    ...ClassifierOptions,
+    ...without(ClassificationLossOptions, "labelSmoothing"),
   ],
   AudioPredictOptions: [
     {
@@ -1849,39 +1251,9 @@ export const optionTables = {
       kinds: ["boolean"],
       description: "Classifies each stretch in which somebody speaks by itself. Default: false.",
     },
-    {
-      name: "output",
-      kinds: [],
-      choices: ["labels", "probabilities", "logits"],
-      description:
-        "`labels` (the default): `Classification`; `probabilities`, `logits`: one number a class, in the order of `labels`.",
-    },
-    {
-      name: "topK",
-      kinds: ["number"],
-      description: "The k most probable classes, best first, instead of the best alone.",
-    },
-    {
-      name: "threshold",
-      kinds: ["number"],
-      description: "Multi-label: the probability from which a class counts as present; default 0.5.",
-    },
-    {
-      name: "timeoutSeconds",
-      kinds: ["number"],
-      description: "Longest time for the whole download, in seconds; default 30.",
-    },
-    {
-      name: "maxBytes",
-      kinds: ["number"],
-      description: "Largest size of the download, in bytes; default 64 MiB.",
-    },
-    {
-      name: "channel",
-      kinds: ["number"],
-      choices: ["mix"],
-      description: "`mix` for the mean of all channels, or the number of one, from 0. Default: `mix`.",
-    },
+    ...OutputOptions,
+    ...DownloadOptions,
+    ...AudioDecodeOptions,
   ],
   AudioClassifierExportOptions: [
     {
@@ -1890,94 +1262,18 @@ export const optionTables = {
       description:
         "Whether there is a second output, `probabilities`: the softmax of `logits`, or with `multiLabel` the sigmoid. Default: false.",
     },
-    {
-      name: "weights",
-      kinds: [],
-      choices: ["float32", "float16", "int8"],
-      description:
-        "What the weights are stored in; it is computed in float32 all the same. `float16` halves the file. `int8` makes it a quarter: symmetric, with a scale for each output channel. Default: `float32`.",
-    },
-    {
-      name: "externalData",
-      kinds: ["boolean"],
-      choices: ["auto"],
-      description:
-        "Whether the weights lie in a second file beside the model, named as the model with `_data` appended: always, never, or where they do not fit into one file of less than 2 GiB. Default: `auto`.",
-    },
+    ...OnnxExportOptions,
   ],
   AudioFoldersOptions: [
     { name: "train", kinds: ["string"], description: "A folder with one sub-folder a class." },
     { name: "val", kinds: ["string"], description: "" },
     { name: "test", kinds: ["string"], description: "" },
     { name: "predict", kinds: ["string", "strings"], description: "" },
-    {
-      name: "labels",
-      kinds: ["strings"],
-      description:
-        "The classes in the order of their ids; default: those of the training part, in natural order.",
-    },
-    {
-      name: "timeoutSeconds",
-      kinds: ["number"],
-      description: "Longest time for the whole download, in seconds; default 30.",
-    },
-    {
-      name: "maxBytes",
-      kinds: ["number"],
-      description: "Largest size of the download, in bytes; default 64 MiB.",
-    },
-    {
-      name: "channel",
-      kinds: ["number"],
-      choices: ["mix"],
-      description: "`mix` for the mean of all channels, or the number of one, from 0. Default: `mix`.",
-    },
-    {
-      name: "maxSeconds",
-      kinds: ["number"],
-      description: "Longer sounds cannot be used, in seconds. Default: 30.",
-    },
-    {
-      name: "onBadSample",
-      kinds: [],
-      choices: ["error", "skip"],
-      description:
-        "What a sample that cannot be used does. `error` (the default): a `DataError` that names it, before training starts. `skip`: those that fail are left out before training starts, and listed in `skipped`.",
-    },
-    {
-      name: "cacheBytes",
-      kinds: ["number"],
-      description: "Memory for decoded samples, in bytes; default 1 GiB. 0 decodes anew in every epoch.",
-    },
-    {
-      name: "valSplit",
-      kinds: ["number"],
-      description:
-        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of samples. Every class keeps its share; with multi-label, samples are drawn regardless of their classes.",
-    },
-    {
-      name: "testSplit",
-      kinds: ["number"],
-      description: "Likewise for `test`. Both are shares of the whole.",
-    },
-    {
-      name: "seed",
-      kinds: ["number"],
-      description:
-        "Seed of the splits, the order and the augmentation; default: the seed of `seedEverything`.",
-    },
-    {
-      name: "batchSize",
-      kinds: ["number"],
-      description:
-        "Default: 32 (64 for texts), or a quarter of the training part where that is less, but at least 4.",
-    },
-    {
-      name: "dropLast",
-      kinds: ["boolean"],
-      description:
-        "Leaves out a last training batch that is not full; default: where the part is larger than a batch.",
-    },
+    ...ClassificationDataOptions,
+    ...DownloadOptions,
+    ...AudioDecodeOptions,
+    ...AudioClassificationDataOptions,
+    ...DecodedDataOptions,
   ],
   AudioTablesOptions: [
     { name: "train", kinds: ["string"], description: "CSV files with a header." },
@@ -1989,119 +1285,16 @@ export const optionTables = {
       description: "The column with the sound's path or URL; default `audio`.",
     },
     { name: "predict", kinds: ["string", "strings"], description: "" },
-    {
-      name: "maxSeconds",
-      kinds: ["number"],
-      description: "Longer sounds cannot be used, in seconds. Default: 30.",
-    },
-    {
-      name: "onBadSample",
-      kinds: [],
-      choices: ["error", "skip"],
-      description:
-        "What a sample that cannot be used does. `error` (the default): a `DataError` that names it, before training starts. `skip`: those that fail are left out before training starts, and listed in `skipped`.",
-    },
-    {
-      name: "cacheBytes",
-      kinds: ["number"],
-      description: "Memory for decoded samples, in bytes; default 1 GiB. 0 decodes anew in every epoch.",
-    },
-    {
-      name: "valSplit",
-      kinds: ["number"],
-      description:
-        "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of samples. Every class keeps its share; with multi-label, samples are drawn regardless of their classes.",
-    },
-    {
-      name: "testSplit",
-      kinds: ["number"],
-      description: "Likewise for `test`. Both are shares of the whole.",
-    },
-    {
-      name: "seed",
-      kinds: ["number"],
-      description:
-        "Seed of the splits, the order and the augmentation; default: the seed of `seedEverything`.",
-    },
-    {
-      name: "batchSize",
-      kinds: ["number"],
-      description:
-        "Default: 32 (64 for texts), or a quarter of the training part where that is less, but at least 4.",
-    },
-    {
-      name: "dropLast",
-      kinds: ["boolean"],
-      description:
-        "Leaves out a last training batch that is not full; default: where the part is larger than a batch.",
-    },
-    {
-      name: "labels",
-      kinds: ["strings"],
-      description:
-        "The classes in the order of their ids; default: those of the training part, in natural order.",
-    },
-    {
-      name: "multiLabel",
-      kinds: ["boolean"],
-      description: "A sample may have several classes, or none; default false. It is never guessed.",
-    },
-    {
-      name: "timeoutSeconds",
-      kinds: ["number"],
-      description: "Longest time for the whole download, in seconds; default 30.",
-    },
-    {
-      name: "maxBytes",
-      kinds: ["number"],
-      description: "Largest size of the download, in bytes; default 64 MiB.",
-    },
-    {
-      name: "channel",
-      kinds: ["number"],
-      choices: ["mix"],
-      description: "`mix` for the mean of all channels, or the number of one, from 0. Default: `mix`.",
-    },
-    {
-      name: "root",
-      kinds: ["string"],
-      description: "The folder that relative paths start from; default: the table's own.",
-    },
-    {
-      name: "labelColumn",
-      kinds: ["string", "strings"],
-      description:
-        "The column with the class; default `label`. With `multiLabel` either one column whose classes are divided by `labelSeparator`, or a list of columns, one a class, that hold 1 where the sample has it and 0 where not.",
-    },
-    {
-      name: "labelSeparator",
-      kinds: ["string"],
-      description:
-        "With `multiLabel` and one column: what stands between two classes. There is no default: it is never guessed.",
-    },
-    {
-      name: "encoding",
-      kinds: ["string"],
-      description:
-        "A name of the WHATWG encoding standard; default UTF-8, or UTF-16 where the file's byte order mark says so.",
-    },
-    {
-      name: "delimiter",
-      kinds: ["string"],
-      description: "What stands between two columns; default a comma in CSV, a tab in TSV.",
-    },
-    {
-      name: "quote",
-      kinds: ["string", "boolean"],
-      description:
-        'What surrounds a cell that holds delimiters or line ends; default `"` in CSV, and nothing (`false`) in TSV.',
-    },
-    {
-      name: "columns",
-      kinds: ["strings"],
-      description:
-        "The names of the columns of a file without a header. Default: the first row is the header.",
-    },
+    ...AudioClassificationDataOptions,
+    ...DecodedDataOptions,
+    ...ClassificationDataOptions,
+    ...MultiLabelOptions,
+    ...DownloadOptions,
+    ...AudioDecodeOptions,
+    ...FileTableOptions,
+    ...LabelColumnOptions,
+    ...TableOptions,
+    ...DelimitedOptions,
   ],
   SpeechRecognizerOptions: [
     {
@@ -2111,76 +1304,7 @@ export const optionTables = {
       description:
         "A name of `availableSpeechEncoders()`, which learns from nothing; a pretrained one as `loadSpeechEncoder` takes it, which is fine-tuned; or an encoder of your own. Default: `conv_gru`.",
     },
-    {
-      name: "frontEnd.normalize",
-      kinds: [],
-      choices: ["none", "band", "utterance"],
-      description: "Default: `band`.",
-    },
-    { name: "frontEnd.sampleRate", kinds: ["number"], description: "In Hz. Default: 16000." },
-    {
-      name: "frontEnd.nFft",
-      kinds: ["number"],
-      description: "Length of the Fourier transform in samples. Default: 400.",
-    },
-    {
-      name: "frontEnd.winLength",
-      kinds: ["number"],
-      description: "Length of the Hann window, in the middle of the transform, in samples. Default: `nFft`.",
-    },
-    {
-      name: "frontEnd.hopLength",
-      kinds: ["number"],
-      description: "From one frame to the next, in samples. Default: half of `winLength`.",
-    },
-    { name: "frontEnd.fMin", kinds: ["number"], description: "Lowest frequency in Hz. Default: 0." },
-    {
-      name: "frontEnd.fMax",
-      kinds: ["number"],
-      description: "Highest frequency in Hz. Default: half of the sample rate.",
-    },
-    { name: "frontEnd.nMels", kinds: ["number"], description: "Default: 128." },
-    {
-      name: "frontEnd.power",
-      kinds: ["number"],
-      description: "Of the magnitude: 2 for power, 1 for magnitude. Default: 2.",
-    },
-    {
-      name: "frontEnd.center",
-      kinds: ["boolean"],
-      description:
-        "Whether frame t is centred on sample t · hopLength, with the ends mirrored, rather than starting there. Default: true.",
-    },
-    {
-      name: "frontEnd.padMode",
-      kinds: [],
-      choices: ["reflect", "constant"],
-      description: "What lies beyond the ends with `center`. Default: `reflect`.",
-    },
-    { name: "frontEnd.melScale", kinds: [], choices: ["htk", "slaney"], description: "Default: `htk`." },
-    { name: "frontEnd.norm", kinds: [], choices: ["slaney"], description: "Default: null." },
-    {
-      name: "frontEnd.log",
-      kinds: [],
-      choices: ["none", "natural", "log10", "decibel", "whisper"],
-      description: "Default: `none`.",
-    },
-    {
-      name: "frontEnd.logOffset",
-      kinds: ["number"],
-      description:
-        "What is added before, or the floor of, the logarithm. Default: 1e-6 for `natural`, else 1e-10.",
-    },
-    {
-      name: "frontEnd.topDb",
-      kinds: ["number"],
-      description: "With `decibel`: how far below the clip's peak values are cut off. Default: not at all.",
-    },
-    {
-      name: "frontEnd.dropLastFrame",
-      kinds: ["boolean"],
-      description: "Whether the last frame is left out, as Whisper does. Default: false.",
-    },
+    ...fieldsOf("frontEnd", [...FrontEndOptions, ...MelSpectrogramOptions]),
     {
       name: "specAugment",
       kinds: ["boolean"],
@@ -2239,39 +1363,10 @@ export const optionTables = {
       kinds: ["number"],
       description: "Added, as a natural logarithm, for each of them. Default: 5.",
     },
-    {
-      name: "timeoutSeconds",
-      kinds: ["number"],
-      description: "Longest time for the whole download, in seconds; default 30.",
-    },
-    {
-      name: "maxBytes",
-      kinds: ["number"],
-      description: "Largest size of the download, in bytes; default 64 MiB.",
-    },
-    {
-      name: "channel",
-      kinds: ["number"],
-      choices: ["mix"],
-      description: "`mix` for the mean of all channels, or the number of one, from 0. Default: `mix`.",
-    },
+    ...DownloadOptions,
+    ...AudioDecodeOptions,
   ],
-  AudioExportOptions: [
-    {
-      name: "weights",
-      kinds: [],
-      choices: ["float32", "float16", "int8"],
-      description:
-        "What the weights are stored in; it is computed in float32 all the same. `float16` halves the file. `int8` makes it a quarter: symmetric, with a scale for each output channel. Default: `float32`.",
-    },
-    {
-      name: "externalData",
-      kinds: ["boolean"],
-      choices: ["auto"],
-      description:
-        "Whether the weights lie in a second file beside the model, named as the model with `_data` appended: always, never, or where they do not fit into one file of less than 2 GiB. Default: `auto`.",
-    },
-  ],
+  AudioExportOptions: OnnxExportOptions,
   SpeechFoldersOptions: [
     {
       name: "train",
@@ -2281,144 +1376,15 @@ export const optionTables = {
     { name: "val", kinds: ["string"], description: "" },
     { name: "test", kinds: ["string"], description: "" },
     { name: "predict", kinds: ["string", "strings"], description: "" },
-    {
-      name: "valSplit",
-      kinds: ["number"],
-      description: "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of sounds.",
-    },
-    {
-      name: "testSplit",
-      kinds: ["number"],
-      description: "Likewise for `test`. Both are shares of the whole.",
-    },
-    {
-      name: "seed",
-      kinds: ["number"],
-      description:
-        "Seed of the splits, the order and the augmentation; default: the seed of `seedEverything`.",
-    },
-    {
-      name: "batchSize",
-      kinds: ["number"],
-      description: "Default: 16, or a quarter of the training part where that is less, but at least 2.",
-    },
-    {
-      name: "tokens",
-      kinds: [],
-      choices: ["characters", "words"],
-      description:
-        "`characters` or `words` that occur in the training part, or a vocabulary that is given. Default: `characters`.",
-    },
-    {
-      name: "minSeconds",
-      kinds: ["number"],
-      description: "Shorter sounds cannot be used, in seconds. Default: 0.05.",
-    },
-    {
-      name: "maxSeconds",
-      kinds: ["number"],
-      description: "Longer sounds cannot be used, in seconds. Default: 30.",
-    },
-    {
-      name: "onBadSample",
-      kinds: [],
-      choices: ["error", "skip"],
-      description:
-        "What a sound or transcript that cannot be used does. `error` (the default): a `DataError` that lists them, before training starts. `skip`: they are left out, and listed in `skipped`.",
-    },
-    {
-      name: "cacheBytes",
-      kinds: ["number"],
-      description: "Memory for decoded sounds, in bytes; default 1 GiB. 0 decodes anew in every epoch.",
-    },
-    {
-      name: "timeoutSeconds",
-      kinds: ["number"],
-      description: "Longest time for the whole download, in seconds; default 30.",
-    },
-    {
-      name: "maxBytes",
-      kinds: ["number"],
-      description: "Largest size of the download, in bytes; default 64 MiB.",
-    },
-    {
-      name: "channel",
-      kinds: ["number"],
-      choices: ["mix"],
-      description: "`mix` for the mean of all channels, or the number of one, from 0. Default: `mix`.",
-    },
+    ...SpeechRecognitionDataOptions,
+    ...DownloadOptions,
+    ...AudioDecodeOptions,
   ],
   SpeechTablesOptions: [
     { name: "train", kinds: ["string"], description: "Paths of tables." },
     { name: "val", kinds: ["string"], description: "" },
     { name: "test", kinds: ["string"], description: "" },
     { name: "predict", kinds: ["string", "strings"], description: "" },
-    {
-      name: "valSplit",
-      kinds: ["number"],
-      description: "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of sounds.",
-    },
-    {
-      name: "testSplit",
-      kinds: ["number"],
-      description: "Likewise for `test`. Both are shares of the whole.",
-    },
-    {
-      name: "seed",
-      kinds: ["number"],
-      description:
-        "Seed of the splits, the order and the augmentation; default: the seed of `seedEverything`.",
-    },
-    {
-      name: "batchSize",
-      kinds: ["number"],
-      description: "Default: 16, or a quarter of the training part where that is less, but at least 2.",
-    },
-    {
-      name: "tokens",
-      kinds: [],
-      choices: ["characters", "words"],
-      description:
-        "`characters` or `words` that occur in the training part, or a vocabulary that is given. Default: `characters`.",
-    },
-    {
-      name: "minSeconds",
-      kinds: ["number"],
-      description: "Shorter sounds cannot be used, in seconds. Default: 0.05.",
-    },
-    {
-      name: "maxSeconds",
-      kinds: ["number"],
-      description: "Longer sounds cannot be used, in seconds. Default: 30.",
-    },
-    {
-      name: "onBadSample",
-      kinds: [],
-      choices: ["error", "skip"],
-      description:
-        "What a sound or transcript that cannot be used does. `error` (the default): a `DataError` that lists them, before training starts. `skip`: they are left out, and listed in `skipped`.",
-    },
-    {
-      name: "cacheBytes",
-      kinds: ["number"],
-      description: "Memory for decoded sounds, in bytes; default 1 GiB. 0 decodes anew in every epoch.",
-    },
-    {
-      name: "timeoutSeconds",
-      kinds: ["number"],
-      description: "Longest time for the whole download, in seconds; default 30.",
-    },
-    {
-      name: "maxBytes",
-      kinds: ["number"],
-      description: "Largest size of the download, in bytes; default 64 MiB.",
-    },
-    {
-      name: "channel",
-      kinds: ["number"],
-      choices: ["mix"],
-      description: "`mix` for the mean of all channels, or the number of one, from 0. Default: `mix`.",
-    },
     {
       name: "audioColumn",
       kinds: ["string"],
@@ -2434,102 +1400,20 @@ export const optionTables = {
       kinds: ["string"],
       description: "The folder that relative paths start from. Default: the table's own.",
     },
-    {
-      name: "encoding",
-      kinds: ["string"],
-      description:
-        "A name of the WHATWG encoding standard; default UTF-8, or UTF-16 where the file's byte order mark says so.",
-    },
-    {
-      name: "delimiter",
-      kinds: ["string"],
-      description: "What stands between two columns; default a comma in CSV, a tab in TSV.",
-    },
-    {
-      name: "quote",
-      kinds: ["string", "boolean"],
-      description:
-        'What surrounds a cell that holds delimiters or line ends; default `"` in CSV, and nothing (`false`) in TSV.',
-    },
-    {
-      name: "columns",
-      kinds: ["strings"],
-      description:
-        "The names of the columns of a file without a header. Default: the first row is the header.",
-    },
+    ...SpeechRecognitionDataOptions,
+    ...DownloadOptions,
+    ...AudioDecodeOptions,
+    ...TableOptions,
+    ...DelimitedOptions,
   ],
   CommonVoiceOptions: [
     {
       name: "folder",
       kinds: ["string"],
       description: "The folder of one language: `train.tsv`, `dev.tsv`, `test.tsv` and `clips/`.",
-      isRequired: true,
     },
-    {
-      name: "valSplit",
-      kinds: ["number"],
-      description: "Takes the `val` part from `train`: a fraction between 0 and 1 or a number of sounds.",
-    },
-    {
-      name: "testSplit",
-      kinds: ["number"],
-      description: "Likewise for `test`. Both are shares of the whole.",
-    },
-    {
-      name: "seed",
-      kinds: ["number"],
-      description:
-        "Seed of the splits, the order and the augmentation; default: the seed of `seedEverything`.",
-    },
-    {
-      name: "batchSize",
-      kinds: ["number"],
-      description: "Default: 16, or a quarter of the training part where that is less, but at least 2.",
-    },
-    {
-      name: "tokens",
-      kinds: [],
-      choices: ["characters", "words"],
-      description:
-        "`characters` or `words` that occur in the training part, or a vocabulary that is given. Default: `characters`.",
-    },
-    {
-      name: "minSeconds",
-      kinds: ["number"],
-      description: "Shorter sounds cannot be used, in seconds. Default: 0.05.",
-    },
-    {
-      name: "maxSeconds",
-      kinds: ["number"],
-      description: "Longer sounds cannot be used, in seconds. Default: 30.",
-    },
-    {
-      name: "onBadSample",
-      kinds: [],
-      choices: ["error", "skip"],
-      description:
-        "What a sound or transcript that cannot be used does. `error` (the default): a `DataError` that lists them, before training starts. `skip`: they are left out, and listed in `skipped`.",
-    },
-    {
-      name: "cacheBytes",
-      kinds: ["number"],
-      description: "Memory for decoded sounds, in bytes; default 1 GiB. 0 decodes anew in every epoch.",
-    },
-    {
-      name: "timeoutSeconds",
-      kinds: ["number"],
-      description: "Longest time for the whole download, in seconds; default 30.",
-    },
-    {
-      name: "maxBytes",
-      kinds: ["number"],
-      description: "Largest size of the download, in bytes; default 64 MiB.",
-    },
-    {
-      name: "channel",
-      kinds: ["number"],
-      choices: ["mix"],
-      description: "`mix` for the mean of all channels, or the number of one, from 0. Default: `mix`.",
-    },
+    ...SpeechRecognitionDataOptions,
+    ...DownloadOptions,
+    ...AudioDecodeOptions,
   ],
-} as const satisfies Record<string, OptionTable>;
+} satisfies Record<string, OptionTable>;

@@ -1,17 +1,23 @@
 /** The tasks as the command line and the server know them: their names, the data that they read, and the options of each. */
-import type { DataModule, LightningModule } from "../core/index.js";
+import type { LightningModule } from "../core/index.js";
 import { ConfigurationError, describeChoices } from "../errors.js";
 import type { optionTables } from "./option_tables.js";
 
-type TableName = keyof typeof optionTables;
+type Library = typeof import("../index.js");
 type Options = Record<string, unknown>;
+/** The static methods of a data module that read data. */
+type ReaderOf<DataName extends keyof Library> = Extract<keyof Library[DataName], `from${string}`>;
+
+export type TableName = keyof typeof optionTables;
 
 /** One way to read data. */
 export interface DataFormat {
+  /** The static method of the data module. */
+  reader: string;
+  /** What it takes. */
   options: TableName;
   /** Endings of files that are taken for this format; "" stands for a folder. */
   endings: readonly string[];
-  read: (options: Options) => Promise<DataModule>;
 }
 
 /** What all tasks can do. */
@@ -23,35 +29,25 @@ export interface RunnableTask extends LightningModule {
 
 export interface TaskEntry {
   /** The class. */
-  className: string;
+  className: keyof Library;
   summary: string;
   options: TableName;
   predictOptions: TableName | undefined;
   exportOptions: TableName | undefined;
   /** What `predict` takes: texts as they are, or files, folders, patterns and URLs of one kind. */
   inputs: "texts" | "pictures" | "sounds";
+  /** The class of its data. */
+  dataName: keyof Library;
   formats: Readonly<Record<string, DataFormat>>;
-  create: (options: Options) => Promise<RunnableTask>;
   /** The options of data that a trained task is evaluated on. */
   dataOptions: (task: RunnableTask) => Options;
 }
 
-/** Loading everything takes a second, which help and completion need not wait for. */
-const kindling = () => import("../index.js");
-
-/** Options arrive by name, as the tables list them; the classes check the rest. */
-function format<Given>(
-  options: TableName,
-  endings: readonly string[],
-  read: (library: Awaited<ReturnType<typeof kindling>>, options: Given) => Promise<DataModule>,
-): DataFormat {
-  return { options, endings, read: async (given) => read(await kindling(), given as Given) };
-}
-
-function create<Given>(
-  make: (library: Awaited<ReturnType<typeof kindling>>, options: Given) => unknown,
-): TaskEntry["create"] {
-  return async (options) => make(await kindling(), options as Given) as RunnableTask;
+/** Formats are methods of the data's class. */
+function entry<DataName extends keyof Library>(
+  task: TaskEntry & { dataName: DataName; formats: Record<string, { reader: ReaderOf<DataName> }> },
+): TaskEntry {
+  return task;
 }
 
 /** What a classifier's data must agree on with it. */
@@ -61,138 +57,98 @@ function classesOf(task: RunnableTask): Options {
 }
 
 export const tasks: Readonly<Record<string, TaskEntry>> = {
-  "image-classifier": {
+  "image-classifier": entry({
     className: "ImageClassifier",
     summary: "tells what a picture shows",
     options: "ImageClassifierOptions",
     predictOptions: "OutputOptions",
     exportOptions: "ImageClassifierExportOptions",
     inputs: "pictures",
+    dataName: "ImageClassificationData",
     formats: {
-      folders: format("ImageFoldersOptions", [""], (library, options: never) =>
-        library.ImageClassificationData.fromFolders(options),
-      ),
-      csv: format("ImageTablesOptions", ["csv", "tsv"], (library, options: never) =>
-        library.ImageClassificationData.fromCsv(options),
-      ),
+      folders: { reader: "fromFolders", options: "ImageFoldersOptions", endings: [""] },
+      csv: { reader: "fromCsv", options: "ImageTablesOptions", endings: ["csv", "tsv"] },
     },
-    create: create((library, options: never) => new library.ImageClassifier(options)),
     dataOptions: classesOf,
-  },
-  "object-detector": {
+  }),
+  "object-detector": entry({
     className: "ObjectDetector",
     summary: "finds things in pictures",
     options: "ObjectDetectorOptions",
     predictOptions: "DetectionOptions",
     exportOptions: "ObjectDetectorExportOptions",
     inputs: "pictures",
+    dataName: "ObjectDetectionData",
     formats: {
-      folders: format("AnnotatedFoldersOptions", [""], (library, options: never) =>
-        library.ObjectDetectionData.fromFolders(options),
-      ),
-      voc: format("VocOptions", [], (library, options: never) =>
-        library.ObjectDetectionData.fromVoc(options),
-      ),
-      coco: format("CocoOptions", [], (library, options: never) =>
-        library.ObjectDetectionData.fromCoco(options),
-      ),
-      yolo: format("YoloOptions", [], (library, options: never) =>
-        library.ObjectDetectionData.fromYolo(options),
-      ),
-      csv: format("BoxTablesOptions", [], (library, options: never) =>
-        library.ObjectDetectionData.fromCsv(options),
-      ),
+      folders: { reader: "fromFolders", options: "AnnotatedFoldersOptions", endings: [""] },
+      voc: { reader: "fromVoc", options: "VocOptions", endings: [] },
+      coco: { reader: "fromCoco", options: "CocoOptions", endings: [] },
+      yolo: { reader: "fromYolo", options: "YoloOptions", endings: [] },
+      csv: { reader: "fromCsv", options: "BoxTablesOptions", endings: [] },
     },
-    create: create((library, options: never) => new library.ObjectDetector(options)),
     dataOptions: classesOf,
-  },
-  "text-classifier": {
+  }),
+  "text-classifier": entry({
     className: "TextClassifier",
     summary: "sorts texts into classes",
     options: "TextClassifierOptions",
     predictOptions: "OutputOptions",
     exportOptions: "TextTaskExportOptions",
     inputs: "texts",
+    dataName: "TextClassificationData",
     formats: {
-      csv: format("TextTablesOptions", ["csv"], (library, options: never) =>
-        library.TextClassificationData.fromCsv(options),
-      ),
-      tsv: format("TextTablesOptions", ["tsv"], (library, options: never) =>
-        library.TextClassificationData.fromTsv(options),
-      ),
-      jsonl: format("TextJsonlOptions", ["jsonl", "ndjson"], (library, options: never) =>
-        library.TextClassificationData.fromJsonl(options),
-      ),
-      parquet: format("TextParquetOptions", ["parquet"], (library, options: never) =>
-        library.TextClassificationData.fromParquet(options),
-      ),
-      folders: format("TextFoldersOptions", [""], (library, options: never) =>
-        library.TextClassificationData.fromFolders(options),
-      ),
+      csv: { reader: "fromCsv", options: "TextTablesOptions", endings: ["csv"] },
+      tsv: { reader: "fromTsv", options: "TextTablesOptions", endings: ["tsv"] },
+      jsonl: { reader: "fromJsonl", options: "TextJsonlOptions", endings: ["jsonl", "ndjson"] },
+      parquet: { reader: "fromParquet", options: "TextParquetOptions", endings: ["parquet"] },
+      folders: { reader: "fromFolders", options: "TextFoldersOptions", endings: [""] },
     },
-    create: create((library, options: never) => new library.TextClassifier(options)),
     dataOptions: classesOf,
-  },
-  "token-classifier": {
+  }),
+  "token-classifier": entry({
     className: "TokenClassifier",
     summary: "marks names and other entities in texts",
     options: "TokenClassifierOptions",
     predictOptions: undefined,
     exportOptions: "TextTaskExportOptions",
     inputs: "texts",
+    dataName: "TokenClassificationData",
     formats: {
-      conll: format("ConllOptions", ["conll", "bio", "txt"], (library, options: never) =>
-        library.TokenClassificationData.fromConll(options),
-      ),
-      jsonl: format("TaggedJsonlOptions", ["jsonl", "ndjson"], (library, options: never) =>
-        library.TokenClassificationData.fromJsonl(options),
-      ),
+      conll: { reader: "fromConll", options: "ConllOptions", endings: ["conll", "bio", "txt"] },
+      jsonl: { reader: "fromJsonl", options: "TaggedJsonlOptions", endings: ["jsonl", "ndjson"] },
     },
-    create: create((library, options: never) => new library.TokenClassifier(options)),
     dataOptions: classesOf,
-  },
-  "audio-classifier": {
+  }),
+  "audio-classifier": entry({
     className: "AudioClassifier",
     summary: "tells what a sound is",
     options: "AudioClassifierOptions",
     predictOptions: "AudioPredictOptions",
     exportOptions: "AudioClassifierExportOptions",
     inputs: "sounds",
+    dataName: "AudioClassificationData",
     formats: {
-      folders: format("AudioFoldersOptions", [""], (library, options: never) =>
-        library.AudioClassificationData.fromFolders(options),
-      ),
-      csv: format("AudioTablesOptions", ["csv", "tsv"], (library, options: never) =>
-        library.AudioClassificationData.fromCsv(options),
-      ),
+      folders: { reader: "fromFolders", options: "AudioFoldersOptions", endings: [""] },
+      csv: { reader: "fromCsv", options: "AudioTablesOptions", endings: ["csv", "tsv"] },
     },
-    create: create((library, options: never) => new library.AudioClassifier(options)),
     dataOptions: classesOf,
-  },
-  "speech-recognizer": {
+  }),
+  "speech-recognizer": entry({
     className: "SpeechRecognizer",
     summary: "writes down what is said",
     options: "SpeechRecognizerOptions",
     predictOptions: "TranscriptionOptions",
     exportOptions: "AudioExportOptions",
     inputs: "sounds",
+    dataName: "SpeechRecognitionData",
     formats: {
-      folders: format("SpeechFoldersOptions", [""], (library, options: never) =>
-        library.SpeechRecognitionData.fromFolders(options),
-      ),
-      csv: format("SpeechTablesOptions", ["csv", "tsv"], (library, options: never) =>
-        library.SpeechRecognitionData.fromCsv(options),
-      ),
-      jsonl: format("SpeechTablesOptions", ["jsonl", "ndjson"], (library, options: never) =>
-        library.SpeechRecognitionData.fromJsonl(options),
-      ),
-      "common-voice": format("CommonVoiceOptions", [], (library, options: never) =>
-        library.SpeechRecognitionData.fromCommonVoice(options),
-      ),
+      folders: { reader: "fromFolders", options: "SpeechFoldersOptions", endings: [""] },
+      csv: { reader: "fromCsv", options: "SpeechTablesOptions", endings: ["csv", "tsv"] },
+      jsonl: { reader: "fromJsonl", options: "SpeechTablesOptions", endings: ["jsonl", "ndjson"] },
+      "common-voice": { reader: "fromCommonVoice", options: "CommonVoiceOptions", endings: [] },
     },
-    create: create((library, options: never) => new library.SpeechRecognizer(options)),
     dataOptions: (task) => ({ tokens: (task as unknown as { vocabulary: unknown }).vocabulary }),
-  },
+  }),
 };
 
 /** @throws ConfigurationError `ERR_UNKNOWN_TASK` */

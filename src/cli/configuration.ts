@@ -36,7 +36,8 @@ export const runOptions = [
   {
     name: "seed",
     kinds: ["number"],
-    description: "Of all random numbers. Default: drawn anew, and kept in the run's config.yaml.",
+    description:
+      "Of all random numbers. Default: drawn anew, and kept in the run's config.yaml; 0 in a search.",
   },
   {
     name: "finetune",

@@ -1,5 +1,6 @@
 /** Fetches the bytes of a URL within a time and a size. */
 import { DataError } from "../errors.js";
+import { checkDecodeLimits } from "./decode_limits.js";
 
 export interface DownloadOptions {
   /** Longest time for the whole download, in seconds; default 30. */
@@ -11,11 +12,13 @@ export interface DownloadOptions {
 /**
  * @throws DataError `ERR_DOWNLOAD_STATUS` (an HTTP status other than 2xx), `ERR_DOWNLOAD_TIMEOUT`, `ERR_DOWNLOAD_SIZE`,
  *   `ERR_DOWNLOAD_NETWORK` (everything else: no such host, refused, broken off)
+ * @throws ConfigurationError `ERR_DECODE_OPTION`
  */
 export async function download(url: URL, options: DownloadOptions = {}): Promise<Uint8Array> {
   const { timeoutSeconds = 30, maxBytes = 64 * 2 ** 20 } = options;
+  checkDecodeLimits(options);
   const name = url.protocol === "data:" ? "the data: URL" : url.href;
-  const signal = AbortSignal.timeout(timeoutSeconds * 1000);
+  const signal = AbortSignal.timeout(Math.ceil(timeoutSeconds * 1000));
   try {
     const response = await fetch(url, { signal });
     if (!response.ok) {

@@ -2,6 +2,21 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { ByteReader } from "./audio/byte_reader.js";
 
+/**
+ * The formats whose files hold all that they need. Playlists (HLS, DASH, concat), scripts and session descriptions look like
+ * any file to whoever has its name, and would have ffmpeg open other files and connections.
+ */
+const FORMATS = [
+  "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dts,dv,eac3,flac,flv,gif,h261,h263,h264,hevc,ivf,loas,m4v",
+  "matroska,webm,mjpeg,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpc,mpc8,mpeg,mpegts,mpegvideo,mxf,nut,ogg,rm,tak,tta,vc1,voc,w64,wav",
+  "wv,yuv4mpegpipe",
+].join(",");
+
+/** Arguments with which ffmpeg and ffprobe read the file at a path, and nothing beside it. */
+export function inputFile(path: string): string[] {
+  return ["-protocol_whitelist", "file", "-format_whitelist", FORMATS, "-i", `file:${path}`];
+}
+
 /** How a program ended: its exit code, null for a signal, or why it did not start. */
 export type ProcessEnd = number | null | Error;
 

@@ -88,15 +88,18 @@ function apportion(sizes: readonly number[], total: number): number[] {
   return counts;
 }
 
+/** @throws ConfigurationError `ERR_SPLIT` for what is neither a fraction nor a number of samples */
+export function checkShare(share: number): void {
+  if ((share > 0 && share < 1) || (Number.isInteger(share) && share >= 1)) return;
+  throw new ConfigurationError(
+    "ERR_SPLIT",
+    `A split is a fraction between 0 and 1 or a whole number of samples, not ${share}.`,
+  );
+}
+
 function countHeld(length: number, share: number): number {
-  const isFraction = share > 0 && share < 1;
-  if (!isFraction && !(Number.isInteger(share) && share >= 1)) {
-    throw new ConfigurationError(
-      "ERR_SPLIT",
-      `A split is a fraction between 0 and 1 or a whole number of samples, not ${share}.`,
-    );
-  }
-  const count = isFraction ? Math.max(1, Math.round(length * share)) : share;
+  checkShare(share);
+  const count = share < 1 ? Math.max(1, Math.round(length * share)) : share;
   if (count >= length) {
     throw new ConfigurationError(
       "ERR_SPLIT",

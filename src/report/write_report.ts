@@ -1,72 +1,52 @@
-/** A report of a run: a page that needs no other file, and its charts as PNGs beside it. */
-import { html } from "hono/html";
-import { basename, join, resolve } from "node:path";
-import { writeFileAtomically } from "../atomic_write.js";
-import type { LoadedTask } from "../catalog/load_task.js";
+/** The report of a run, as code asks for it. */
+import { join } from "node:path";
+import { loadTask } from "../catalog/load_task.js";
 import type { DataModule } from "../core/index.js";
-import type { Chart } from "./chart.js";
-import { learningCurves } from "./figures.js";
-import { findOut, type ReportPart } from "./findings.js";
-import { modelCard } from "./model_card.js";
-import { renderPage, type PageSection } from "./page.js";
-import { readRunFolder, type RunFolder } from "./run_folder.js";
-import type { Html } from "./samples.js";
-import { describeFindings, figure, table } from "./sections.js";
+import { ConfigurationError } from "../errors.js";
+import type { ReportPart } from "./findings.js";
+import { checkReportFolder, reportRun } from "./report_run.js";
 
-/** The task that a run trained, and what it is tried on. */
-export interface ReportedTask extends LoadedTask {
-  path: string;
-  data: DataModule;
-  part: ReportPart;
+export type { ReportPart };
+
+/** Options of `writeReport`. */
+export interface ReportOptions {
+  /** The file of the trained task. Without it the report says only what the run has logged. */
+  model?: string;
+  /** Data of the same classes (or tokens), to try the task on. Needed with `model`. */
+  data?: DataModule;
+  /** The part of the data that it is tried on. Default: "test". */
+  part?: ReportPart;
+  /** The folder for the page and its pictures. Default: `report` in the run's folder. */
+  output?: string;
+  /** Whether a report may be there already. Default: false. */
+  overwrite?: boolean;
 }
-
-export const PAGE = "report.html";
 
 /**
- * @param reported without it, the report says only what the run has left
- * @returns the files, the page first
- * @throws DataError `ERR_RUN_FOLDER`
- * @throws ConfigurationError as the task's `report` does
+ * Makes a page of a run's folder, `report.html`, with its charts as PNGs beside it: learning curves, configuration,
+ * environment; and with the trained task what its predictions are worth (confusion matrix, precision and recall,
+ * calibration, the samples with the largest losses; of detectors average precision, of recognisers error rates), and a model card
+ * (Mitchell et al., 2019). The page is one file that needs no network and runs no script.
+ *
+ * @param run the folder that a run has logged to, such as `trainer.logDir`
+ * @returns the paths of the files, the page first
+ * @throws DataError `ERR_RUN_FOLDER` for a folder without a run's `metrics.csv`
+ * @throws ConfigurationError `ERR_OUTPUT_EXISTS`, `ERR_REPORT_DATA` where of `model` and `data` one is missing; and as the
+ *   task's `report` does
+ * @throws CheckpointError `ERR_TASK_FILE` for a model that is no saved task
+ * @example
+ * const [page] = await writeReport("kindling_logs/version_0", { model: "cats.kindling", data, part: "val" });
  */
-export async function writeReport(run: string, folder: string, reported?: ReportedTask): Promise<string[]> {
-  const left = await readRunFolder(run);
-  const curves = await learningCurves(left.curves);
-  const charts: Chart[] = [...curves];
-  const pictures: Record<string, Buffer> = {};
-  const sections: PageSection[] = [];
-  if (reported !== undefined) {
-    const { entry, part, path, data } = reported;
-    const findings = await describeFindings(await findOut(reported, data, part), entry.inputs);
-    charts.push(...findings.charts);
-    Object.assign(pictures, findings.pictures);
-    const title = part === "test" ? "Predictions of the test data" : "Predictions of the validation data";
-    sections.push({ id: "predictions", title, body: findings.body });
-    sections.push({ id: "model", title: "Model card", body: await modelCard(path, reported, part) });
+export async function writeReport(run: string, options: ReportOptions = {}): Promise<string[]> {
+  const { model, data, part = "test", output = join(run, "report"), overwrite = false } = options;
+  checkReportFolder(output, overwrite);
+  if ((model === undefined) !== (data === undefined)) {
+    const [given, missing] = model === undefined ? ["data", "model"] : ["model", "data"];
+    throw new ConfigurationError(
+      "ERR_REPORT_DATA",
+      `writeReport was given \`${given}\` without \`${missing}\`: a trained task is tried on data. Give both, or neither.`,
+    );
   }
-  sections.unshift({ id: "curves", title: "Curves", body: curvesBody(left, curves) });
-  if (left.config !== undefined) {
-    sections.push({ id: "configuration", title: "Configuration", body: html`<pre>${left.config}</pre>` });
-  }
-  if (left.environment !== undefined) {
-    const rows = Object.entries(left.environment).map(([name, value]) => [name, String(value)]);
-    sections.push({ id: "environment", title: "Environment", body: table([], rows) });
-  }
-  const page = await renderPage(`Report of ${basename(resolve(run))}`, sections);
-  for (const { name, png } of charts) pictures[name] = png;
-  const files = Object.entries(pictures).map(([name, png]) => [join(folder, `${name}.png`), png] as const);
-  // The page comes last: where it is, all is.
-  for (const [path, png] of files) await writeFileAtomically(path, png);
-  await writeFileAtomically(join(folder, PAGE), page);
-  return [join(folder, PAGE), ...files.map(([path]) => path)];
-}
-
-function curvesBody({ curves }: RunFolder, charts: readonly Chart[]): Html {
-  if (curves.size === 0) return html`<p>The run has logged no metrics.</p>`;
-  const rows = [...curves].map(([name, points]) => {
-    const values = points.map(({ value }) => value);
-    const last = points.at(-1)!;
-    const [least, most] = [Math.min(...values), Math.max(...values)];
-    return [name, last.value, least, most, last.step, last.epoch ?? ""];
-  });
-  return html`${charts.map(figure)} ${table(["metric", "last", "least", "most", "last step", "epoch"], rows)}`;
+  if (model === undefined || data === undefined) return reportRun(run, output);
+  return reportRun(run, output, { ...(await loadTask(model)), path: model, data, part });
 }

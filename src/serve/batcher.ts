@@ -3,12 +3,17 @@ import type { Answer } from "../catalog/predict_each.js";
 import type { Input, Predictor } from "./predictor.js";
 import { RequestError } from "./request_error.js";
 
+/** Batches at the model at once: one that runs, and a full one whose inputs are decoded meanwhile. */
+const AT_MODEL = 2;
+
 /** Inputs of one request that wait for their turn. */
 interface Entry {
   inputs: readonly Input[];
   options: Record<string, unknown>;
   /** What of the options must agree for inputs to be answered together. */
   key: string;
+  /** When it came, as `performance.now()` says. */
+  since: number;
   signal: AbortSignal;
   resolve: (answers: Answer[]) => void;
   reject: (error: unknown) => void;
@@ -26,7 +31,7 @@ export class Batcher {
   readonly #predictor: Predictor;
   readonly #options: BatcherOptions;
   readonly #queue: Entry[] = [];
-  #running = false;
+  #running = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(predictor: Predictor, options: BatcherOptions) {
@@ -54,7 +59,8 @@ export class Batcher {
       return Promise.reject(new RequestError(429, "ERR_QUEUE_FULL", message));
     }
     return new Promise((resolve, reject) => {
-      const entry = { inputs, options, key: JSON.stringify(options), signal, resolve, reject };
+      const key = JSON.stringify(options);
+      const entry = { inputs, options, key, since: performance.now(), signal, resolve, reject };
       signal.addEventListener("abort", () => this.#drop(entry), { once: true });
       this.#queue.push(entry);
       this.#schedule();
@@ -67,11 +73,15 @@ export class Batcher {
     entry.reject(entry.signal.reason);
   }
 
+  /** Full batches go ahead of what runs; others gather until nothing does. */
   #schedule(): void {
-    if (this.#running || this.#queue.length === 0) return;
     const { maxBatchSize, maxWaitMs } = this.#options;
-    if (this.waiting >= maxBatchSize || maxWaitMs === 0) return void this.#run();
-    this.#timer ??= setTimeout(() => void this.#run(), maxWaitMs);
+    while (this.#running < AT_MODEL && this.waiting >= maxBatchSize) void this.#run();
+    const [first] = this.#queue;
+    if (this.#running > 0 || first === undefined) return;
+    const left = maxWaitMs - (performance.now() - first.since);
+    if (left <= 0) void this.#run();
+    else this.#timer ??= setTimeout(() => void this.#run(), left);
   }
 
   async #run(): Promise<void> {
@@ -79,7 +89,7 @@ export class Batcher {
     this.#timer = undefined;
     const batch = this.#take();
     if (batch.length === 0) return;
-    this.#running = true;
+    this.#running++;
     const start = performance.now();
     try {
       const answers = await this.#predictor.predict(
@@ -92,7 +102,7 @@ export class Batcher {
     }
     const size = batch.reduce((sum, { inputs }) => sum + inputs.length, 0);
     this.#options.onBatch?.(size, (performance.now() - start) / 1000);
-    this.#running = false;
+    this.#running--;
     this.#schedule();
   }
 

@@ -1,5 +1,5 @@
 /** Looks at an input before it reaches the model: how much it would be when decoded. */
-import { readImageSize, streamAudio } from "../data/index.js";
+import { readImageSize } from "../data/index.js";
 import { DataError } from "../errors.js";
 import type { Input, ModelInfo } from "./predictor.js";
 
@@ -9,19 +9,16 @@ export interface InputLimits {
 }
 
 /**
- * @throws DataError `ERR_INPUT_LIMIT` for what is too large; as `readImageSize` and `streamAudio` for what is no picture or
- *   sound
+ * Only pictures say truly in their heads how large they are. For sounds see `limitDecoding`.
+ *
+ * @throws DataError `ERR_INPUT_LIMIT` for a picture that is too large; as `readImageSize` for what is no picture
  */
 export async function checkInput(
   input: Input,
   kind: ModelInfo["inputs"],
-  limits: InputLimits,
+  { maxPixels }: InputLimits,
 ): Promise<void> {
-  if (kind === "pictures") await checkPixels(input, limits);
-  else if (kind === "sounds") await checkSeconds(input, limits);
-}
-
-async function checkPixels(input: Input, { maxPixels }: InputLimits): Promise<void> {
+  if (kind !== "pictures") return;
   const { width, height } = await readImageSize(input);
   if (width * height <= maxPixels) return;
   throw new DataError(
@@ -30,15 +27,10 @@ async function checkPixels(input: Input, { maxPixels }: InputLimits): Promise<vo
   );
 }
 
-/** A head may lie about the length, and a few bytes can hold hours of silence: decoding stops where there is too much. */
-async function checkSeconds(input: Input, { maxSeconds }: InputLimits): Promise<void> {
-  let seconds = 0;
-  for await (const { samples, sampleRate } of streamAudio(input)) {
-    seconds += samples.length / sampleRate;
-    if (seconds <= maxSeconds) continue;
-    throw new DataError(
-      "ERR_INPUT_LIMIT",
-      `The sound is longer than ${maxSeconds} s, which is the limit here.`,
-    );
-  }
+/** Options of `predict` that end the decoding of sounds that are too long: a few bytes can hold hours of silence. */
+export function limitDecoding(
+  kind: ModelInfo["inputs"],
+  { maxSeconds }: InputLimits,
+): { maxDecodedSeconds?: number } {
+  return kind === "sounds" ? { maxDecodedSeconds: maxSeconds } : {};
 }

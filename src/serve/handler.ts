@@ -1,8 +1,8 @@
 /** The server as a fetch handler: what each address answers. */
 import { createHash, timingSafeEqual } from "node:crypto";
 import { Hono, type Context } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import type { BlankEnv } from "hono/types";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { Answer } from "../catalog/predict_each.js";
 import { optionTables } from "../catalog/option_tables.js";
 import type { OptionTable } from "../catalog/option_table.js";
@@ -11,6 +11,7 @@ import { describeChoices, KindlingError } from "../errors.js";
 import { VERSION } from "../version.js";
 import { warnOnce } from "../warn.js";
 import { Batcher } from "./batcher.js";
+import { startDeadline } from "./deadline.js";
 import { createUrlFetcher } from "./fetch_url.js";
 import { ServerMetrics } from "./metrics.js";
 import { describeServer } from "./openapi.js";
@@ -47,9 +48,10 @@ export function createHandler(
   options: HandlerOptions = {},
 ): Handler {
   const resolved = resolveHandlerOptions(options);
-  const metrics: ServerMetrics = new ServerMetrics(() =>
-    [...models].map(([name, { batcher }]) => [name, batcher.waiting] as const),
-  );
+  const metrics: ServerMetrics = new ServerMetrics({
+    waiting: () => [...models].map(([name, { batcher }]) => [name, batcher.waiting] as const),
+    restarts: () => [...predictors].map(([name, { restarts = 0 }]) => [name, restarts] as const),
+  });
   const models = new Map<string, Model>(
     [...predictors].map(([name, predictor]) => {
       const onBatch = (size: number, seconds: number) => metrics.countBatch(name, size, seconds);
@@ -68,19 +70,12 @@ export function createHandler(
     answerError(context, new RequestError(404, "ERR_NOT_FOUND", `There is no ${context.req.path} here.`)),
   );
   app.use(async (context, next) => {
-    await next();
     context.header("X-Content-Type-Options", "nosniff");
+    await next();
+    // A client that keeps its connection would send its next request to a server that is gone.
+    if (isDraining) context.header("Connection", "close");
   });
   if (resolved.token !== undefined) app.use(requireToken(resolved.token));
-  app.use(
-    bodyLimit({
-      maxSize: resolved.maxBytes,
-      onError: (context) => {
-        const message = `The body is larger than ${resolved.maxBytes} bytes.`;
-        return answerError(context, new RequestError(413, "ERR_INPUT_LIMIT", message));
-      },
-    }),
-  );
 
   const findModel = (name: string): Model => {
     const model = models.get(name);
@@ -91,17 +86,18 @@ export function createHandler(
 
   const predict = async (context: Context<BlankEnv, string>, name: string): Promise<Response> => {
     if (isDraining) {
-      context.header("Connection", "close");
       throw new RequestError(503, "ERR_DRAINING", "The server is ending and takes no more requests.");
     }
     const { info, table, batcher } = findModel(name);
-    const timeout = AbortSignal.timeout(resolved.timeoutSeconds * 1000);
-    const signal = AbortSignal.any([timeout, context.req.raw.signal]);
+    const client = context.req.raw.signal;
+    const deadline = startDeadline(resolved.timeoutSeconds, client);
+    const { signal } = deadline;
     const budget = { bytes: resolved.maxBytes, signal };
     try {
       const { inputs, single, options } = await readPredictRequest(context.req, {
         kind: info.inputs,
         table,
+        maxBytes: resolved.maxBytes,
         maxInputs: resolved.maxInputs,
         fetchUrl: fetchUrl && ((url) => fetchUrl(url, budget)),
       });
@@ -110,9 +106,15 @@ export function createHandler(
         ? answerOne(context, name, answers[0]!)
         : context.json({ model: name, predictions: answers });
     } catch (error) {
-      if (error instanceof RequestError || !timeout.aborted) throw error;
-      const message = `There was no answer within ${resolved.timeoutSeconds} s.`;
-      throw new RequestError(504, "ERR_TIMEOUT", message);
+      if (error instanceof RequestError) throw error;
+      if (deadline.isTimeOver) {
+        const message = `There was no answer within ${resolved.timeoutSeconds} s.`;
+        throw new RequestError(504, "ERR_TIMEOUT", message);
+      }
+      if (client.aborted) throw new RequestError(CLIENT_GONE, "ERR_CLIENT_GONE", "The client has gone.");
+      throw error;
+    } finally {
+      deadline.end();
     }
   };
 
@@ -176,6 +178,9 @@ function answerOne(context: Context, model: string, answer: Answer): Response {
   if ("prediction" in answer) return context.json({ model, prediction: answer.prediction });
   return context.json({ error: answer.error }, statusOf(answer.error.code));
 }
+
+/** Nobody reads it; the metrics count it. The number is nginx's. */
+const CLIENT_GONE = 499 as ContentfulStatusCode;
 
 /** After how many seconds those that were turned away may ask again. */
 const RETRY_AFTER = "1";

@@ -29,6 +29,8 @@ export async function keepPredictor(
   const closing = new AbortController();
   let restarting: Promise<void> | undefined;
   let delay = FIRST_DELAY;
+  let restarts = 0;
+  let lastRun: Promise<unknown> = Promise.resolve();
 
   const watch = (predictor: StartedPredictor): void => {
     const since = performance.now();
@@ -49,6 +51,7 @@ export async function keepPredictor(
       });
       if (started === undefined) continue;
       current = started;
+      restarts++;
       watch(started);
       return;
     }
@@ -60,14 +63,25 @@ export async function keepPredictor(
     get isReady() {
       return current !== undefined;
     },
+    get restarts() {
+      return restarts;
+    },
     predict: async (inputs, options) => {
       const asked = current;
       if (asked === undefined)
         throw new ModelLostError("ERR_MODEL_LOST", "The model is being started again.");
-      const timer = setTimeout(() => void asked.close(), maxRunSeconds * 1000);
+      const run = asked.predict(inputs, options);
+      let isOver = false;
+      let timer: NodeJS.Timeout | undefined;
+      // What is sent while the process is at work waits for it there, and that is not its own time.
+      void lastRun.then(() => {
+        if (!isOver) timer = setTimeout(() => void asked.close(), maxRunSeconds * 1000);
+      });
+      lastRun = Promise.allSettled([lastRun, run]);
       try {
-        return await asked.predict(inputs, options);
+        return await run;
       } finally {
+        isOver = true;
         clearTimeout(timer);
       }
     },

@@ -5,6 +5,14 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 const SIZES = [1, 2, 4, 8, 16, 32, 64];
 
+/** What is asked when somebody reads the metrics, for each model. */
+interface ModelGauges {
+  /** How many inputs wait. */
+  waiting: () => Iterable<readonly [model: string, inputs: number]>;
+  /** How often its process was started again. */
+  restarts: () => Iterable<readonly [model: string, times: number]>;
+}
+
 export class ServerMetrics {
   readonly #registry = new Registry();
   readonly #requests: Counter<"model" | "status">;
@@ -12,8 +20,7 @@ export class ServerMetrics {
   readonly #batchSeconds: Histogram<"model">;
   readonly #batchSize: Histogram<"model">;
 
-  /** @param waiting how many inputs wait for each model */
-  constructor(waiting: () => Iterable<readonly [model: string, inputs: number]>) {
+  constructor({ waiting, restarts }: ModelGauges) {
     const registers = [this.#registry];
     collectDefaultMetrics({ register: this.#registry });
     this.#requests = new Counter({
@@ -50,6 +57,16 @@ export class ServerMetrics {
       registers,
       collect() {
         for (const [model, inputs] of waiting()) this.set({ model }, inputs);
+      },
+    });
+    new Counter({
+      name: "kindling_model_restarts_total",
+      help: "How often a model's process was lost and started again.",
+      labelNames: ["model"],
+      registers,
+      collect() {
+        this.reset();
+        for (const [model, times] of restarts()) this.inc({ model }, times);
       },
     });
   }

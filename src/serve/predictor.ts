@@ -19,6 +19,8 @@ export interface Predictor {
   readonly info: ModelInfo;
   /** Whether it can answer now. Default: it can. */
   readonly isReady?: boolean;
+  /** How often it was lost and started again. Default: 0. */
+  readonly restarts?: number;
   predict: (inputs: readonly Input[], options: Record<string, unknown>) => Promise<Answer[]>;
   close: () => Promise<void>;
 }

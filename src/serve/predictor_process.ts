@@ -3,7 +3,7 @@ import { loadTask } from "../catalog/load_task.js";
 import { predictEach, type Answer } from "../catalog/predict_each.js";
 import type { RunnableTask, TaskEntry } from "../catalog/tasks.js";
 import { KindlingError } from "../errors.js";
-import { checkInput } from "./check_input.js";
+import { checkInput, limitDecoding } from "./check_input.js";
 import type { Input, ModelInfo, PredictorMessage, PredictorRequest, PredictorSetup } from "./predictor.js";
 
 const setup = JSON.parse(process.argv[2]!) as PredictorSetup;
@@ -26,7 +26,10 @@ async function answer(
     inputs.map((input) => checkInput(input, entry.inputs, setup).then(() => undefined, asAnswer)),
   );
   const sound = inputs.filter((_, i) => answers[i] === undefined);
-  const predicted = sound.length === 0 ? [] : await predictAll(task, sound, options);
+  const predicted =
+    sound.length === 0
+      ? []
+      : await predictAll(task, sound, { ...options, ...limitDecoding(entry.inputs, setup) });
   return answers.map((refused) => refused ?? predicted.shift()!);
 }
 
@@ -48,11 +51,9 @@ process.on("SIGINT", () => undefined);
 process.on("disconnect", () => process.exit());
 try {
   const loaded = await loadTask(setup.path);
-  let last = Promise.resolve();
+  // Several at once: inputs of the next are decoded while the network runs.
   process.on("message", (request: PredictorRequest) => {
-    last = last.then(async () =>
-      send({ kind: "answers", id: request.id, answers: await answer(loaded, request) }),
-    );
+    void answer(loaded, request).then((answers) => send({ kind: "answers", id: request.id, answers }));
   });
   send({ kind: "ready", info: describe(loaded.entry, loaded.task) });
 } catch (error) {

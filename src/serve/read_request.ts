@@ -4,6 +4,7 @@ import type { OptionTable } from "../catalog/option_table.js";
 import { findFault, readOption } from "../catalog/option_values.js";
 import { ConfigurationError, describeChoices } from "../errors.js";
 import type { Input, ModelInfo } from "./predictor.js";
+import { readBody } from "./read_body.js";
 import { RequestError } from "./request_error.js";
 
 /** What a request asks for. */
@@ -18,13 +19,14 @@ export interface ReadOptions {
   kind: ModelInfo["inputs"];
   /** The options that the task's predictions take. */
   table: OptionTable;
+  maxBytes: number;
   maxInputs: number;
   /** Gets the bytes of a URL; undefined where URLs are not taken. */
   fetchUrl: ((url: URL) => Promise<Uint8Array>) | undefined;
 }
 
 /** Options that a server decides itself. */
-const OWN = new Set(["maxBytes", "timeoutSeconds"]);
+const OWN = new Set(["maxBytes", "maxDecodedSeconds", "timeoutSeconds"]);
 
 /** The options that a request may set. */
 export function serverOptions(table: OptionTable): OptionTable {
@@ -37,7 +39,7 @@ export async function readPredictRequest(
   options: ReadOptions,
 ): Promise<PredictRequest> {
   const type = (request.header("content-type") ?? "").split(";")[0]!.trim().toLowerCase();
-  const read = await readBody(request, type, options);
+  const read = await readInputs(request, type, options);
   const query = Object.entries(request.query()).map(([name, text]): [string, unknown] => [name, text]);
   const { inputs } = read;
   if (inputs.length === 0) throw new RequestError(400, "ERR_REQUEST_INPUT", "The request holds no input.");
@@ -48,13 +50,16 @@ export async function readPredictRequest(
   return { ...read, options: { ...checkOptions(options.table, query), ...read.options } };
 }
 
-async function readBody(
+async function readInputs(
   request: HonoRequest<string>,
   type: string,
   options: ReadOptions,
 ): Promise<PredictRequest> {
-  if (type === "application/json") return readJson(await request.text(), options);
-  if (type === "multipart/form-data") return readForm(request, options);
+  const read = (): Promise<Uint8Array> => readBody(request, options.maxBytes);
+  if (type === "application/json") return readJson(decodeText(await read()), options);
+  if (type === "multipart/form-data") {
+    return readForm(await read(), request.header("content-type")!, options);
+  }
   const isText = type === "text/plain";
   if (isText !== (options.kind === "texts") || type === "") {
     throw new RequestError(
@@ -64,9 +69,15 @@ async function readBody(
         `${options.kind === "texts" ? "text/plain" : "the bytes of a file with its type"}, not ${type || "a body without a type"}.`,
     );
   }
-  const input = isText ? await request.text() : new Uint8Array(await request.arrayBuffer());
+  const bytes = await read();
+  const input = isText ? decodeText(bytes) : bytes;
   const inputs = input.length === 0 ? [] : [input];
   return { inputs, single: true, options: {} };
+}
+
+/** What is no UTF-8 is replaced. */
+function decodeText(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
 }
 
 async function readJson(text: string, options: ReadOptions): Promise<PredictRequest> {
@@ -118,8 +129,9 @@ async function readString(value: string, options: ReadOptions): Promise<Input> {
 }
 
 /** Files are inputs; so are fields named `input` where the model takes texts. Other fields are options. */
-async function readForm(request: HonoRequest<string>, options: ReadOptions): Promise<PredictRequest> {
-  const form = await request.formData().catch((cause: unknown) => {
+async function readForm(body: Uint8Array, type: string, options: ReadOptions): Promise<PredictRequest> {
+  const response = new Response(body as Uint8Array<ArrayBuffer>, { headers: { "content-type": type } });
+  const form = await response.formData().catch((cause: unknown) => {
     const message = `The form cannot be read: ${(cause as Error).message}.`;
     throw new RequestError(400, "ERR_REQUEST_FORM", message, { cause });
   });
@@ -128,7 +140,7 @@ async function readForm(request: HonoRequest<string>, options: ReadOptions): Pro
   for (const [name, value] of form.entries()) {
     if (typeof value !== "string") {
       const bytes = new Uint8Array(await value.arrayBuffer());
-      inputs.push(options.kind === "texts" ? new TextDecoder().decode(bytes) : bytes);
+      inputs.push(options.kind === "texts" ? decodeText(bytes) : bytes);
     } else if (name === "input") inputs.push(await readString(value, options));
     else given.push([name, value]);
   }

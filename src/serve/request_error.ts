@@ -11,7 +11,10 @@ export class RequestError extends KindlingError {
   }
 }
 
+/** What inputs get that are larger than the server takes; the second is the decoder's. */
+const LIMITS = ["ERR_INPUT_LIMIT", "ERR_AUDIO_LIMIT"];
+
 /** The status of an input that could not be used. */
 export function statusOf(code: string): ContentfulStatusCode {
-  return code === "ERR_INPUT_LIMIT" ? 413 : 422;
+  return LIMITS.includes(code) ? 413 : 422;
 }

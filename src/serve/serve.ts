@@ -5,7 +5,7 @@ import { createHandler } from "./handler.js";
 import { keepPredictor } from "./keep_predictor.js";
 import { listen, type RunningServer } from "./listen.js";
 import { startPredictor, type Predictor } from "./predictor.js";
-import { resolveHandlerOptions, type ServeOptions } from "./serve_options.js";
+import { checkPort, resolveHandlerOptions, type ServeOptions } from "./serve_options.js";
 
 /** A run is given up when it takes this many times as long as the longest request. */
 const RUNS = 2;
@@ -20,6 +20,7 @@ export async function serve(
   models: string | readonly string[] | Readonly<Record<string, string>>,
   { port = 8000, hostname = "127.0.0.1", ...options }: ServeOptions = {},
 ): Promise<RunningServer> {
+  checkPort(port);
   const limits = resolveHandlerOptions(options);
   const paths = nameModels(models);
   const predictors = new Map<string, Predictor>();

@@ -65,6 +65,12 @@ export function resolveHandlerOptions({
   return { ...positive, maxWaitMs, token, allowUrls };
 }
 
+/** @throws ConfigurationError `ERR_SERVE_OPTION` */
+export function checkPort(port: number): void {
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return;
+  refuse(`\`port\` is a whole number from 0 to 65535, not ${port}.`);
+}
+
 function refuse(message: string): never {
   throw new ConfigurationError("ERR_SERVE_OPTION", message);
 }

@@ -6,6 +6,7 @@ import {
   type Dataset,
 } from "../data/index.js";
 import { getGlobalSeed } from "../random.js";
+import { checkDataOptions } from "./check_data_options.js";
 import type { CollectedParts, DataPart, SkippedSample } from "./collect_parts.js";
 import { countClasses, describeParts, type PartCounts } from "./describe_parts.js";
 import {
@@ -85,6 +86,7 @@ export abstract class ClassificationData<
     labels: readonly string[] | undefined = options.labels,
   ) {
     super(options);
+    checkDataOptions(options);
     const { multiLabel = false, seed = getGlobalSeed() } = options;
     const { train, val, test } = collected.parts;
     const labeled = [train, val, test].filter((part) => part !== undefined);

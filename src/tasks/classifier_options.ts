@@ -38,7 +38,17 @@ export function checkClassifierOptions(
   if (options.classWeights === "balanced" && options.data?.counts.train === undefined) {
     refuseOption('`classWeights: "balanced"` needs `data` with a training part.');
   }
-  const { learningRate, weightDecay } = options;
+  checkOptimizerOptions(options);
+}
+
+/** @throws ConfigurationError `ERR_CLASSIFIER_OPTION` */
+export function checkOptimizerOptions({
+  learningRate,
+  weightDecay,
+}: {
+  learningRate?: number;
+  weightDecay?: number;
+}): void {
   for (const [name, value] of Object.entries({ learningRate, weightDecay })) {
     if (value !== undefined && !(value >= 0))
       refuseOption(`\`${name}\` is a number from 0 up, not ${value}.`);

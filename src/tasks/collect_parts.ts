@@ -1,6 +1,8 @@
 /** Gathers the samples of each part, from class folders or from tables, with what was left out on the way. */
 import type { BadSamplePolicy } from "../data/index.js";
 import { DataError } from "../errors.js";
+import { checkDataOptions } from "./check_data_options.js";
+import type { ClassificationDataOptions } from "./classification_data.js";
 import { scanClassFolders, type SampleFiles } from "./class_folders.js";
 import { badRowsError } from "./label_columns.js";
 import { LABELED_PARTS, type LabeledParts, type LabeledSamples } from "./labeled_samples.js";
@@ -30,11 +32,12 @@ export interface TableScan<Source> extends LabeledSamples<Source> {
   badRows: DataError[];
 }
 
-/** The samples in the sub-folders of each part's folder. @throws DataError as `scanClassFolders` does */
+/** The samples in the sub-folders of each part's folder. @throws DataError as `scanClassFolders` does, ConfigurationError as `checkDataOptions` */
 export async function collectFolders(
-  folders: Partial<Record<keyof LabeledParts, string>>,
+  folders: ClassificationDataOptions & Partial<Record<keyof LabeledParts, string>>,
   files: SampleFiles,
 ): Promise<CollectedParts<string> & { skipped: SkippedSample[]; warnings: string[] }> {
+  checkDataOptions(folders);
   const { one, many } = files.noun;
   const parts: LabeledParts<string> = {};
   const skipped: SkippedSample[] = [];
@@ -62,10 +65,11 @@ export async function collectFolders(
  * @throws DataError `none`, `ERR_TABLE_ROW` listing the rows that cannot be used, and as `read`
  */
 export async function collectTables<Source>(
-  files: Partial<Record<DataPart, string>>,
+  files: ClassificationDataOptions & Partial<Record<DataPart, string>>,
   { onBadSample = "error", none }: { onBadSample?: BadSamplePolicy | undefined; none: string },
   read: (part: DataPart, file: string) => Promise<TableScan<Source>>,
 ): Promise<CollectedParts<Source>> {
+  checkDataOptions(files);
   const skipped: SkippedSample[] = [];
   const warnings: string[] = [];
   const parts: Partial<Record<DataPart, LabeledSamples<Source>>> = {};

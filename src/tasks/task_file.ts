@@ -92,6 +92,20 @@ export async function readTaskName(path: string): Promise<string> {
   throw new CheckpointError("ERR_TASK_FILE", `${path} is no task that \`save\` has written.`);
 }
 
+/** What a saved task's backbone is called, from the head of its file; undefined where it has none. */
+export async function readBackboneName(path: string): Promise<string | undefined> {
+  const metadata = await readMetadata(path);
+  const config = JSON.parse(String(metadata?.config ?? "{}")) as BackboneHolder;
+  return config.backbone?.name ?? config.source?.name ?? config.encoder ?? undefined;
+}
+
+/** Where the tasks name it. */
+interface BackboneHolder {
+  backbone?: { name: string };
+  source?: { name: string };
+  encoder?: string | null;
+}
+
 /** @returns undefined where the file is no safetensors file */
 async function readMetadata(path: string): Promise<Record<string, unknown> | undefined> {
   const file = await open(path);

@@ -8,6 +8,7 @@ import { flagOf } from "../../src/cli/flags.js";
 import { optionTables } from "../../src/catalog/option_tables.js";
 import { tasks } from "../../src/catalog/tasks.js";
 import { readOptionTables } from "./read_option_tables.js";
+import { writeOptionTables } from "./write_option_tables.js";
 
 const FILE = new URL("../../src/catalog/option_tables.ts", import.meta.url).pathname;
 
@@ -26,12 +27,7 @@ const NAMES = [
 ];
 
 it("are those of the types", { timeout: 120_000 }, async () => {
-  const tables = readOptionTables(NAMES);
-  const source = `/** The options of the classes by the names of their types. Made by tests/catalog/option_tables.test.ts: do not edit. */
-import type { OptionTable } from "./option_table.js";
-
-export const optionTables = ${JSON.stringify(tables)} as const satisfies Record<string, OptionTable>;
-`;
+  const source = writeOptionTables(readOptionTables(NAMES));
   const expected = await format(source, { ...(await resolveConfig(FILE)), filepath: FILE });
   await expect(expected).toMatchFileSnapshot(FILE);
 });

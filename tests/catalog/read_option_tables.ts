@@ -1,12 +1,23 @@
-/** Reads the options that the command line offers from the types that the classes take, with TypeScript's own compiler. */
+/** Reads the options that programs offer from the types that the classes take, with TypeScript's own compiler. */
 import ts from "typescript";
 import type { OptionEntry, ValueKind } from "../../src/catalog/option_table.js";
 
 const INDEX = new URL("../../src/index.ts", import.meta.url).pathname;
 const CONFIG = new URL("../../tsconfig.json", import.meta.url).pathname;
 
+/** A property of a type. */
+export interface DeclaredOption {
+  name: string;
+  /** What the property itself can be given, unless it has fields. */
+  entry: OptionEntry | undefined;
+  /** The fields of a plain object, of which each can be given. */
+  fields: readonly DeclaredOption[];
+  /** The interface whose text has the property, which may be one that the type extends. */
+  declaredBy: ts.Node;
+}
+
 /** @returns the options of each of these exported types */
-export function readOptionTables(names: readonly string[]): Record<string, OptionEntry[]> {
+export function readOptionTables(names: readonly string[]): Record<string, DeclaredOption[]> {
   const { config } = ts.readConfigFile(CONFIG, (path) => ts.sys.readFile(path)) as { config: object };
   const { options } = ts.parseJsonConfigFileContent(
     { ...config, include: [], files: [INDEX] },
@@ -21,7 +32,7 @@ export function readOptionTables(names: readonly string[]): Record<string, Optio
     names.map((name) => {
       const symbol = types.get(name);
       if (symbol === undefined) throw new Error(`src/index.ts exports no type ${name}.`);
-      return [name, readEntries(checker, checker.getDeclaredTypeOfSymbol(resolve(checker, symbol)))];
+      return [name, readOptions(checker, checker.getDeclaredTypeOfSymbol(resolve(checker, symbol)))];
     }),
   );
 }
@@ -30,27 +41,25 @@ function resolve(checker: ts.TypeChecker, symbol: ts.Symbol): ts.Symbol {
   return symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
 }
 
-function readEntries(checker: ts.TypeChecker, type: ts.Type, prefix = "", required = true): OptionEntry[] {
-  return type.getProperties().flatMap((property) => {
-    const name = prefix + property.name;
-    const isRequired = required && !(property.flags & ts.SymbolFlags.Optional);
+function readOptions(checker: ts.TypeChecker, type: ts.Type, isField = false): DeclaredOption[] {
+  return type.getProperties().flatMap((property): DeclaredOption[] => {
+    const { name } = property;
+    const declaredBy = property.declarations![0]!.parent;
     const members = membersOf(checker.getNonNullableType(checker.getTypeOfSymbol(property)));
     const description = ts.displayPartsToString(property.getDocumentationComment(checker));
     const { kinds, choices } = readMembers(checker, members);
     if (kinds.length > 0 || choices.length > 0) {
-      return [
-        {
-          name,
-          kinds,
-          ...(choices.length > 0 && { choices }),
-          description: description.replaceAll("\n", " "),
-          ...(isRequired && { isRequired }),
-        },
-      ];
+      const entry = {
+        name,
+        kinds,
+        ...(choices.length > 0 && { choices }),
+        description: description.replaceAll("\n", " "),
+      };
+      return [{ name, entry, fields: [], declaredBy }];
     }
     const [only] = members;
-    const isPart = prefix === "" && members.length === 1 && isPlainObject(only!);
-    return isPart ? readEntries(checker, only!, `${name}.`, isRequired) : [];
+    if (isField || members.length !== 1 || !isPlainObject(only!)) return [];
+    return [{ name, entry: undefined, fields: readOptions(checker, only!, true), declaredBy }];
   });
 }
 

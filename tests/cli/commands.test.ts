@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parse as parseCsv } from "csv-parse/sync";
 import { parse } from "yaml";
 import { describeShared } from "../support/shared.js";
 import { resultsOf, runCommand } from "./run_command.js";
@@ -28,6 +29,20 @@ async function train(task: string, output: string, ...args: string[]): Promise<R
   return result!;
 }
 
+/** The figures of a test are results, and stand in the run's own table. */
+function expectTested({ metrics, logDir }: Record<string, unknown>, metric = "test_accuracy"): void {
+  const value = (metrics as Record<string, number>)[metric];
+  expect(value, JSON.stringify(metrics)).toBeGreaterThanOrEqual(0);
+  const table = readFileSync(join(logDir as string, "metrics.csv"), "utf8");
+  const rows = parseCsv<Record<string, string>>(table, { columns: true });
+  expect(
+    rows
+      .map((row) => row[metric])
+      .filter(Boolean)
+      .map(Number),
+  ).toEqual([value]);
+}
+
 describeShared("data/caltech12", (caltech) => {
   const pictures = join(caltech, "Leopards", "image_000*.jpg");
 
@@ -36,7 +51,7 @@ describeShared("data/caltech12", (caltech) => {
     const result = await train("image-classifier", "images.kindling", ...args);
     expect(result.metrics).toMatchObject({ val_accuracy: expect.any(Number) as number });
     expect(existsSync(join(result.logDir as string, "metrics.csv"))).toBe(true);
-  }, 60_000);
+  }, 240_000);
 
   it("answers for each picture of a pattern, and names the one that is missing", async () => {
     const { code, lines } = await runCommand(
@@ -56,6 +71,27 @@ describeShared("data/caltech12", (caltech) => {
     }
     expect(results[9]).toMatchObject({ input: inFolder("no.jpg"), error: { code: "ERR_IMAGE_MISSING" } });
     expect(code).toBe(1);
+  });
+
+  it.each([
+    [["--top-k", "0"], "ERR_OUTPUT_OPTION"],
+    [["--threshold", "2"], "ERR_OUTPUT_OPTION"],
+    [["--beam-width", "4"], "ERR_PREDICT_OPTION"],
+  ])("refuses to predict with %s", async (flag, errorCode) => {
+    const { code, notes, lines } = await runCommand(
+      "predict",
+      inFolder("images.kindling"),
+      pictures,
+      ...flag,
+    );
+    expect(notes).toContain(errorCode);
+    expect(lines).toEqual([]);
+    expect(code).toBe(1);
+  });
+
+  it("tests a part that is taken from the training part, and keeps the figures", async () => {
+    const args = ["--train", caltech, "--val-split", "0.2", "--test-split", "0.2", "--image-size", "32"];
+    expectTested(await train("image-classifier", "tested.kindling", ...args));
   });
 
   it("evaluates and exports", async () => {
@@ -98,6 +134,50 @@ describeShared("data/caltech12", (caltech) => {
     const [found] = await resultsOf("find-lr", "image-classifier", ...args, ...QUIET);
     expect(found!.lr).toHaveLength(12);
     expect(existsSync(inFolder("lr.png"))).toBe(true);
+  });
+});
+
+describeShared("data/banking77", (banking) => {
+  const args = ["--label-column", "category", "--val-split", "50"];
+  const trainTexts = (output: string, ...data: string[]) =>
+    train("text-classifier", output, ...data, ...args);
+
+  it("tests texts on a part of the training part", { timeout: 240_000 }, async () => {
+    expectTested(
+      await trainTexts("split.kindling", "--train", join(banking, "train.csv"), "--test-split", "100"),
+    );
+  });
+
+  it("tests texts on a file of their own", { timeout: 240_000 }, async () => {
+    const data = ["--train", join(banking, "train.csv"), "--test", join(banking, "test.csv")];
+    expectTested(await trainTexts("file.kindling", ...data, "--limit-test-batches", "2"));
+  });
+});
+
+describeShared("data/raccoon", (raccoon) => {
+  it("tests pictures whose part is named by its fields", { timeout: 240_000 }, async () => {
+    const parts = ["train", "test"].flatMap((part) => [
+      ...[`--${part}.images`, join(raccoon, "images")],
+      ...[`--${part}.annotations`, join(raccoon, "annotations")],
+    ]);
+    const args = [
+      "--format",
+      "voc",
+      ...parts,
+      "--val-split",
+      "8",
+      "--backbone",
+      "resnet18",
+      "--no-pretrained",
+      "--image-size",
+      "64",
+      "--batch-size",
+      "2",
+    ];
+    expectTested(
+      await train("object-detector", "voc.kindling", ...args, "--limit-test-batches", "1"),
+      "test_map",
+    );
   });
 });
 

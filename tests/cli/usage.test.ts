@@ -56,6 +56,46 @@ describe("a run that cannot be", () => {
   });
 });
 
+describe("a number that an option cannot be is refused before data are read", () => {
+  const space = write("space.yaml", "learningRate: {type: float, low: 0.001, high: 0.1}");
+  it.each([
+    ["train image-classifier --max-epochs -2", "ERR_TRAINER_OPTION", "maxEpochs"],
+    ["train image-classifier --limit-train-batches 1.5", "ERR_TRAINER_OPTION", "limitTrainBatches"],
+    ["train image-classifier --gradient-clip-val 0", "ERR_TRAINER_OPTION", "gradientClipVal"],
+    ["train image-classifier --devices 1.5", "ERR_", "1.5"],
+    ["train image-classifier --seed 1.5", "ERR_SEED", "1.5"],
+    ["train image-classifier --batch-size -1", "ERR_DATA_OPTION", "batchSize"],
+    ["train image-classifier --val-split 1.5", "ERR_SPLIT", "1.5"],
+    ["train image-classifier --cache-bytes -1", "ERR_DATA_OPTION", "cacheBytes"],
+    ["train image-classifier --max-pixels 0", "ERR_DECODE_OPTION", "maxPixels"],
+    ["train image-classifier --timeout-seconds 1e9", "ERR_DECODE_OPTION", "timeoutSeconds"],
+    ["train object-detector --max-bytes 0", "ERR_DECODE_OPTION", "maxBytes"],
+    ["train text-classifier --format csv --batch-size 2.5", "ERR_DATA_OPTION", "batchSize"],
+    ["train token-classifier --format conll --batch-size 0", "ERR_DATA_OPTION", "batchSize"],
+    ["train audio-classifier --max-seconds 0", "ERR_DATA_OPTION", "maxSeconds"],
+    ["train speech-recognizer --min-seconds 5 --max-seconds 2", "ERR_DATA_OPTION", "maxSeconds"],
+    ["find-lr image-classifier --num-training 1", "ERR_TUNER_OPTION", "numTraining"],
+    ["find-lr image-classifier --early-stop-threshold 1", "ERR_TUNER_OPTION", "earlyStopThreshold"],
+    [`search text-classifier --space ${space} --max-trials 0`, "ERR_SEARCH_OPTION", "maxTrials"],
+    [`search text-classifier --space ${space} --max-epochs -2`, "ERR_TRAINER_OPTION", "maxEpochs"],
+  ])("%s", async (line, errorCode, message) => {
+    const { code, notes } = await runCommand(...line.split(" "), "--train", join(folder, "nowhere"));
+    expect(notes).toContain(errorCode);
+    expect(notes).toContain(message);
+    expect(code).toBe(1);
+  });
+
+  it.each([
+    ["--port", "70000"],
+    ["--max-batch-size", "0"],
+    ["--max-wait-ms", "-1"],
+  ])("serve %s %s", async (...flag) => {
+    const { code, notes } = await runCommand("serve", join(folder, "none.kindling"), ...flag);
+    expect(notes).toContain("ERR_SERVE_OPTION");
+    expect(code).toBe(1);
+  });
+});
+
 describe("a configuration file", () => {
   it.each([
     ["task: image-clasifier", 'Did you mean "image-classifier"?'],

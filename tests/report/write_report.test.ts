@@ -1,11 +1,14 @@
 /** Reports are one page that needs no other file, of which nothing can make more than text, whatever the data say. */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseHTML } from "linkedom";
 import { sharp } from "../../src/data/image/sharp.js";
+import { loadTask } from "../../src/catalog/load_task.js";
+import { describeBackbone, ImageClassifier, TextClassificationData, writeReport } from "../../src/index.js";
+import { modelCard } from "../../src/report/model_card.js";
 import { readRunFolder } from "../../src/report/run_folder.js";
 import { resultsOf, runCommand } from "../cli/run_command.js";
 import "../support/backend.js";
@@ -36,6 +39,7 @@ function writeTexts(name: string): string {
 }
 
 describe("a run of a text classifier", () => {
+  let run: string;
   let page: string;
   let pictures: string[];
 
@@ -53,7 +57,7 @@ describe("a run of a text classifier", () => {
     const quiet = ["--default-root-dir", folder, "--no-enable-progress-bar", "--no-enable-model-summary"];
     const model = inFolder("texts.kindling");
     const [trained] = await resultsOf("train", "text-classifier", ...args, ...quiet, "--output", model);
-    const run = trained!.logDir as string;
+    run = trained!.logDir as string;
     const [written] = await resultsOf("report", run, "--model", model, "--output", inFolder("report"));
     page = readFileSync(written!.report as string, "utf8");
     pictures = written!.pictures as string[];
@@ -80,6 +84,32 @@ describe("a run of a text classifier", () => {
       expect(info.width).toBeGreaterThan(200);
       expect(new Set(data).size, `${picture} is of one colour`).toBeGreaterThan(4);
     }
+  });
+
+  it("has a card that names the backbone", () => {
+    const { document } = parseHTML(page);
+    const rows = [...document.querySelectorAll("#model tr")].map((row) => row.textContent);
+    expect(rows.filter((row) => row.includes("backbone"))).toEqual([
+      expect.stringContaining("bag-of-ngrams"),
+    ]);
+  });
+
+  it("is the same when code asks for it", async () => {
+    const data = await TextClassificationData.fromCsv({
+      train: inFolder("texts.csv"),
+      valSplit: 0.3,
+      seed: 5,
+    });
+    const model = inFolder("texts.kindling");
+    const output = inFolder("from-code");
+    const files = await writeReport(run, { model, data, part: "val", output });
+    expect(files).toEqual([
+      join(output, "report.html"),
+      ...pictures.map((path) => join(output, basename(path))),
+    ]);
+    expect(readFileSync(files[0]!, "utf8")).toBe(page);
+    await expect(writeReport(run, { output })).rejects.toMatchObject({ code: "ERR_OUTPUT_EXISTS" });
+    await expect(writeReport(run, { model })).rejects.toMatchObject({ code: "ERR_REPORT_DATA" });
   });
 
   it("says of the classes what the validation data say", () => {
@@ -136,6 +166,20 @@ describe("a run of a text classifier", () => {
       }
     },
   );
+});
+
+it("the card of a model with published weights has their licence", async () => {
+  const labels = ["cat", "dog"];
+  const task = new ImageClassifier({ labels, backbone: "resnet18", pretrained: false });
+  const path = inFolder("resnet.kindling");
+  await task.save(path);
+  const { document } = parseHTML(String(await modelCard(path, await loadTask(path), "test")));
+  const rows = [...document.querySelectorAll("tr")].map((row) =>
+    [...row.querySelectorAll("td")].map((cell) => cell.textContent),
+  );
+  const { source, licence } = describeBackbone("image", "resnet18");
+  expect(rows).toContainEqual(["backbone", `resnet18, published as ${source}`]);
+  expect(rows).toContainEqual(["licence of its published weights", licence]);
 });
 
 describe("the folder of a run", () => {

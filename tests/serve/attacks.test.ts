@@ -4,9 +4,11 @@ import { deflateSync, gzipSync } from "node:zlib";
 import CRC32 from "crc-32";
 import { timingSafeEqual } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { checkInput } from "../../src/serve/check_input.js";
+import { decodeAudio } from "../../src/data/index.js";
+import { checkInput, limitDecoding } from "../../src/serve/check_input.js";
 import { createHandler, type ModelInfo, type Predictor } from "../../src/serve/index.js";
 import { listen, type RunningServer } from "../../src/serve/listen.js";
+import type { Input } from "../../src/serve/predictor.js";
 import { silentFlac } from "./silent_flac.js";
 
 vi.mock("node:crypto", async (original) => {
@@ -16,6 +18,12 @@ vi.mock("node:crypto", async (original) => {
 
 const LIMITS = { maxPixels: 1_000_000, maxSeconds: 60 };
 
+/** What a model's process does before it answers, and a task that decodes sounds. */
+async function look(input: Input, kind: ModelInfo["inputs"]): Promise<void> {
+  await checkInput(input, kind, LIMITS);
+  if (kind === "sounds") await decodeAudio(input, { sampleRate: 8000, ...limitDecoding(kind, LIMITS) });
+}
+
 /** Looks at inputs as a model's process does, and answers with those that it let through. */
 function looking(info: ModelInfo): Predictor {
   return {
@@ -23,7 +31,7 @@ function looking(info: ModelInfo): Predictor {
     predict: (inputs) =>
       Promise.all(
         inputs.map((input) =>
-          checkInput(input, info.inputs, LIMITS).then(
+          look(input, info.inputs).then(
             () => ({ prediction: typeof input === "string" ? input : input.length }),
             ({ code, message }: { code: string; message: string }) => ({ error: { code, message } }),
           ),
@@ -169,7 +177,7 @@ describe("bombs", () => {
     expect(bomb.length).toBeLessThan(100_000);
     const before = process.memoryUsage().rss;
     const answer = await post("/models/sounds/predict", new Uint8Array(bomb), "audio/flac");
-    expect(answer).toMatchObject({ status: 413, code: "ERR_INPUT_LIMIT" });
+    expect(answer).toMatchObject({ status: 413, code: "ERR_AUDIO_LIMIT" });
     expect(process.memoryUsage().rss - before).toBeLessThan(500e6);
   });
 
@@ -200,13 +208,19 @@ describe("bombs", () => {
     const form = new FormData();
     for (let i = 0; i < 10_000; i++) form.append(`field${i}`, "x");
     const answer = await post("/predict", form);
-    expect(answer.status).toBeGreaterThanOrEqual(400);
-    expect(answer.status).toBeLessThan(500);
+    expect(answer.status).toBe(400);
   });
 
   it("10,000 inputs at once", async () => {
     const body = JSON.stringify({ inputs: new Array(10_000).fill("a") });
     expect(await post("/predict", body, JSON_TYPE)).toMatchObject({ status: 413, code: "ERR_INPUT_LIMIT" });
+  });
+
+  it("a body without a length is taken while it is small", async () => {
+    const body = new Blob(["a", "b"]).stream();
+    const init = { method: "POST", body, headers: { "content-type": "text/plain" }, duplex: "half" };
+    const sent = await fetch(`${server.url}/predict`, init);
+    expect(await sent.json()).toMatchObject({ prediction: "ab" });
   });
 
   it("a body without a length that never ends", async () => {

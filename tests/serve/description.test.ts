@@ -39,8 +39,8 @@ describe("/openapi.json", () => {
       const names = (
         description as Record<string, Record<string, Record<string, { parameters: { name: string }[] }>>>
       ).paths!["/models/speech/predict"]!.post!.parameters.map(({ name }) => name);
-      const own = ["maxBytes", "timeoutSeconds"];
-      const expected = optionTables.TranscriptionOptions.map(({ name }) => name as string);
+      const own = ["maxBytes", "maxDecodedSeconds", "timeoutSeconds"];
+      const expected = optionTables.TranscriptionOptions.map(({ name }) => name);
       expect(names).toEqual(expected.filter((name) => !own.includes(name)));
     },
   );
@@ -60,6 +60,7 @@ describe("/metrics", () => {
         'kindling_requests_total{model="mood",status="200"} 1',
         'kindling_requests_total{model="mood",status="400"} 1',
         'kindling_requests_total{model="unknown",status="404"} 1',
+        'kindling_model_restarts_total{model="mood"} 0',
         'kindling_batch_inputs_sum{model="mood"} 3',
         'kindling_batch_inputs_count{model="mood"} 1',
         'kindling_request_seconds_count{model="mood"} 2',

@@ -67,6 +67,8 @@ describe("keepPredictor", () => {
     await vi.waitFor(() => expect(kept.isReady).toBe(true));
     expect(await (await handler.fetch(request())).json()).toEqual({ model: "model", prediction: 1 });
     expect((await handler.fetch(new Request("http://localhost/ready"))).status).toBe(200);
+    const metrics = await (await handler.fetch(new Request("http://localhost/metrics"))).text();
+    expect(metrics).toContain('kindling_model_restarts_total{model="model"} 1\n');
     await kept.close();
   });
 
@@ -110,5 +112,5 @@ it("answers 429 with Retry-After where too many wait", async () => {
   expect([refused.status, refused.headers.get("retry-after")]).toEqual([429, "1"]);
   never.crash();
   const statuses = (await Promise.all(asked)).map(({ status }) => status);
-  expect(statuses).toEqual([503, 503, 503, 429, 429]);
+  expect(statuses).toEqual([503, 503, 503, 503, 429]);
 });

@@ -134,6 +134,18 @@ describe("a classifier trained from nothing", () => {
     alone.forEach((logit, i) => expect(together[34]![i]).toBeCloseTo(logit, 4));
   });
 
+  it("compiles no graph of its own for every number of pictures, nor lets them change each other", async () => {
+    const pictures = Array.from({ length: 8 }, (_, i) => stripes("standing", 200 + i));
+    const all = await task.predict(pictures, { output: "logits" });
+    const { compiles } = engine.stats();
+    for (const count of [5, 6, 7]) {
+      const some = await task.predict(pictures.slice(0, count), { output: "logits" });
+      expect(some).toHaveLength(count);
+      some.forEach((logits, i) => logits.forEach((value, k) => expect(value).toBeCloseTo(all[i]![k]!, 4)));
+    }
+    expect(engine.stats().compiles).toBe(compiles);
+  });
+
   it("predicts without leaving tensors behind or leaving training mode", async () => {
     task.train();
     await task.predict(stripes("lying", 1));

@@ -85,6 +85,12 @@ export function findBackbone<Domain extends BackboneDomain>(
   return Object.hasOwn(table, name) ? (table[name] as BackboneEntries[Domain]) : undefined;
 }
 
+/** The line of the backbone that comes from this repository on the hub. */
+export function findBySource(repository: string): BackboneEntry | undefined {
+  const tables = Object.values<Readonly<Record<string, BackboneEntry>>>(backboneTables);
+  return tables.flatMap((table) => Object.values(table)).find(({ source }) => source === repository);
+}
+
 /** A backbone's line, whatever its domain: no two have the same name. */
 export function findAnyBackbone(name: string): BackboneEntry | undefined {
   for (const domain of Object.keys(backboneTables) as BackboneDomain[]) {

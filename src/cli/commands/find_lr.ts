@@ -1,6 +1,7 @@
 /** `kindling find-lr TASK`: a learning rate from a range test. */
 import type { Command } from "commander";
 import type { LrFindOptions } from "../../core/index.js";
+import { resolveLrFindOptions } from "../../core/tuner/lr_find_options.js";
 import { tableOf, unflatten } from "../configuration.js";
 import { isForPeople, printJson, printPairs } from "../print.js";
 import { makeRun, taskCommand, type Flags } from "./runs.js";
@@ -22,11 +23,13 @@ export function findLrCommand(): Command {
     [...LR_OPTIONS, PLOT],
     async (configuration, flags: Flags) => {
       const { Trainer, Tuner } = await import("../../index.js");
-      const { task, data } = await makeRun(configuration);
       const options = Object.fromEntries(
         LR_OPTIONS.filter(({ name }) => flags[name] !== undefined).map(({ name }) => [name, flags[name]]),
       ) as LrFindOptions;
+      // Before the data are read, so that a mistake in an option shows at once.
+      resolveLrFindOptions(options);
       const trainer = new Trainer({ ...unflatten(configuration.trainer), logger: false });
+      const { task, data } = await makeRun(configuration);
       const finder = await new Tuner(trainer).lrFind(task, data, { ...options, updateAttr: false });
       const suggestion = finder.suggestion(options.method === undefined ? {} : { method: options.method });
       if (typeof flags.plot === "string") await finder.plot(flags.plot, { suggest: true });

@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { loadTask } from "../../catalog/load_task.js";
 import { ConfigurationError } from "../../errors.js";
-import type { ReportedTask } from "../../report/write_report.js";
+import type { ReportedTask } from "../../report/report_run.js";
 import { readConfiguration } from "../configuration.js";
 import { isForPeople, printJson, printLine } from "../print.js";
 import { addTestDataFlags, readDataFor, type TestDataFlags } from "./test_data.js";
@@ -25,13 +25,8 @@ export function reportCommand(): Command {
 
 async function report(run: string, flags: Flags): Promise<void> {
   const { json, model, output = join(run, "report"), overwrite, format, ...section } = flags;
-  const { PAGE, writeReport } = await import("../../report/write_report.js");
-  if (existsSync(join(output, PAGE)) && overwrite !== true) {
-    throw new ConfigurationError(
-      "ERR_OUTPUT_EXISTS",
-      `${join(output, PAGE)} exists. Name another folder with --output, or write over it with --overwrite.`,
-    );
-  }
+  const { checkReportFolder, reportRun } = await import("../../report/report_run.js");
+  checkReportFolder(output, overwrite);
   if (model === undefined && Object.keys(section).length > 0) {
     throw new ConfigurationError(
       "ERR_REPORT_MODEL",
@@ -39,7 +34,7 @@ async function report(run: string, flags: Flags): Promise<void> {
     );
   }
   const reported = model === undefined ? undefined : await openModel(run, model, section, format);
-  const [page, ...pictures] = await writeReport(run, output, reported);
+  const [page, ...pictures] = await reportRun(run, output, reported);
   if (isForPeople(json)) printLine(page!);
   else printJson({ report: page, pictures });
 }

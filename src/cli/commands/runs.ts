@@ -15,6 +15,7 @@ import {
 import { addFlags } from "../flags.js";
 import type { OptionTable } from "../../catalog/option_table.js";
 import { printNote } from "../print.js";
+import { readData, taskClass } from "../../catalog/task_classes.js";
 import { findTask, tasks, type RunnableTask } from "../../catalog/tasks.js";
 
 const MAX_SEED = 2 ** 31;
@@ -28,12 +29,14 @@ export type Flags = Section & { config?: string; json?: boolean };
  * A command with a sub-command for each task, whose flags are the options of the task, its data and the Trainer.
  *
  * @param own the command's own options, beside those of every run
+ * @param newSeed for runs that name none
  */
 export function taskCommand(
   name: string,
   description: string,
   own: OptionTable,
   action: (configuration: RunConfiguration, flags: Flags) => Promise<void>,
+  newSeed: () => number = () => Math.floor(Math.random() * MAX_SEED),
 ): Command {
   const command = new Command(name).description(description);
   for (const [taskName, task] of Object.entries(tasks)) {
@@ -49,7 +52,7 @@ export function taskCommand(
     addFlags(sub, tables.trainer, "Trainer:");
     sub.action(async (flags: Flags) => {
       const configuration = withFlags(startingPoint(taskName, flags.config), tables, flags);
-      configuration.run.seed ??= Math.floor(Math.random() * MAX_SEED);
+      configuration.run.seed ??= newSeed();
       await action(configuration, flags);
     });
   }
@@ -85,10 +88,11 @@ export async function makeRun(
 
 /** Sets the run's seed, which splits depend on. */
 export async function makeData({ task, run, data }: RunConfiguration): Promise<DataModule> {
-  const format = chooseFormat(findTask(task), data, run.format);
+  const entry = findTask(task);
+  const format = chooseFormat(entry, data, run.format);
   const { seedEverything } = await import("../../index.js");
   seedEverything(Number(run.seed));
-  return format.read({ ...unflatten(data), onWarning: printNote });
+  return readData(entry, format, { ...unflatten(data), onWarning: printNote });
 }
 
 /** Sets the run's seed. Weights that are missing are downloaded. */
@@ -98,14 +102,14 @@ export async function makeTask(
 ): Promise<RunnableTask> {
   const { downloadBackbone, downloadProgressBar, seedEverything } = await import("../../index.js");
   seedEverything(Number(run.seed));
-  const command = findTask(task);
+  const Task = await taskClass(findTask(task));
   const options: Record<string, unknown> = { ...unflatten(model), data };
   try {
-    return await command.create(options);
+    return new Task(options);
   } catch (error) {
     const isMissing = error instanceof KindlingError && error.code === "ERR_BACKBONE_NOT_DOWNLOADED";
     if (!isMissing || typeof options.backbone !== "string") throw error;
     await downloadBackbone(options.backbone, { onProgress: downloadProgressBar() });
-    return command.create(options);
+    return new Task(options);
   }
 }

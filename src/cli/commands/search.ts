@@ -6,7 +6,14 @@ import { parse } from "yaml";
 import { writeFileAtomically } from "../../atomic_write.js";
 import type { OptionTable } from "../../catalog/option_table.js";
 import { findTask } from "../../catalog/tasks.js";
-import type { SearchDirection, SearchOptions, SearchResult, SearchSpace, Study } from "../../core/index.js";
+import type {
+  SearchDirection,
+  SearchOptions,
+  SearchResult,
+  SearchSpace,
+  Study,
+  TrainerOptions,
+} from "../../core/index.js";
 import { ConfigurationError } from "../../errors.js";
 import {
   runOptions,
@@ -16,6 +23,7 @@ import {
   withFlags,
   writeConfiguration,
   type RunConfiguration,
+  type Section,
 } from "../configuration.js";
 import { isForPeople, printJson, printLine, printNote } from "../print.js";
 import { makeData, makeTask, taskCommand, type Flags } from "./runs.js";
@@ -25,6 +33,8 @@ import { checkSearchedOptions, chosenOptions } from "./searched_options.js";
 const SEARCH_OPTIONS = tableOf("SearchOptions").filter(
   ({ name }) => !["concurrency", "seed", "direction"].includes(name),
 );
+/** Trials are compared with each other, whichever process they are of: all hold back the same samples. */
+const SEED = 0;
 const DEFAULT_BEST = "config.yaml";
 
 const own = [
@@ -62,6 +72,7 @@ export function searchCommand(): Command {
     "Searches for the best options: trains with many, and keeps the best as a configuration.",
     [...own, ...SEARCH_OPTIONS],
     search,
+    () => SEED,
   );
 }
 
@@ -77,11 +88,16 @@ async function search(configuration: RunConfiguration, flags: Flags): Promise<vo
   const space = readSpace(flags.space);
   checkSearchedOptions(space, [...runOptions, ...tables.trainer, ...tables.model, ...tables.data]);
   const { PruningCallback, Trainer, Tuner } = await import("../../index.js");
+  const { resolveSearchOptions } = await import("../../core/tuner/search/search_options.js");
+  const given = SEARCH_OPTIONS.filter(({ name }) => flags[name] !== undefined);
+  const asked: SearchOptions = Object.fromEntries(given.map(({ name }) => [name, flags[name]]));
+  // Before the data are read, so that a mistake in an option shows at once.
+  resolveSearchOptions(asked);
+  new Trainer(trainerOptions(configuration.trainer));
   const data = await makeData(configuration);
   const { monitor, direction } = await choosePursuit(configuration, data, flags);
-  const given = SEARCH_OPTIONS.filter(({ name }) => flags[name] !== undefined);
   const options: SearchOptions = {
-    ...Object.fromEntries(given.map(({ name }) => [name, flags[name]])),
+    ...asked,
     direction,
     seed: Number(configuration.run.seed),
     onTrialEnd: (trial) => printTrial(trial, isForPeople(flags.json)),
@@ -93,14 +109,8 @@ async function search(configuration: RunConfiguration, flags: Flags): Promise<vo
       const isOfData = JSON.stringify(chosen.data) !== JSON.stringify(configuration.data);
       const parts = isOfData ? await makeData(chosen) : data;
       const task = await makeTask(chosen, parts);
-      const trainer = new Trainer({
-        enableProgressBar: false,
-        enableModelSummary: false,
-        ...unflatten(chosen.trainer),
-        logger: false,
-        enableCheckpointing: false,
-        callbacks: new PruningCallback({ trial, monitor }),
-      });
+      const callbacks = new PruningCallback({ trial, monitor });
+      const trainer = new Trainer({ ...trainerOptions(chosen.trainer), callbacks });
       const { finetune } = chosen.run as { finetune?: "freeze" };
       if (finetune === undefined) await trainer.fit(task, parts);
       else await trainer.finetune(task, parts, { strategy: finetune });
@@ -114,6 +124,17 @@ async function search(configuration: RunConfiguration, flags: Flags): Promise<vo
   const { number, value, parameters } = study.best;
   if (isForPeople(flags.json)) printLine(`best: trial ${number}, ${monitor} ${value}, in ${best}`);
   else printJson({ best: number, monitor, value, parameters, config: best });
+}
+
+/** Trials are lines of results, and leave nothing else. */
+function trainerOptions(section: Section): TrainerOptions {
+  return {
+    enableProgressBar: false,
+    enableModelSummary: false,
+    ...unflatten(section),
+    logger: false,
+    enableCheckpointing: false,
+  };
 }
 
 function readSpace(path: unknown): SearchSpace {

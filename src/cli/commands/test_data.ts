@@ -1,6 +1,7 @@
 /** Data that a trained task is tried on: their flags, and how they are read. */
 import type { Command } from "commander";
 import type { LoadedTask } from "../../catalog/load_task.js";
+import { readData } from "../../catalog/task_classes.js";
 import { tasks } from "../../catalog/tasks.js";
 import type { DataModule } from "../../core/index.js";
 import { chooseFormat, runOptions, sectionTables, unflatten, type Section } from "../configuration.js";
@@ -30,7 +31,7 @@ export async function readDataFor(
   section: Section,
   format: TestDataFlags["format"],
 ): Promise<DataModule> {
-  return chooseFormat(entry, section, format).read({
+  return readData(entry, chooseFormat(entry, section, format), {
     ...unflatten(section),
     ...entry.dataOptions(task),
     onWarning: printNote,

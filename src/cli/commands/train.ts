@@ -34,8 +34,9 @@ async function train(configuration: RunConfiguration, flags: Flags): Promise<voi
     );
   }
   const { Trainer } = await import("../../index.js");
-  const { task, data } = await makeRun(configuration);
+  // Before the data are read, so that a mistake in its options shows at once.
   const trainer = new Trainer(unflatten(configuration.trainer));
+  const { task, data } = await makeRun(configuration);
   if (configuration.trainer.logger !== false) {
     mkdirSync(trainer.logDir, { recursive: true });
     writeFileSync(join(trainer.logDir, "config.yaml"), writeConfiguration(configuration));
@@ -48,10 +49,11 @@ async function train(configuration: RunConfiguration, flags: Flags): Promise<voi
   if (finetune === undefined) await trainer.fit(task, data, from);
   else await trainer.finetune(task, data, { ...from, strategy: finetune as FinetuneOptions["strategy"] });
   const seconds = (performance.now() - start) / 1000;
+  const trained = trainer.callbackMetrics;
   await task.save(output);
-  const hasTest = Object.keys(configuration.data).some((name) => name === "test" || name.startsWith("test."));
+  const hasTest = Object.keys(configuration.data).some((name) => /^test(\.|Split$|$)/.test(name));
   const tested = hasTest ? await trainer.test(task, data) : {};
-  const metrics = { ...trainer.callbackMetrics, ...tested };
+  const metrics = { ...trained, ...tested };
   if (!isForPeople(flags.json)) return printJson({ output, logDir: trainer.logDir, seconds, metrics });
   printPairs({ ...metrics, trained: `${Math.round(seconds)} s`, saved: output, log: trainer.logDir });
 }

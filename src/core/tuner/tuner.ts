@@ -5,33 +5,17 @@ import type { AnyLightningModule } from "../lightning_module.js";
 import type { Trainer } from "../trainer.js";
 import { TunedAttribute } from "./attributes.js";
 import { isOutOfMemory, searchBatchSize } from "./batch_size.js";
-import { LrFinder, type SuggestionOptions } from "./lr_finder.js";
+import { resolveLrFindOptions, type LrFindOptions } from "./lr_find_options.js";
+import { LrFinder } from "./lr_finder.js";
 import { LrRangeTest } from "./lr_range_test.js";
 import { search, type SearchObjective } from "./search/search.js";
 import type { SearchOptions } from "./search/search_options.js";
 import type { SearchSpace } from "./search/space.js";
 import type { Study } from "./search/study.js";
 import { QUIET, trial } from "./trial.js";
+import { optionError, requireCount } from "./tuner_options.js";
 
-/** Options of `tuner.lrFind`. */
-export interface LrFindOptions {
-  /** The learning rate of the first step. Default: 1e-8. */
-  minLr?: number;
-  /** The learning rate of the last step. Default: 1. */
-  maxLr?: number;
-  /** Optimizer steps. Default: 100. */
-  numTraining?: number;
-  /** Whether the learning rate is multiplied, or grows by the same amount, from step to step. Default: "exponential". */
-  mode?: "exponential" | "linear";
-  /** Stops when the smoothed loss is so many times the best; `null` for never. Default: 4. */
-  earlyStopThreshold?: number | null;
-  /** Whether the suggestion is set as the attribute that `configureOptimizers` reads. Default: true. */
-  updateAttr?: boolean;
-  /** That attribute's name. Default: `lr`, or `learningRate` where there is no `lr`. */
-  attrName?: string;
-  /** How to choose the learning rate that is set. Default: "steepest". */
-  method?: SuggestionOptions["method"];
-}
+export type { LrFindOptions };
 
 /** Options of `tuner.scaleBatchSize`. */
 export interface ScaleBatchSizeOptions {
@@ -175,37 +159,25 @@ export async function findLearningRate(
   trainer: Trainer,
   module: AnyLightningModule,
   dataModule: DataModule,
-  {
-    minLr = 1e-8,
-    maxLr = 1,
-    numTraining = 100,
-    mode = "exponential",
-    earlyStopThreshold = 4,
-    updateAttr = true,
-    attrName,
-    method = "steepest",
-  }: LrFindOptions,
+  options: LrFindOptions,
 ): Promise<LrFinder> {
+  const { attrName, updateAttr, method, ...range } = resolveLrFindOptions(options);
   if (!module.automaticOptimization) {
     throw optionError(
       "lrFind sets the learning rate of automatic optimization, and the module optimizes by itself",
     );
   }
-  if (!(minLr > 0 && maxLr > minLr)) {
-    throw optionError(`lrFind takes minLr above 0 and maxLr above minLr, not ${minLr} and ${maxLr}`);
-  }
-  requireCount("lrFind", "numTraining", numTraining, 2);
   const names = attrName === undefined ? ["lr", "learningRate"] : [attrName];
   const attribute = updateAttr ? TunedAttribute.find(module, dataModule, names, "attrName") : undefined;
-  const test = new LrRangeTest({ minLr, maxLr, numTraining, mode, earlyStopThreshold });
-  await trial(trainer, module, dataModule, { maxSteps: numTraining, callbacks: [test] });
-  const finder = new LrFinder({ lr: test.lr, loss: test.loss }, mode);
+  const test = new LrRangeTest(range);
+  await trial(trainer, module, dataModule, { maxSteps: range.numTraining, callbacks: [test] });
+  const finder = new LrFinder({ lr: test.lr, loss: test.loss }, range.mode);
   if (attribute === undefined) return finder;
   const suggestion = finder.suggestion({ method });
   if (suggestion === undefined) {
     throw new ConfigurationError(
       "ERR_TUNER_SUGGESTION",
-      `lrFind has too few finite losses to suggest a learning rate: ${test.loss.length} of ${numTraining} steps were done. ` +
+      `lrFind has too few finite losses to suggest a learning rate: ${test.loss.length} of ${range.numTraining} steps were done. ` +
         "Start with a smaller minLr, take more steps with numTraining, or pass updateAttr: false to look at the losses.",
     );
   }
@@ -267,13 +239,4 @@ async function requireOwnLoaders(dataModule: DataModule, name: string, size: num
     `scaleBatchSize set ${name} to ${size}, and trainDataloader() still gave batches of ${given}. Pass a data module whose ` +
       `trainDataloader() makes a loader with this.${name}, not loaders that are made already.`,
   );
-}
-
-function requireCount(method: string, name: string, value: number, least: number): void {
-  if (Number.isSafeInteger(value) && value >= least) return;
-  throw optionError(`${method} takes ${name} as an integer of at least ${least}, not ${value}`);
-}
-
-function optionError(problem: string): ConfigurationError {
-  return new ConfigurationError("ERR_TUNER_OPTION", `${problem}.`);
 }

@@ -2,6 +2,7 @@
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { ConfigurationError, DataError } from "../../errors.js";
+import { checkDecodeLimits } from "../decode_limits.js";
 import { download, type DownloadOptions } from "../download.js";
 import { ByteReader } from "./byte_reader.js";
 import { decodeCompressed } from "./formats/compressed.js";
@@ -24,6 +25,8 @@ export interface AudioDecodeOptions extends DownloadOptions {
   sampleRate?: number;
   /** `mix` for the mean of all channels, or the number of one, from 0. Default: `mix`. */
   channel?: "mix" | number;
+  /** Longer sounds are refused, in seconds, as soon as so much is decoded: heads may lie. Default: none are. */
+  maxDecodedSeconds?: number;
 }
 
 /** A piece of a sound, one channel. */
@@ -43,8 +46,9 @@ export async function* streamAudio(
   source: AudioSource,
   options: AudioDecodeOptions = {},
 ): AsyncGenerator<AudioPiece, void> {
-  const { sampleRate, channel = "mix" } = options;
+  const { sampleRate, channel = "mix", maxDecodedSeconds = Infinity } = options;
   if (sampleRate !== undefined) checkSampleRate(sampleRate);
+  checkDecodeLimits(options);
   const resolved = resolveAudioSource(source);
   const named = describeAudioSource(resolved);
   const path = pathOfSource(resolved);
@@ -64,6 +68,12 @@ export async function* streamAudio(
       const mono = oneChannel(chunk.channels, channel, named);
       checkFinite(mono, done, given);
       done += mono.length;
+      if (done > maxDecodedSeconds * given) {
+        throw new FormatProblem(
+          "ERR_AUDIO_LIMIT",
+          `is longer than ${maxDecodedSeconds} s, which is the limit here.`,
+        );
+      }
       const samples = resampler.push(mono);
       if (samples.length > 0) yield { samples, sampleRate: sampleRate ?? given };
     }

@@ -16,7 +16,7 @@ export interface Waveform {
  *
  * @throws DataError that names the file: `ERR_AUDIO_MISSING`, `ERR_AUDIO_DIRECTORY`, `ERR_AUDIO_EMPTY` (no bytes, or no
  *   samples), `ERR_AUDIO_FORMAT`, `ERR_AUDIO_CODEC`, `ERR_AUDIO_TRUNCATED`, `ERR_AUDIO_DAMAGED`, `ERR_AUDIO_NOT_FINITE`,
- *   `ERR_AUDIO_SOURCE`, `ERR_FFMPEG_MISSING`; `ERR_DOWNLOAD_…` for URLs
+ *   `ERR_AUDIO_SOURCE`, `ERR_AUDIO_LIMIT`, `ERR_FFMPEG_MISSING`; `ERR_DOWNLOAD_…` for URLs
  * @throws ConfigurationError `ERR_SAMPLE_RATE`, `ERR_AUDIO_CHANNEL`
  */
 export async function decodeAudio(source: AudioSource, options: AudioDecodeOptions = {}): Promise<Waveform> {

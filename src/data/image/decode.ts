@@ -1,6 +1,7 @@
 /** Decodes an image file to RGB bytes, resized on the way. */
 import { imageFromPixels, imageFromRaw, type Image, type Size } from "./image.js";
 import { explainDecodeError } from "./decode_error.js";
+import { checkDecodeLimits } from "../decode_limits.js";
 import { download, type DownloadOptions } from "../download.js";
 import { applyGeometry, checkGeometry, finishGeometry, sharpResize, type ImageGeometry } from "./geometry.js";
 import { sharp } from "./sharp.js";
@@ -23,10 +24,12 @@ const DEFAULT_MAX_PIXELS = 100e6;
  * @throws DataError `ERR_IMAGE_MISSING`, `ERR_IMAGE_DIRECTORY`, `ERR_IMAGE_PERMISSION`, `ERR_IMAGE_EMPTY`,
  *   `ERR_IMAGE_FORMAT` (not an image), `ERR_IMAGE_TRUNCATED` (or damaged), `ERR_IMAGE_TOO_LARGE`, `ERR_IMAGE_PIXELS`,
  *   `ERR_IMAGE_SOURCE`, `ERR_DOWNLOAD_…`
+ * @throws ConfigurationError `ERR_DECODE_OPTION`
  */
 export async function decodeImage(source: ImageSource, options: DecodeOptions = {}): Promise<Image> {
   const { maxPixels = DEFAULT_MAX_PIXELS } = options;
   checkGeometry(options);
+  checkDecodeLimits(options);
   const named = resolveSource(source);
   const resolved = await fetchRemote(named, options);
   if (resolved.kind === "pixels") return applyGeometry(imageFromPixels(resolved.pixels), options);

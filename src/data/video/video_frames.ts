@@ -3,7 +3,7 @@ import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { ConfigurationError, DataError } from "../../errors.js";
 import type { ByteReader } from "../audio/byte_reader.js";
-import { isMissing, lastWords, startFfmpeg, type ProcessEnd } from "../ffmpeg.js";
+import { inputFile, isMissing, lastWords, startFfmpeg, type ProcessEnd } from "../ffmpeg.js";
 import type { PixelData } from "../image/image.js";
 
 /** Options of `videoFrames`. */
@@ -39,7 +39,7 @@ export async function* videoFrames(
     throw new ConfigurationError("ERR_VIDEO_FPS", `\`fps\` is a number above 0, not ${fps}.`);
   if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true)
     throw new DataError("ERR_VIDEO_MISSING", `There is no video ${path}.`, { path });
-  const input = ["-i", `file:${resolve(path)}`, "-map", "0:v:0"];
+  const input = [...inputFile(resolve(path)), "-map", "0:v:0"];
   // Rounded up, what is taken at a point in time is the last frame that has come by then.
   const output = ["-vf", `fps=${fps}:round=up`, "-f", "image2pipe", "-c:v", "ppm", "pipe:1"];
   const { reader, ended, complaint, stop } = startFfmpeg([...input, ...output]);

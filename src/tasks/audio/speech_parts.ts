@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { randomSplit, type AudioSource } from "../../data/index.js";
 import { ConfigurationError, DataError } from "../../errors.js";
 import { getGlobalSeed } from "../../random.js";
+import { checkDataOptions } from "../check_data_options.js";
 import type { DataPart, SkippedSample } from "../collect_parts.js";
 import { badRowsError } from "../label_columns.js";
 import { LABELED_PARTS } from "../labeled_samples.js";
@@ -58,9 +59,11 @@ export async function collectFiles(options: SpeechFilesOptions): Promise<Collect
  */
 export async function collectScans(
   files: Partial<Record<LabeledPart, string>> & { predict?: PredictSounds },
-  { onBadSample = "error" }: SpeechRecognitionDataOptions,
+  options: SpeechRecognitionDataOptions,
   read: (file: string) => Promise<TranscriptScan>,
 ): Promise<CollectedSpeech> {
+  checkDataOptions(options);
+  const { onBadSample = "error" } = options;
   const parts: CollectedSpeech["parts"] = {};
   const skipped: SkippedSound[] = [];
   for (const part of LABELED_PARTS) {

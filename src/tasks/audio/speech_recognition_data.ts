@@ -12,6 +12,7 @@ import {
 } from "../../data/index.js";
 import { ConfigurationError, DataError } from "../../errors.js";
 import { HostTensor } from "../../host_tensor.js";
+import { checkDataOptions } from "../check_data_options.js";
 import { LABELED_PARTS } from "../labeled_samples.js";
 import { defaultBatchSize, PartsDataModule } from "../parts_data_module.js";
 import { SOUNDS } from "./audio_files.js";
@@ -103,6 +104,7 @@ export class SpeechRecognitionData extends PartsDataModule<SpeechSample, SpeechB
 
   private constructor(collected: CollectedSpeech, options: SpeechRecognitionDataOptions) {
     super(options);
+    checkDataOptions(options);
     const { normalize = {}, tokens = "characters" } = options;
     this.#options = options;
     this.#normalize =

@@ -29,11 +29,19 @@ export async function transcribe(
   input: AudioSource | readonly AudioSource[],
   options: TranscriptionOptions,
 ): Promise<Transcription | Transcription[]> {
-  const { chunkSeconds = 20, overlapSeconds = 2, timeoutSeconds, maxBytes, channel, ...decoding } = options;
+  const {
+    chunkSeconds = 20,
+    overlapSeconds = 2,
+    timeoutSeconds,
+    maxBytes,
+    maxDecodedSeconds,
+    channel,
+    ...decoding
+  } = options;
   checkSeconds({ chunkSeconds, overlapSeconds });
   checkDecodingOptions(decoding);
   const { sampleRate } = recognizer;
-  const decode = dropUndefined({ timeoutSeconds, maxBytes, channel });
+  const decode = dropUndefined({ timeoutSeconds, maxBytes, maxDecodedSeconds, channel });
   const { sources, single } = await resolveSounds(input);
   const results: Transcription[] = [];
   const waiting: { place: number; samples: Float32Array }[] = [];

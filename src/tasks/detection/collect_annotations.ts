@@ -1,5 +1,6 @@
 /** Reads the annotations of all parts, and compares them with their pictures. */
 import { ConfigurationError } from "../../errors.js";
+import { checkDataOptions } from "../check_data_options.js";
 import { LABELED_PARTS } from "../labeled_samples.js";
 import type { AnnotationScan } from "./annotations/annotated_image.js";
 import { checkAnnotations } from "./annotations/check.js";
@@ -14,6 +15,7 @@ import {
   type LabeledPart,
   type SkippedAnnotation,
 } from "./detection_parts.js";
+import { checkImageSize } from "./network/points.js";
 
 /** What the annotations say, before splits and without the numbers of classes. */
 export interface CollectedAnnotations {
@@ -25,12 +27,14 @@ export interface CollectedAnnotations {
 
 /**
  * @throws DataError listing what cannot be used, unless it is to be left out
- * @throws ConfigurationError `ERR_PARTS` where there is nothing to read, `ERR_LABELS`
+ * @throws ConfigurationError `ERR_PARTS` where there is nothing to read, `ERR_LABELS`, `ERR_IMAGE_SIZE`; as `checkDataOptions` does
  */
 export async function collectAnnotations<Part>(
   options: ObjectDetectionDataOptions & Partial<Record<LabeledPart, Part>>,
   read: (part: Part, name: LabeledPart) => Promise<AnnotationScan>,
 ): Promise<CollectedAnnotations> {
+  checkDataOptions(options);
+  if (options.imageSize !== undefined) checkImageSize(options.imageSize);
   checkLabels(options.labels);
   requirePart(options);
   const parts: CheckedParts = {};

@@ -37,7 +37,6 @@ import {
   type DetectionSample,
 } from "./detection_dataset.js";
 import type { LetterboxStyle } from "./letterbox.js";
-import { checkImageSize } from "./network/points.js";
 import {
   problemsError,
   recordOf,
@@ -86,7 +85,6 @@ export class ObjectDetectionData extends PartsDataModule<DetectionSample, Detect
   private constructor({ parts, skipped, labels }: CollectedAnnotations, options: ObjectDetectionDataOptions) {
     super(options);
     const { imageSize } = options;
-    if (imageSize !== undefined) checkImageSize(imageSize);
     this.#options = options;
     this.labels = labels;
     this.skipped = skipped;

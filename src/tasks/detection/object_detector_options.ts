@@ -68,7 +68,12 @@ function checkLabels(labels: readonly string[]): readonly string[] {
 
 /** @throws ConfigurationError `ERR_DETECTOR_OPTION`, `ERR_IMAGE_SIZE` */
 export function checkObjectDetectorOptions(options: ObjectDetectorOptions): void {
-  const { imageSize, learningRate, weightDecay } = options;
+  const { backbone, imageSize, learningRate, weightDecay } = options;
+  if ((backbone as unknown) === undefined) {
+    refuse(
+      "An ObjectDetector needs a `backbone`: a name of `availableBackbones()`, a folder, or a detector's file.",
+    );
+  }
   if (imageSize !== undefined) checkImageSize(imageSize);
   for (const [name, value] of Object.entries({ learningRate, weightDecay })) {
     if (value !== undefined && !(value >= 0)) refuse(`\`${name}\` is a number from 0 up, not ${value}.`);

@@ -180,7 +180,7 @@ export class ImageClassifier extends Classifier<tf.Tensor, ImageSource> {
     checkOutputOptions(options);
     return predictImages(input, {
       geometry: this.input,
-      answer: (pixels) => this.#logits(pixels).map((logits) => this.format(logits, options)),
+      answer: async (pixels) => (await this.#logits(pixels)).map((logits) => this.format(logits, options)),
     });
   }
 
@@ -264,18 +264,22 @@ export class ImageClassifier extends Classifier<tf.Tensor, ImageSource> {
 
   protected override async logitsOf(pictures: readonly ImageSource[]): Promise<number[][]> {
     const logits: number[][] = [];
-    for await (const pixels of pictureLoader(pictures, this.input)) logits.push(...this.#logits(pixels));
-    return logits;
+    for await (const pixels of pictureLoader(pictures, this.input))
+      logits.push(...(await this.#logits(pixels)));
+    return logits.slice(0, pictures.length);
   }
 
-  #logits(pixels: HostTensor): number[][] {
+  async #logits(pixels: HostTensor): Promise<number[][]> {
     const input = this.#source.kind === "frozen" ? this.#source.extract(pixels) : pixels;
-    return inEvalMode(this, () =>
+    const logits = inEvalMode(this, () =>
       tf.tidy(() => {
         const { input: prepared } = this.onAfterBatchTransfer({ input: fromHost(input) });
-        return this.forward(prepared).arraySync() as number[][];
+        return this.forward(prepared);
       }),
     );
+    const rows = await logits.array();
+    logits.dispose();
+    return rows as number[][];
   }
 
   /** Takes the data's pictures as this task wants them. */

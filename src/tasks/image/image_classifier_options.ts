@@ -41,6 +41,11 @@ export function checkImageClassifierOptions({
   if (imageSize !== undefined && !(Number.isInteger(imageSize) && imageSize > 0)) {
     refuseOption(`\`imageSize\` is a positive whole number of pixels, not ${imageSize}.`);
   }
+  const { mixupAlpha, cutmixAlpha } = mix;
+  for (const [name, value] of Object.entries({ mixupAlpha, cutmixAlpha })) {
+    if (value !== undefined && !(value >= 0))
+      refuseOption(`\`${name}\` is a number from 0 up, not ${value}.`);
+  }
   if (focalGamma > 0 && mixes(mix) && !(multiLabel ?? data?.multiLabel)) {
     refuseOption(
       "`focalGamma` is for targets of one class, and `mixupAlpha` and `cutmixAlpha` mix classes: leave one of them out.",

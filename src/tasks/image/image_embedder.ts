@@ -90,14 +90,14 @@ export class ImageEmbedder {
     return predictImages(input, { geometry: this.input, answer: (pixels) => this.#embed(pixels) });
   }
 
-  #embed(pixels: HostTensor): Float32Array[] {
+  async #embed(pixels: HostTensor): Promise<Float32Array[]> {
     const { pooling, normalize } = this.#options;
     const embeddings = tf.tidy(() => {
       const pooled = pool(this.#features(pixels), pooling);
       return normalize ? unitLength(pooled) : pooled;
     });
     const [count, length] = embeddings.shape;
-    const numbers = embeddings.dataSync() as Float32Array;
+    const numbers = await embeddings.data<"float32">();
     embeddings.dispose();
     return Array.from({ length: count }, (_, i) => numbers.slice(i * length, (i + 1) * length));
   }

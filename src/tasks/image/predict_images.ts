@@ -10,7 +10,7 @@ export type ManyImages = `${string}/` | `${string}*${string}` | readonly ImageSo
 /** What answers for a batch of pictures, uint8 [batch, height, width, 3]. */
 export interface ImagePredictor<Answer> {
   geometry: ImageGeometry;
-  answer: (pixels: HostTensor) => Iterable<Answer>;
+  answer: (pixels: HostTensor) => Promise<Iterable<Answer>>;
 }
 
 /**
@@ -24,6 +24,6 @@ export async function predictImages<Answer>(
 ): Promise<Answer | Answer[]> {
   const { sources, single } = await resolveInputs(input);
   const answers: Answer[] = [];
-  for await (const pixels of pictureLoader(sources, geometry)) answers.push(...answer(pixels));
-  return single ? answers[0]! : answers;
+  for await (const pixels of pictureLoader(sources, geometry)) answers.push(...(await answer(pixels)));
+  return single ? answers[0]! : answers.slice(0, sources.length);
 }

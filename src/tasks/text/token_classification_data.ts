@@ -5,6 +5,7 @@ import { compareNaturally, DataLoader, LengthGroupedSampler, type Dataset } from
 import { ConfigurationError, DataError, describeChoices } from "../../errors.js";
 import { HostTensor } from "../../host_tensor.js";
 import { getGlobalSeed } from "../../random.js";
+import { checkDataOptions } from "../check_data_options.js";
 import { LABELED_PARTS } from "../labeled_samples.js";
 import { splitLists } from "../split_parts.js";
 import { readConll, readTaggedJsonl, type TaggedWords } from "./conll.js";
@@ -78,6 +79,7 @@ export class TokenClassificationData extends DataModule {
     options: TokenClassificationDataOptions,
   ) {
     super();
+    checkDataOptions(options);
     this.#options = options;
     const { train, val, test } = sentences;
     const given = {
@@ -202,6 +204,7 @@ async function readParts(
   files: ConllOptions,
   read: (file: string) => Promise<TaggedWords[]>,
 ): Promise<Partial<Record<Part, TaggedWords[]>>> {
+  checkDataOptions(files);
   const parts: Partial<Record<Part, TaggedWords[]>> = {};
   for (const part of LABELED_PARTS) if (files[part] !== undefined) parts[part] = await read(files[part]);
   return parts;

@@ -7,6 +7,7 @@ import type { Finetunable, OptimizerConfiguration } from "../../core/index.js";
 import { ConfigurationError } from "../../errors.js";
 import type { OnnxExport } from "../../onnx/index.js";
 import { Dropout, Linear, softmaxCrossEntropy } from "../../nn/index.js";
+import { checkOptimizerOptions } from "../classifier_options.js";
 import { backboneAndHead } from "../recipe.js";
 import { Task } from "../task.js";
 import { entitiesOf, EntityF1 } from "./entities.js";
@@ -86,6 +87,7 @@ export class TokenClassifier extends Task<TextInputs> implements Finetunable {
         "A TokenClassifier needs `data` or `labels` with at least two tags.",
       );
     }
+    checkOptimizerOptions(options);
     this.#options = options;
     this.labels = [...labels];
     const texts = data && (() => data.texts("train"));

@@ -81,6 +81,18 @@ async function failureOf(run: Promise<unknown>): Promise<DataError> {
   return error as DataError;
 }
 
+it("a longer sound than a caller allows is refused by both tasks, and a shorter one is not", async () => {
+  const tasks: ((options: { maxDecodedSeconds: number }) => Promise<unknown>)[] = [
+    (options) => recognizer.predict(wav, options),
+    (options) => classifier.predict(wav, options),
+  ];
+  for (const predict of tasks) {
+    expect(await failureOf(predict({ maxDecodedSeconds: 0.1 }))).toMatchObject({ code: "ERR_AUDIO_LIMIT" });
+    await predict({ maxDecodedSeconds: 60 });
+    await expect(predict({ maxDecodedSeconds: 0 })).rejects.toMatchObject({ code: "ERR_DECODE_OPTION" });
+  }
+});
+
 describe.each(broken)("%s", (name, _bytes, code, message) => {
   it("is an error of predict that names the file", async () => {
     const path = pathOf(name);

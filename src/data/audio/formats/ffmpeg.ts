@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { endOf, isMissing, lastWords, startFfmpeg, type ProcessEnd } from "../../ffmpeg.js";
+import { endOf, inputFile, isMissing, lastWords, startFfmpeg, type ProcessEnd } from "../../ffmpeg.js";
 import { FormatProblem, type DecodedChunk } from "./decoded_chunk.js";
 import { decodeWav } from "./wav.js";
 
@@ -28,7 +28,7 @@ export async function* decodeWithFfmpeg(
 }
 
 async function* decodeFile(path: string, format: string): AsyncGenerator<DecodedChunk> {
-  const input = ["-xerror", "-i", `file:${path}`, "-map", "0:a:0"];
+  const input = ["-xerror", ...inputFile(path), "-map", "0:a:0"];
   const output = [...(await lengthOf(path)), "-f", "wav", "-c:a", "pcm_f32le", "pipe:1"];
   const { reader, ended, complaint, stop } = startFfmpeg([...input, ...output]);
   try {
@@ -55,7 +55,7 @@ async function lengthOf(path: string): Promise<string[]> {
     "-of",
     "csv=p=0",
   ];
-  const child = spawn("ffprobe", [...options, `file:${path}`], { stdio: ["ignore", "pipe", "ignore"] });
+  const child = spawn("ffprobe", [...options, ...inputFile(path)], { stdio: ["ignore", "pipe", "ignore"] });
   const ended = endOf(child);
   let text = "";
   child.stdout.setEncoding("utf8").on("data", (part: string) => (text += part));

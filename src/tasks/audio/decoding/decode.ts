@@ -28,6 +28,11 @@ export function checkDecodingOptions({ decoder, beamWidth, ...options }: Decodin
   if (beamWidth !== undefined && (!Number.isInteger(beamWidth) || beamWidth < 1)) {
     refuse(`\`beamWidth\` is a whole number from 1 on, not ${beamWidth}.`);
   }
+  const { languageModelWeight, wordBonus, hotWordBonus } = options;
+  for (const [name, value] of Object.entries({ languageModelWeight, wordBonus, hotWordBonus })) {
+    if (value !== undefined && !Number.isFinite(value))
+      refuse(`\`${name}\` is a finite number, not ${value}.`);
+  }
   const used = Object.entries({ beamWidth, ...options }).find(([, value]) => value !== undefined);
   if (decoder === "greedy" && used !== undefined) refuse(`\`${used[0]}\` belongs to the decoder "beam".`);
 }
