@@ -10,8 +10,10 @@ import type { Awaitable } from "./types.js";
  * `onAfterBackward` and `onBeforeOptimizerStep`. Batch hooks are given the host batch, as the loader made it.
  */
 export abstract class ModuleHooks<Input = tf.Tensor, Output = tf.Tensor> extends Module<Input, Output> {
-  /** Right after the data module's: the data are known as `trainer.dataModule`, and nothing of them is read yet. */
+  /** Right after the data module's, on one rank of a machine: downloads and what else leaves files, not fields. */
   prepareData?(): Awaitable<void>;
+  /** On every rank, before the data are set up: the place to tell `trainer.dataModule` how this module wants its samples. */
+  configureData?(): Awaitable<void>;
   /** When the data are set up. */
   setup?(stage: Stage): Awaitable<void>;
   /** Makes layers that need the data's sizes. Called once a run, before weights are loaded: make each layer only once. */

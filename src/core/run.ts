@@ -103,6 +103,7 @@ export class Run {
     }
     await strategy.barrier("prepareData");
     this.signals.check();
+    await this.hooks.callHook(module, "configureData");
     await this.hooks.callHook(dataModule, "setup", this.fn);
     await this.hooks.callAll("setup", this.fn);
     await this.hooks.callHook(module, "configureModel");

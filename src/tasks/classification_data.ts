@@ -1,5 +1,4 @@
 /** What the data of every classifier are: parts, classes, splits and loaders. Its subclasses know what a sample is. */
-import { DataModule } from "../core/data_module.js";
 import {
   DataLoader,
   type ClassificationTarget,
@@ -18,6 +17,7 @@ import {
   type LabeledSamples,
   type SampleNoun,
 } from "./labeled_samples.js";
+import { defaultBatchSize, PartsDataModule } from "./parts_data_module.js";
 import { splitParts } from "./split_parts.js";
 
 /** Options of every classifier's data. */
@@ -64,14 +64,13 @@ export abstract class ClassificationData<
   Item,
   Batch,
   Data extends Dataset<Item> = Dataset<Item>,
-> extends DataModule {
+> extends PartsDataModule<Item, Batch> {
   /** The classes in the order of their ids. */
   readonly labels: readonly string[];
   readonly multiLabel: boolean;
   readonly batchSize: number;
   /** What was left out: files that are no samples, and with `onBadSample: "skip"` what could not be used. */
   readonly skipped: SkippedSample[];
-  readonly warnings: string[] = [];
   readonly #kind: SampleKind<Source>;
   readonly #options: ClassificationDataOptions;
   readonly #parts: LabeledParts<Source>;
@@ -86,7 +85,7 @@ export abstract class ClassificationData<
     options: ClassificationDataOptions & MultiLabelOptions,
     labels: readonly string[] | undefined = options.labels,
   ) {
-    super();
+    super(options);
     checkDataOptions(options);
     const { multiLabel = false, seed = getGlobalSeed() } = options;
     const { train, val, test } = collected.parts;
@@ -102,7 +101,12 @@ export abstract class ClassificationData<
     this.#parts = split.parts;
     this.#predict = collected.predict;
     for (const part of LABELED_PARTS) this.#targets(part);
-    this.batchSize = options.batchSize ?? defaultBatchSize(kind.batchSize, this.#parts.train?.sources.length);
+    this.batchSize =
+      options.batchSize ??
+      defaultBatchSize(this.#parts.train?.sources.length, {
+        usual: kind.batchSize,
+        least: SMALLEST_BATCH_SIZE,
+      });
   }
 
   get numClasses(): number {
@@ -126,22 +130,6 @@ export abstract class ClassificationData<
       batchSize: this.batchSize,
       warnings: this.warnings,
     });
-  }
-
-  override trainDataloader(): DataLoader<Item, Batch> | undefined {
-    return this.#loader("train");
-  }
-
-  override valDataloader(): DataLoader<Item, Batch> | undefined {
-    return this.#loader("val");
-  }
-
-  override testDataloader(): DataLoader<Item, Batch> | undefined {
-    return this.#loader("test");
-  }
-
-  override predictDataloader(): DataLoader<Item, Batch> | undefined {
-    return this.#loader("predict");
   }
 
   /** @param targets undefined in the predict part */
@@ -190,12 +178,7 @@ export abstract class ClassificationData<
     this.#loaders.clear();
   }
 
-  protected warn(warning: string): void {
-    this.warnings.push(warning);
-    this.#options.onWarning?.(warning);
-  }
-
-  #loader(part: DataPart): DataLoader<Item, Batch> | undefined {
+  protected override loader(part: DataPart): DataLoader<Item, Batch> | undefined {
     const dataset = this.dataset(part);
     if (dataset === undefined || this.#loaders.has(part)) return this.#loaders.get(part);
     const { batchSize } = this;
@@ -217,9 +200,4 @@ export abstract class ClassificationData<
     const encoding = { multiLabel: this.multiLabel, noun, ...(pathOf && { pathOf }) };
     return samples && encodeTargets(part, samples, this.labels, encoding);
   }
-}
-
-function defaultBatchSize(usual: number, trainLength: number | undefined): number {
-  if (trainLength === undefined) return usual;
-  return Math.min(usual, Math.max(SMALLEST_BATCH_SIZE, Math.floor(trainLength / 4)));
 }

@@ -48,7 +48,7 @@ export function labelSamples<Source>(
 ): LabeledSamples<Source> {
   if (sources.length !== targets.length) {
     const { one, many } = rules.noun;
-    const message = `\`${part}\` has ${sources.length} ${many} but ${targets.length} targets. Give one target a ${one}.`;
+    const message = `\`${part}\` has ${sources.length} ${many} but ${targets.length} targets. Give one target for each ${one}.`;
     throw new ConfigurationError("ERR_TARGETS", message);
   }
   return { sources, classes: targets.map((target, i) => classesOf(target, `${part}, target ${i}`, rules)) };

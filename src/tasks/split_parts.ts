@@ -61,7 +61,8 @@ export function splitLists<Item>(
   });
 }
 
-function takeParts<Part>(
+/** As `splitParts`, of parts of any kind. @throws as `splitParts` */
+export function takeParts<Part>(
   parts: Partial<Record<(typeof LABELED_PARTS)[number], Part>>,
   { noun, ...shares }: Shares,
   { count, divide, select }: Samples<Part>,

@@ -5,7 +5,14 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import sharp from "sharp";
 import { describe, expect, it } from "vitest";
-import { escapeXml, measureText, renderText, shortenText, textAscent } from "../../src/data/image/text.js";
+import {
+  escapeXml,
+  measureText,
+  renderText,
+  shortenText,
+  textAscent,
+  textPath,
+} from "../../src/data/image/text.js";
 
 interface Metrics {
   advance: number;
@@ -48,6 +55,34 @@ describe.each(Object.entries(golden.glyphs))("the glyph %s", (character, expecte
     expect(Math.abs(baseline - box.top - expected.inkTop * scale)).toBeLessThan(2);
     expect(Math.abs(baseline - box.bottom - expected.inkBottom * scale)).toBeLessThan(2);
   });
+});
+
+describe("textPath", () => {
+  async function draw(path: string): Promise<Buffer> {
+    const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="200" height="40"><path d="${path}"/></svg>`;
+    return sharp(Buffer.from(svg)).ensureAlpha().raw().toBuffer();
+  }
+
+  // Where a coordinate is almost 0, opentype.js alone writes NaN, at which renderers stop drawing.
+  it.each([1e-7, -1e-7, 3e-16])(
+    "draws whole glyphs where they are %s pixels beside the origin",
+    async (shift) => {
+      const text = "raccoon 91 % (g)!";
+      // The letters stand on the upper edge or begin at the left one, or the tops of those without ascenders are at the upper edge.
+      const xHeight = (1120 / 2048) * 12;
+      for (const [x, y] of [
+        [0, 0],
+        [0, 20],
+        [4, xHeight],
+      ] as const) {
+        const beside = textPath(text, { x: x + shift, y: y + shift, size: 12 });
+        expect(beside).not.toMatch(/NaN/);
+        const [pixels, wanted] = [await draw(beside), await draw(textPath(text, { x, y, size: 12 }))];
+        // Coordinates have two decimals, of which the last may differ.
+        expect(Math.max(...pixels.map((value, i) => Math.abs(value - wanted[i]!)))).toBeLessThan(8);
+      }
+    },
+  );
 });
 
 describe("renderText", () => {

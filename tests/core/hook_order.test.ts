@@ -68,6 +68,7 @@ const begin = (fn: string) => [
   "M.configureCallbacks()",
   "D.prepareData()",
   "M.prepareData()",
+  "M.configureData()",
   `D.setup("${fn}")`,
   ...both(`setup("${fn}")`),
   "M.configureModel()",

@@ -30,6 +30,7 @@ export const callbackHooks = [
 export const moduleHooks = [
   ...sharedHooks,
   "prepareData",
+  "configureData",
   "configureModel",
   "configureCallbacks",
   "configureOptimizers",

@@ -8,10 +8,12 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import opentype from "opentype.js";
-import type { Font, Glyph } from "opentype.js";
+import type { Font, Glyph, Path } from "opentype.js";
 import { sharp } from "./sharp.js";
 
 const fontFile = "@fontsource/dejavu-sans/files/dejavu-sans-latin-400-normal.woff";
+/** Of coordinates in pixels. */
+const DECIMALS = 2;
 const combiningMark = /^\p{Mark}$/u;
 const lineBreaks = /[\p{Control}\p{Line_Separator}\p{Paragraph_Separator}]+/gu;
 const invisible = /\p{Format}/gu;
@@ -33,8 +35,18 @@ export function measureText(text: string, size: number): number {
  */
 export function textPath(text: string, { x, y, size }: { x: number; y: number; size: number }): string {
   return place(text, size)
-    .glyphs.map(({ glyph, offset }) => glyph.getPath(x + offset, y, size).toPathData(2))
+    .glyphs.map(({ glyph, offset }) => rounded(glyph.getPath(x + offset, y, size)).toPathData(DECIMALS))
     .join("");
+}
+
+/** opentype.js makes NaN of numbers that JavaScript writes with an exponent, as it does those below a millionth. */
+function rounded(path: Path): Path {
+  for (const command of path.commands) {
+    for (const [key, value] of Object.entries(command)) {
+      if (typeof value === "number") Object.assign(command, { [key]: Number(value.toFixed(DECIMALS)) });
+    }
+  }
+  return path;
 }
 
 /** `text` itself where it fits into `maxWidth` pixels at `size`, else its beginning and an ellipsis. */

@@ -142,7 +142,7 @@ export class AudioClassifier extends Classifier<AudioInput, AudioSource> {
     );
   }
 
-  override prepareData(): void {
+  override configureData(): void {
     const { dataModule } = this.trainer;
     if (dataModule instanceof AudioClassificationData) this.#attach(dataModule);
   }

@@ -5,8 +5,11 @@ import { randomSplit, type AudioSource } from "../../data/index.js";
 import { ConfigurationError, DataError } from "../../errors.js";
 import { getGlobalSeed } from "../../random.js";
 import { checkDataOptions } from "../check_data_options.js";
+import type { DataPart, SkippedSample } from "../collect_parts.js";
 import { badRowsError } from "../label_columns.js";
-import { resolveSounds } from "./audio_files.js";
+import { LABELED_PARTS } from "../labeled_samples.js";
+import { takeParts } from "../split_parts.js";
+import { resolveSounds, SOUNDS } from "./audio_files.js";
 import type {
   PredictSounds,
   SpeechFilesOptions,
@@ -16,19 +19,13 @@ import type { TranscriptScan } from "./transcripts/tables.js";
 import type { TranscribedDataset, TranscribedSounds } from "./transcripts/transcribed_sounds.js";
 
 /** The parts of a data set. */
-export type SpeechPart = "train" | "val" | "test" | "predict";
+export type SpeechPart = DataPart;
 
 /** A part whose transcripts are known. */
 export type LabeledPart = Exclude<SpeechPart, "predict">;
 
-export const LABELED_PARTS = ["train", "val", "test"] as const;
-
 /** What was left out, and why. */
-export interface SkippedSound {
-  part: SpeechPart;
-  path: string;
-  error: DataError;
-}
+export type SkippedSound = SkippedSample;
 
 /** Sounds that are all known, or a dataset that makes them. */
 export type PartSounds = TranscribedSounds | TranscribedDataset;
@@ -101,26 +98,29 @@ export function splitSounds(
   parts: CollectedSpeech["parts"],
   { seed = getGlobalSeed(), ...options }: SpeechRecognitionDataOptions,
 ): CollectedSpeech["parts"] {
-  const result = { ...parts };
-  for (const part of ["test", "val"] as const) {
-    const share = options[`${part}Split`];
-    if (share === undefined) continue;
-    const { train } = result;
-    if (result[part] !== undefined || train === undefined || !isListed(train)) {
-      throw new ConfigurationError(
-        "ERR_PARTS",
-        `\`${part}Split\` takes sounds from \`train\`, which must be given, and \`${part}\` must not.`,
-      );
-    }
-    const { train: kept, held } = randomSplit(train.sources.length, share, seed);
-    const pick = (indices: readonly number[]): TranscribedSounds => ({
-      sources: indices.map((i) => train.sources[i]!),
-      transcripts: indices.map((i) => train.transcripts[i]!),
-    });
-    result[part] = pick(held);
-    result.train = pick(kept);
-  }
-  return result;
+  return takeParts<PartSounds>(
+    parts,
+    { ...options, noun: SOUNDS },
+    {
+      count: (sounds) => lengthOf(sounds)!,
+      divide: (sounds, share) => randomSplit(requireListed(sounds).sources.length, share, seed),
+      select: (sounds, indices) => {
+        const { sources, transcripts } = requireListed(sounds);
+        return {
+          sources: indices.map((i) => sources[i]!),
+          transcripts: indices.map((i) => transcripts[i]!),
+        };
+      },
+    },
+  );
+}
+
+function requireListed(sounds: PartSounds): TranscribedSounds {
+  if (isListed(sounds)) return sounds;
+  throw new ConfigurationError(
+    "ERR_PARTS",
+    "A dataset that makes its sounds cannot be split: give `val` and `test` themselves.",
+  );
 }
 
 export function isListed(sounds: PartSounds): sounds is TranscribedSounds {

@@ -1,6 +1,6 @@
 /** The data of a speech recogniser: its parts, vocabulary and loaders, from files, tables, folders or datasets. */
 import { join } from "node:path";
-import { DataModule, type Stage } from "../../core/data_module.js";
+import type { Stage } from "../../core/data_module.js";
 import {
   DataLoader,
   findBadSamples,
@@ -13,6 +13,8 @@ import {
 import { ConfigurationError, DataError } from "../../errors.js";
 import { HostTensor } from "../../host_tensor.js";
 import { checkDataOptions } from "../check_data_options.js";
+import { LABELED_PARTS } from "../labeled_samples.js";
+import { defaultBatchSize, PartsDataModule } from "../parts_data_module.js";
 import { SOUNDS } from "./audio_files.js";
 import { padSounds, padTargets, type PaddedSounds } from "./padded_batch.js";
 import type {
@@ -28,7 +30,6 @@ import {
   collectScans,
   commonVoiceTables,
   isListed,
-  LABELED_PARTS,
   lengthOf,
   splitSounds,
   type CollectedSpeech,
@@ -73,7 +74,7 @@ export interface SpeechPreprocessing {
   maximum?: number;
 }
 
-const DEFAULT_BATCH_SIZE = 16;
+const DEFAULT_BATCH_SIZE = { usual: 16, least: 2 };
 const DEFAULT_CACHE_BYTES = 2 ** 30;
 const SHOWN_TRANSCRIPTS = 5;
 const PARTS_OF_STAGE: Record<Stage, readonly SpeechPart[]> = {
@@ -87,12 +88,11 @@ const PARTS_OF_STAGE: Record<Stage, readonly SpeechPart[]> = {
  * The vocabulary is read off the training part; sample rate and augmentation come from the task, through
  * `attachPreprocessing`. Sounds are decoded when they are first needed; batches hold sounds of like length.
  */
-export class SpeechRecognitionData extends DataModule {
+export class SpeechRecognitionData extends PartsDataModule<SpeechSample, SpeechBatch> {
   readonly vocabulary: Vocabulary;
   readonly batchSize: number;
   /** What could not be used, with `onBadSample: "skip"`. */
   readonly skipped: SkippedSound[];
-  readonly warnings: string[] = [];
   readonly #options: SpeechRecognitionDataOptions;
   readonly #parts: Partial<Record<LabeledPart, PartSounds>>;
   readonly #predict: readonly AudioSource[] | undefined;
@@ -103,19 +103,19 @@ export class SpeechRecognitionData extends DataModule {
   readonly #checked = new Set<SpeechPart>();
 
   private constructor(collected: CollectedSpeech, options: SpeechRecognitionDataOptions) {
-    super();
+    super(options);
     checkDataOptions(options);
     const { normalize = {}, tokens = "characters" } = options;
     this.#options = options;
     this.#normalize =
       typeof normalize === "function" ? normalize : (text) => normalizeTranscript(text, normalize);
     this.skipped = collected.skipped ?? [];
-    if (this.skipped.length > 0) this.#warn(`${this.skipped.length} rows cannot be used and were left out.`);
+    if (this.skipped.length > 0) this.warn(`${this.skipped.length} rows cannot be used and were left out.`);
     this.#parts = splitSounds(collected.parts, options);
     this.#predict = collected.predict;
     this.vocabulary =
       tokens instanceof Vocabulary ? tokens : Vocabulary.fromTranscripts(this.#knownTranscripts(), tokens);
-    this.batchSize = options.batchSize ?? defaultBatchSize(lengthOf(this.#parts.train));
+    this.batchSize = options.batchSize ?? defaultBatchSize(lengthOf(this.#parts.train), DEFAULT_BATCH_SIZE);
   }
 
   /**
@@ -269,26 +269,8 @@ export class SpeechRecognitionData extends DataModule {
       }
       this.#datasets.set(part, dataset.select(kept));
       this.#loaders.delete(part);
-      this.#warn(
-        `${bad.length} of ${dataset.length} sounds in \`${part}\` cannot be used and were left out.`,
-      );
+      this.warn(`${bad.length} of ${dataset.length} sounds in \`${part}\` cannot be used and were left out.`);
     }
-  }
-
-  override trainDataloader(): DataLoader<SpeechSample, SpeechBatch> | undefined {
-    return this.#loader("train");
-  }
-
-  override valDataloader(): DataLoader<SpeechSample, SpeechBatch> | undefined {
-    return this.#loader("val");
-  }
-
-  override testDataloader(): DataLoader<SpeechSample, SpeechBatch> | undefined {
-    return this.#loader("test");
-  }
-
-  override predictDataloader(): DataLoader<SpeechSample, SpeechBatch> | undefined {
-    return this.#loader("predict");
   }
 
   #dataset(part: SpeechPart): SpeechDataset | undefined {
@@ -313,7 +295,7 @@ export class SpeechRecognitionData extends DataModule {
     return { sampleRate, transforms, decode, vocabulary, normalize: this.#normalize, minSeconds, maxSeconds };
   }
 
-  #loader(part: SpeechPart): DataLoader<SpeechSample, SpeechBatch> | undefined {
+  protected override loader(part: SpeechPart): DataLoader<SpeechSample, SpeechBatch> | undefined {
     const dataset = this.#dataset(part);
     if (dataset === undefined || this.#loaders.has(part)) return this.#loaders.get(part);
     const { batchSize } = this;
@@ -360,14 +342,4 @@ export class SpeechRecognitionData extends DataModule {
       for (const text of sounds.transcripts) yield normalized ? this.#normalize(text) : text;
     }
   }
-
-  #warn(warning: string): void {
-    this.warnings.push(warning);
-    this.#options.onWarning?.(warning);
-  }
-}
-
-function defaultBatchSize(trainLength: number | undefined): number {
-  if (trainLength === undefined) return DEFAULT_BATCH_SIZE;
-  return Math.min(DEFAULT_BATCH_SIZE, Math.max(2, Math.floor(trainLength / 4)));
 }

@@ -190,7 +190,7 @@ export class SpeechRecognizer extends Task<SpeechRecognizerInput, PaddedSequence
   /** Any strategy will do. */
   configureFinetuning(_finetuning: BaseFinetuning): void {}
 
-  override prepareData(): void {
+  override configureData(): void {
     const { dataModule } = this.trainer;
     if (dataModule instanceof SpeechRecognitionData) this.#attach(dataModule);
   }

@@ -1,4 +1,5 @@
 /** How many pictures a detector can train on at once in the memory that there is. */
+import type { Strategy } from "../../core/index.js";
 import { recordGraph } from "../../engine/index.js";
 import { inEvalMode } from "../../nn/eval_mode.js";
 import type { DetectorNetwork } from "./network/detector_network.js";
@@ -29,8 +30,14 @@ export function trainingBytesPerPicture(network: DetectorNetwork, imageSize: num
   return TIMES_FORWARD * BYTES_PER_NUMBER * numbers.reduce((sum, count) => sum + count, 0);
 }
 
-/** At most `most`, at least 1. */
-export function fittingBatchSize(bytesPerPicture: number, most: number): number {
-  const fits = Math.floor((SHARE * process.availableMemory()) / bytesPerPicture);
-  return Math.max(1, Math.min(most, fits));
+/** A rank's batch, the same for all: at most `most`, at least 1. Ranks of one machine share its memory. */
+export async function fittingBatchSize(
+  strategy: Strategy,
+  bytesPerPicture: number,
+  most: number,
+): Promise<number> {
+  const machines = 1 + (await strategy.allReduce(strategy.nodeRank, "max"));
+  const ranks = strategy.worldSize / machines;
+  const fits = Math.floor((SHARE * process.availableMemory()) / (ranks * bytesPerPicture));
+  return strategy.allReduce(Math.max(1, Math.min(most, fits)), "min");
 }

@@ -1,4 +1,4 @@
-/** Measures detections of a part of the data against its true boxes, picture by picture. */
+/** Measures detections of a part of the data against its true boxes, whichever ranks have found them. */
 import { boxArray } from "./boxes.js";
 import {
   inPicture,
@@ -25,36 +25,72 @@ export interface RawDetections {
   boxes: Float32Array;
 }
 
+/** A picture that was looked at: what was found in it, and what there is. */
+interface Seen {
+  /** Its place in its part. */
+  number: number;
+  record: Omit<DetectionRecord, "image">;
+  path: string | undefined;
+  detected: Candidates;
+}
+
 export class DetectionEvaluation {
+  readonly #numClasses: number;
   readonly #square: Letterboxed;
-  readonly #metric: MeanAveragePrecision;
+  #seen: Seen[] = [];
 
   /** @param square the network's input */
   constructor(numClasses: number, square: Letterboxed) {
+    this.#numClasses = numClasses;
     this.#square = square;
-    this.#metric = new MeanAveragePrecision({ numClasses });
   }
 
-  /** @param records the pictures that the predictions are of */
-  update(predictions: readonly RawDetections[], records: readonly DetectionRecord[]): void {
-    const detected = records.map((record, i): Candidates => {
+  /**
+   * @param numbers the pictures that the predictions are of
+   * @param records of their part
+   */
+  update(
+    predictions: readonly RawDetections[],
+    numbers: readonly number[],
+    records: readonly DetectionRecord[],
+  ): void {
+    for (const [i, number] of numbers.entries()) {
+      const { image, ...record } = records[number]!;
       const { scores, boxes } = predictions[i]!;
-      return inPicture(selectDetections(scores, boxes, COUNTED), record, this.#square);
-    });
-    const truth = records.map(truthOf);
-    this.#metric.update(detected, truth);
+      const detected = inPicture(selectDetections(scores, boxes, COUNTED), record, this.#square);
+      this.#seen.push({ number, record, path: typeof image === "string" ? image : undefined, detected });
+    }
   }
 
-  /** What the pictures since the last call give. */
-  finish(): MeanAveragePrecisionResult {
-    const result = this.#metric.compute();
-    this.#metric.reset();
-    return result;
+  /**
+   * What the pictures give that any rank has seen since the last call. One that several have seen, where samplers fill up their
+   * ranks' parts, counts once; and their order is that of the part, which decides between equal scores.
+   *
+   * @param gather gives the values of all ranks
+   */
+  async finish(
+    gather: (own: readonly Seen[]) => Promise<(readonly Seen[])[]>,
+  ): Promise<MeanAveragePrecisionResult> {
+    const own = this.#seen;
+    this.#seen = [];
+    const pictures = new Map((await gather(own)).flat().map((seen) => [identityOf(seen), seen]));
+    const inOrder = [...pictures.values()].sort((a, b) => a.number - b.number);
+    const metric = new MeanAveragePrecision({ numClasses: this.#numClasses });
+    metric.update(
+      inOrder.map(({ detected }) => detected),
+      inOrder.map(({ record }) => truthOf(record)),
+    );
+    return metric.compute();
   }
 }
 
+/** Ranks may have parts of their own, in which other pictures have the same numbers. */
+function identityOf({ number, path, record }: Seen): string {
+  return JSON.stringify([number, path, record]);
+}
+
 /** What there is to find in a picture. */
-export function truthOf({ boxes }: DetectionRecord): TrueBoxes {
+export function truthOf({ boxes }: Pick<DetectionRecord, "boxes">): TrueBoxes {
   return {
     boxes: boxArray(boxes),
     classIds: boxes.map(({ classId }) => classId),

@@ -1,6 +1,6 @@
 /** From annotations to the parts of a detection data set: classes, splits, and what is to be said of them. */
 import { compareNaturally } from "../../data/index.js";
-import { DataError, describeChoices } from "../../errors.js";
+import { ConfigurationError, DataError, describeChoices } from "../../errors.js";
 import { nameOfSource } from "../image/image_sources.js";
 import { LABELED_PARTS } from "../labeled_samples.js";
 import type { CheckedImage } from "./annotations/check.js";
@@ -31,10 +31,45 @@ export function collectLabels(images: readonly CheckedImage[]): string[] {
   return [...new Set(images.flatMap(({ boxes }) => boxes.map(({ label }) => label)))].sort(compareNaturally);
 }
 
-/** @throws DataError `ERR_UNKNOWN_CLASS` for a class that is not among the labels */
+/** @throws ConfigurationError `ERR_LABELS` for labels that do not name each class once */
+export function checkLabels(labels: readonly string[] | undefined): void {
+  if (labels === undefined || (labels.length > 0 && new Set(labels).size === labels.length)) return;
+  throw new ConfigurationError(
+    "ERR_LABELS",
+    `\`labels\` must name each class once, and at least one; they are ${JSON.stringify(labels)}.`,
+  );
+}
+
+/** Leaves out boxes of classes that are not among the labels. @returns what is left, and an error for each box that is not */
+export function knownBoxes(
+  images: readonly CheckedImage[],
+  part: LabeledPart,
+  labels: readonly string[],
+): { images: CheckedImage[]; problems: DataError[] } {
+  const known = new Set(labels);
+  const problems: DataError[] = [];
+  const kept = images.map((image, i) => {
+    const boxes = image.boxes.filter(({ label }) => {
+      if (known.has(label)) return true;
+      const path = image.annotation ?? nameOfSource(image.image, i);
+      problems.push(
+        new DataError(
+          "ERR_UNKNOWN_CLASS",
+          `${path} in \`${part}\` has a box of the class ${JSON.stringify(label)}, which is not in the training part or in ` +
+            `\`labels\`. ${describeChoices(label, labels)}`,
+          { path },
+        ),
+      );
+      return false;
+    });
+    return { ...image, boxes };
+  });
+  return { images: kept, problems };
+}
+
+/** With the numbers of the classes, which must be among the labels. */
 export function recordOf(
-  { image, boxes, width, height, annotation }: CheckedImage,
-  part: DetectionPart,
+  { image, boxes, width, height }: CheckedImage,
   labels: readonly string[],
 ): DetectionRecord {
   const ids = new Map(labels.map((label, id) => [label, id]));
@@ -42,22 +77,28 @@ export function recordOf(
     image,
     width,
     height,
-    boxes: boxes.map(({ label, ...box }, i) => {
-      const classId = ids.get(label);
-      if (classId !== undefined) return { ...box, classId };
-      const path = annotation ?? nameOfSource(image, i);
-      throw new DataError(
-        "ERR_UNKNOWN_CLASS",
-        `${path} in \`${part}\` has a box of the class ${JSON.stringify(label)}, which is not in the training part or in ` +
-          `\`labels\`. ${describeChoices(label, labels)}`,
-        { path },
-      );
-    }),
+    boxes: boxes.map(({ label, ...box }) => ({ ...box, classId: ids.get(label)! })),
   };
 }
 
-/** @throws DataError `ERR_NO_BOXES` where a training part has pictures, and not one box in them */
-export function requireBoxes({ train }: Partial<Record<DetectionPart, readonly DetectionRecord[]>>): void {
+/**
+ * @throws DataError `ERR_NO_IMAGES` for a part without pictures, `ERR_NO_BOXES` where a training part has pictures, and not one
+ *   box in them
+ */
+export function requirePictures(
+  records: Partial<Record<DetectionPart, readonly DetectionRecord[]>>,
+  skipped: readonly SkippedAnnotation[],
+): void {
+  for (const [part, { length }] of Object.entries(records)) {
+    if (length > 0) continue;
+    const first = skipped.find((annotation) => annotation.part === part)?.error;
+    throw new DataError(
+      "ERR_NO_IMAGES",
+      `No picture of \`${part}\` ${first === undefined ? "was given." : `can be used. The first: ${first.message}`}`,
+      { cause: first },
+    );
+  }
+  const { train } = records;
   if (train === undefined || train.some(({ boxes }) => boxes.length > 0)) return;
   throw new DataError(
     "ERR_NO_BOXES",

@@ -1,12 +1,13 @@
 /** The data of an object detector: its parts, classes and loaders, from the formats that boxes come in. */
-import { DataModule, type Stage } from "../../core/data_module.js";
+import type { Stage } from "../../core/data_module.js";
 import { DataLoader, MemoryBudget, WeightedRandomSampler, type ImageSource } from "../../data/index.js";
 import { ConfigurationError } from "../../errors.js";
+import type { Awaitable } from "../../core/types.js";
 import { getGlobalSeed } from "../../random.js";
-import { checkDataOptions } from "../check_data_options.js";
 import { resolveInputs } from "../image/image_inputs.js";
 import { PICTURES } from "../image/image_sources.js";
 import { LABELED_PARTS } from "../labeled_samples.js";
+import { defaultBatchSize, PartsDataModule } from "../parts_data_module.js";
 import { splitLists } from "../split_parts.js";
 import type { AnnotationScan } from "./annotations/annotated_image.js";
 import { readArrays } from "./annotations/arrays.js";
@@ -16,8 +17,8 @@ import { readCoco } from "./annotations/coco.js";
 import { readAnnotatedFolder } from "./annotations/folders.js";
 import { readVoc } from "./annotations/voc.js";
 import { readYolo, readYoloData } from "./annotations/yolo.js";
-import { fittingBatchSize } from "./batch_memory.js";
 import { checkBoxFormat } from "./boxes.js";
+import { collectAnnotations, type CollectedAnnotations } from "./collect_annotations.js";
 import type {
   AnnotatedFoldersOptions,
   BoxArraysOptions,
@@ -36,15 +37,12 @@ import {
   type DetectionSample,
 } from "./detection_dataset.js";
 import type { LetterboxStyle } from "./letterbox.js";
-import { checkImageSize } from "./network/points.js";
 import {
-  collectLabels,
   problemsError,
   recordOf,
   repeatFactors,
-  requireBoxes,
+  requirePictures,
   warningsOf,
-  type CheckedParts,
   type DetectionPart,
   type LabeledPart,
   type SkippedAnnotation,
@@ -63,8 +61,7 @@ export interface DetectionPreprocessing {
   augmentation?: DetectionAugmentation | undefined;
 }
 
-const DEFAULT_BATCH_SIZE = 8;
-const SMALLEST_DEFAULT_BATCH_SIZE = 2;
+const DEFAULT_BATCH_SIZE = { usual: 8, least: 2 };
 const DEFAULT_CACHE_BYTES = 2 ** 30;
 const DEFAULT_IMAGE_SIZE = 320;
 
@@ -73,41 +70,34 @@ const DEFAULT_IMAGE_SIZE = 320;
  * when they are first needed, and kept in memory where they fit. What a task wants of them comes through
  * `attachPreprocessing`.
  */
-export class ObjectDetectionData extends DataModule {
+export class ObjectDetectionData extends PartsDataModule<DetectionSample, DetectionBatch> {
   /** The classes in the order of their ids. */
   readonly labels: readonly string[];
   batchSize: number;
   /** What was left out or cut off, with `onBadSample: "skip"`. */
   readonly skipped: readonly SkippedAnnotation[];
-  readonly warnings: string[] = [];
   readonly #options: ObjectDetectionDataOptions;
   readonly #records: Partial<Record<DetectionPart, DetectionRecord[]>> = {};
   readonly #datasets = new Map<DetectionPart, DetectionDataset>();
   #preprocessing: DetectionPreprocessing;
   #budget: MemoryBudget;
 
-  private constructor(
-    parts: CheckedParts,
-    skipped: readonly SkippedAnnotation[],
-    labels: readonly string[],
-    options: ObjectDetectionDataOptions,
-  ) {
-    super();
-    const { imageSize = DEFAULT_IMAGE_SIZE, onWarning } = options;
+  private constructor({ parts, skipped, labels }: CollectedAnnotations, options: ObjectDetectionDataOptions) {
+    super(options);
+    const { imageSize } = options;
     this.#options = options;
     this.labels = labels;
     this.skipped = skipped;
     const split = splitLists(parts, { ...options, seed: options.seed ?? getGlobalSeed(), noun: PICTURES });
     for (const part of LABELED_PARTS) {
       const images = split[part];
-      if (images !== undefined) this.#records[part] = images.map((image) => recordOf(image, part, labels));
+      if (images !== undefined) this.#records[part] = images.map((image) => recordOf(image, labels));
     }
-    requireBoxes(this.#records);
-    this.batchSize = options.batchSize ?? defaultBatchSize(this.#records.train?.length);
-    this.#preprocessing = { imageSize };
+    requirePictures(this.#records, skipped);
+    this.batchSize = options.batchSize ?? defaultBatchSize(this.#records.train?.length, DEFAULT_BATCH_SIZE);
+    this.#preprocessing = { imageSize: imageSize ?? DEFAULT_IMAGE_SIZE };
     this.#budget = this.#newBudget();
-    this.warnings.push(...warningsOf(this.counts, skipped));
-    for (const warning of this.warnings) onWarning?.(warning);
+    for (const warning of warningsOf(this.counts, skipped)) this.warn(warning);
   }
 
   /**
@@ -166,6 +156,11 @@ export class ObjectDetectionData extends DataModule {
     return this.labels.length;
   }
 
+  /** The size that these data were given as an option; undefined where it is the task's to say. */
+  get imageSize(): number | undefined {
+    return this.#options.imageSize;
+  }
+
   /** How many boxes of each class each part has. */
   get counts(): Partial<Record<DetectionPart, Record<string, number>>> {
     return Object.fromEntries(
@@ -184,10 +179,21 @@ export class ObjectDetectionData extends DataModule {
     return this.#preprocessing;
   }
 
-  /** Called by the task. What was decoded for another preparation is forgotten. */
+  /**
+   * Called by the task. What was decoded for another preparation is forgotten.
+   *
+   * @throws ConfigurationError `ERR_IMAGE_SIZE` where these data were given another `imageSize` than the task's
+   */
   attachPreprocessing(preprocessing: DetectionPreprocessing): void {
-    const { imageSize = preprocessing.imageSize, augmentation = preprocessing.augmentation } = this.#options;
-    const { letterbox } = preprocessing;
+    const { imageSize, letterbox } = preprocessing;
+    const { imageSize: given = imageSize, augmentation = preprocessing.augmentation } = this.#options;
+    if (given !== imageSize) {
+      throw new ConfigurationError(
+        "ERR_IMAGE_SIZE",
+        `These data were told to bring pictures to ${given} pixels (\`imageSize\`), and the task that is to take them was made for ` +
+          `${imageSize}. Give \`imageSize\` to one of the two only, or both the same.`,
+      );
+    }
     this.#preprocessing = { imageSize, letterbox, ...(augmentation !== false && { augmentation }) };
     this.#budget = this.#newBudget();
     this.#datasets.clear();
@@ -197,18 +203,17 @@ export class ObjectDetectionData extends DataModule {
    * Called by the task before it trains: makes the default batch smaller where memory is short. A size that was given, or found
    * by a tuner, stays.
    *
-   * @param bytesPerPicture what a picture takes while it is trained on
+   * @param fitting gives the size that fits, at most that of the default
    */
-  fitBatchSize(bytesPerPicture: () => number): void {
-    const most = defaultBatchSize(this.#records.train?.length);
+  async fitBatchSize(fitting: (most: number) => Awaitable<number>): Promise<void> {
+    const most = defaultBatchSize(this.#records.train?.length, DEFAULT_BATCH_SIZE);
     if (this.#options.batchSize !== undefined || this.batchSize !== most) return;
-    this.batchSize = fittingBatchSize(bytesPerPicture(), most);
+    this.batchSize = await fitting(most);
     if (this.batchSize === most) return;
-    const warning =
+    this.warn(
       `Memory is short: batches have ${this.batchSize} instead of ${most} pictures. Give \`batchSize\` to have it otherwise, or ` +
-      "`accumulateGradBatches` to the Trainer.";
-    this.warnings.push(warning);
-    this.#options.onWarning?.(warning);
+        "`accumulateGradBatches` to the Trainer.",
+    );
   }
 
   /** A part's pictures with their boxes, in the order of the part. */
@@ -241,26 +246,10 @@ export class ObjectDetectionData extends DataModule {
     const unlabeled = sources.map((image: ImageSource) => ({ image, boxes: [] }));
     const { images, problems } = await checkAnnotations(unlabeled, this.#options);
     if (problems.length > 0 && this.#options.onBadSample !== "skip") throw problemsError(problems);
-    this.#records.predict = images.map((image) => recordOf(image, "predict", this.labels));
+    this.#records.predict = images.map((image) => recordOf(image, this.labels));
   }
 
-  override trainDataloader(): DataLoader<DetectionSample, DetectionBatch> | undefined {
-    return this.#loader("train");
-  }
-
-  override valDataloader(): DataLoader<DetectionSample, DetectionBatch> | undefined {
-    return this.#loader("val");
-  }
-
-  override testDataloader(): DataLoader<DetectionSample, DetectionBatch> | undefined {
-    return this.#loader("test");
-  }
-
-  override predictDataloader(): DataLoader<DetectionSample, DetectionBatch> | undefined {
-    return this.#loader("predict");
-  }
-
-  #loader(part: DetectionPart): DataLoader<DetectionSample, DetectionBatch> | undefined {
+  protected override loader(part: DetectionPart): DataLoader<DetectionSample, DetectionBatch> | undefined {
     const dataset = this.dataset(part);
     if (dataset === undefined) return undefined;
     const isTrain = part === "train";
@@ -289,28 +278,6 @@ export class ObjectDetectionData extends DataModule {
     options: ObjectDetectionDataOptions & Partial<Record<LabeledPart, Part>>,
     read: (part: Part, name: LabeledPart) => Promise<AnnotationScan>,
   ): Promise<ObjectDetectionData> {
-    checkDataOptions(options);
-    if (options.imageSize !== undefined) checkImageSize(options.imageSize);
-    const parts: CheckedParts = {};
-    const skipped: SkippedAnnotation[] = [];
-    let listed: readonly string[] | undefined;
-    for (const part of LABELED_PARTS) {
-      const given = options[part];
-      if (given === undefined) continue;
-      const scan = await read(given, part);
-      const checked = await checkAnnotations(scan.images, options);
-      parts[part] = checked.images;
-      skipped.push(...[...scan.problems, ...checked.problems].map((error) => ({ part, error })));
-      listed ??= scan.labels;
-    }
-    if (skipped.length > 0 && options.onBadSample !== "skip")
-      throw problemsError(skipped.map(({ error }) => error));
-    const labels = options.labels ?? listed ?? collectLabels(parts.train ?? parts.val ?? parts.test ?? []);
-    return new ObjectDetectionData(parts, skipped, labels, options);
+    return new ObjectDetectionData(await collectAnnotations(options, read), options);
   }
-}
-
-function defaultBatchSize(trainLength: number | undefined): number {
-  if (trainLength === undefined) return DEFAULT_BATCH_SIZE;
-  return Math.min(DEFAULT_BATCH_SIZE, Math.max(SMALLEST_DEFAULT_BATCH_SIZE, Math.floor(trainLength / 4)));
 }

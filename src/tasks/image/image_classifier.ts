@@ -128,7 +128,7 @@ export class ImageClassifier extends Classifier<tf.Tensor, ImageSource> {
     if (this.#data !== undefined) this.#attach(this.#data);
   }
 
-  override prepareData(): void {
+  override configureData(): void {
     const { dataModule } = this.trainer;
     if (dataModule instanceof ImageClassificationData) this.#attach(dataModule);
   }

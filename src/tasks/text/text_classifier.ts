@@ -76,7 +76,7 @@ export class TextClassifier extends Classifier<TextInputs, string> {
     return { ...recipe, pretrained: pretrained && trains };
   }
 
-  override prepareData(): void {
+  override configureData(): void {
     const { dataModule } = this.trainer;
     if (dataModule instanceof TextClassificationData) this.#attach(dataModule);
   }

@@ -6,6 +6,7 @@ import { ConfigurationError, DataError, describeChoices } from "../../errors.js"
 import { HostTensor } from "../../host_tensor.js";
 import { getGlobalSeed } from "../../random.js";
 import { checkDataOptions } from "../check_data_options.js";
+import { LABELED_PARTS } from "../labeled_samples.js";
 import { splitLists } from "../split_parts.js";
 import { readConll, readTaggedJsonl, type TaggedWords } from "./conll.js";
 
@@ -57,8 +58,7 @@ interface TokenSample {
   targets: Int32Array;
 }
 
-const PARTS = ["train", "val", "test"] as const;
-type Part = (typeof PARTS)[number];
+type Part = (typeof LABELED_PARTS)[number];
 const DEFAULT_BATCH_SIZE = 32;
 const SENTENCES = { one: "sentence", many: "sentences" };
 /** The target of what begins no word. */
@@ -92,9 +92,9 @@ export class TokenClassificationData extends DataModule {
       seed: options.seed ?? getGlobalSeed(),
       noun: SENTENCES,
     });
-    const known = this.#sentences.train ?? PARTS.flatMap((part) => this.#sentences[part] ?? []);
+    const known = this.#sentences.train ?? LABELED_PARTS.flatMap((part) => this.#sentences[part] ?? []);
     this.labels = options.labels ?? collectTags(known);
-    for (const part of PARTS) this.#checkTags(part, this.#sentences[part] ?? []);
+    for (const part of LABELED_PARTS) this.#checkTags(part, this.#sentences[part] ?? []);
   }
 
   /** @throws ConfigurationError `ERR_PARTS`, `ERR_SPLIT`. @throws DataError `ERR_TAGS`, `ERR_UNKNOWN_CLASS` */
@@ -206,7 +206,7 @@ async function readParts(
 ): Promise<Partial<Record<Part, TaggedWords[]>>> {
   checkDataOptions(files);
   const parts: Partial<Record<Part, TaggedWords[]>> = {};
-  for (const part of PARTS) if (files[part] !== undefined) parts[part] = await read(files[part]);
+  for (const part of LABELED_PARTS) if (files[part] !== undefined) parts[part] = await read(files[part]);
   return parts;
 }
 

@@ -135,7 +135,7 @@ export class TokenClassifier extends Task<TextInputs> implements Finetunable {
     return backboneAndHead(this, options, this.trainer.estimatedSteppingBatches);
   }
 
-  override prepareData(): void {
+  override configureData(): void {
     const { dataModule } = this.trainer;
     if (dataModule instanceof TokenClassificationData) this.#attach(dataModule);
   }

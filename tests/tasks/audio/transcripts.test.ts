@@ -221,6 +221,22 @@ describe("SpeechRecognitionData", () => {
     ).rejects.toThrow(code("ERR_TRANSCRIPTS"));
   });
 
+  it("takes shares of the whole from the training part, and none from a dataset that makes its sounds", async () => {
+    const transcripts = Array.from({ length: 20 }, (_, i) => "abc".repeat(i + 1));
+    const files = transcripts.map(() => wav);
+    const data = await SpeechRecognitionData.fromFiles({
+      train: { files, transcripts },
+      valSplit: 0.5,
+      testSplit: 0.25,
+    });
+    expect(data.counts).toEqual({ train: 5, val: 10, test: 5 });
+    const said = (["train", "val", "test"] as const).flatMap((part) => data.samples(part));
+    expect(said.map(({ transcript }) => transcript).sort()).toEqual([...transcripts].sort());
+    const made = { length: 4, get: () => ({ audio: wav, transcript: "abc" }) };
+    const options = { train: made, tokens: data.vocabulary, valSplit: 0.5 };
+    expect(() => SpeechRecognitionData.fromTranscribedDatasets(options)).toThrow(code("ERR_PARTS"));
+  });
+
   it("makes batches of like lengths", async () => {
     const data = await SpeechRecognitionData.fromFiles({
       train: { files: [wav, wav, wav], transcripts: ["abc", "a", "b c"] },

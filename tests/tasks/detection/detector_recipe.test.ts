@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { Callback, Trainer } from "../../../src/core/index.js";
+import { Callback, SingleDeviceStrategy, Trainer } from "../../../src/core/index.js";
 import { engine } from "../../../src/engine/index.js";
 import { seedEverything } from "../../../src/random.js";
 import { fittingBatchSize, trainingBytesPerPicture } from "../../../src/tasks/detection/batch_memory.js";
@@ -40,7 +40,7 @@ function numbersOf(task: ObjectDetector): Record<string, number[]> {
 }
 
 describe("batches", () => {
-  it("take what all results of a forward pass take, twice", () => {
+  it("take what all results of a forward pass take, twice", async () => {
     const network = new PyramidNetwork(tinyBackbone().module, { numClasses: 2, imageSize: 64 });
     const bytes = trainingBytesPerPicture(network, 64);
     const larger = new PyramidNetwork(tinyBackbone().module, { numClasses: 2, imageSize: 128 });
@@ -48,7 +48,10 @@ describe("batches", () => {
     // The pyramid's finest map is 8 by 8 by 96, and the towers compute it six times at least.
     expect(bytes).toBeGreaterThan(2 * 4 * 6 * 8 * 8 * 96);
     vi.spyOn(process, "availableMemory").mockReturnValue(10 * 2 ** 20);
-    expect([0.5, 1, 3, 100].map((size) => fittingBatchSize(size * 2 ** 20, 8))).toEqual([8, 5, 1, 1]);
+    const fitting = [0.5, 1, 3, 100].map((size) =>
+      fittingBatchSize(new SingleDeviceStrategy(), size * 2 ** 20, 8),
+    );
+    expect(await Promise.all(fitting)).toEqual([8, 5, 1, 1]);
   });
 
   it("are smaller by default where memory is short, with a warning, and as large as given otherwise", async () => {

@@ -3,7 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ObjectDetectionData } from "../../../src/tasks/detection/object_detection_data.js";
+import { ObjectDetectionData, type BoxArrays } from "../../../src/tasks/detection/object_detection_data.js";
+import { ObjectDetector } from "../../../src/tasks/detection/object_detector.js";
+import "../../support/backend.js";
+import { rectangles, tinyBackbone } from "./tiny_detector.js";
 import { describeShared } from "../../support/shared.js";
 
 async function batchesOf<Batch>(loader: AsyncIterable<Batch>): Promise<Batch[]> {
@@ -282,8 +285,41 @@ describe("what cannot be used", () => {
     await expect(
       ObjectDetectionData.fromArrays({ train: arrays("cat"), val: arrays("catt") }),
     ).rejects.toThrow(/in `val` has a box of the class "catt".* Did you mean "cat"\?/s);
+    const skipping = { train: arrays("cat"), val: arrays("catt"), onBadSample: "skip" } as const;
+    const data = await ObjectDetectionData.fromArrays(skipping);
+    expect(data.labels).toEqual(["cat"]);
+    expect(data.records("val").map(({ boxes }) => boxes)).toEqual([[]]);
+    expect(data.skipped).toMatchObject([{ part: "val", error: { code: "ERR_UNKNOWN_CLASS" } }]);
     await expect(ObjectDetectionData.fromArrays({ train: arrays("") })).rejects.toMatchObject({
       code: "ERR_NO_BOXES",
+    });
+  });
+
+  it("parts of which nothing is left, no part at all, and labels that are none", async () => {
+    const train: BoxArrays = {
+      images: [at("images", "a.jpg")],
+      targets: [{ boxes: [[1, 1, 9, 9]], labels: ["cat"] }],
+    };
+    const test = { ...train, images: [at("images", "gone.jpg")] };
+    await expect(ObjectDetectionData.fromArrays({ train, test, onBadSample: "skip" })).rejects.toThrow(
+      /No picture of `test` can be used. The first: .*gone\.jpg/,
+    );
+    await expect(ObjectDetectionData.fromArrays({})).rejects.toThrow(/no part: give at least one of `train`/);
+    for (const labels of [[], ["cat", "cat"]])
+      await expect(ObjectDetectionData.fromArrays({ train, labels })).rejects.toMatchObject({
+        code: "ERR_LABELS",
+      });
+  });
+
+  it("a task made for pictures of another size than these data were given", async () => {
+    const options = { train: rectangles(4, 1), labels: ["green", "red"], imageSize: 128 };
+    const data = await ObjectDetectionData.fromArrays(options);
+    expect(new ObjectDetector({ data, backbone: tinyBackbone() }).imageSize).toBe(128);
+    expect(() => new ObjectDetector({ data, backbone: tinyBackbone(), imageSize: 96 })).toThrow(
+      /told to bring pictures to 128 pixels.*made for 96/,
+    );
+    await expect(ObjectDetectionData.fromArrays({ ...options, imageSize: 100 })).rejects.toMatchObject({
+      code: "ERR_IMAGE_SIZE",
     });
   });
 });
@@ -308,8 +344,8 @@ describe("loaders", () => {
     });
 
   it("letterbox pictures and their boxes, rows filled up with class -1", async () => {
-    const detection = await data({ imageSize: 64 });
-    detection.attachPreprocessing({ imageSize: 320 });
+    const detection = await data();
+    detection.attachPreprocessing({ imageSize: 64 });
     const [batch] = await batchesOf(detection.trainDataloader()!);
     expect(batch!.input.shape).toEqual([3, 64, 64, 3]);
     expect(batch!.boxes.shape).toEqual([3, 16, 4]);

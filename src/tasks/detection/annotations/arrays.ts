@@ -14,7 +14,7 @@ export function readArrays(
   if (images.length !== targets.length) {
     throw new ConfigurationError(
       "ERR_TARGETS",
-      `\`${part}\` has ${images.length} pictures but ${targets.length} targets. Give one target a picture.`,
+      `\`${part}\` has ${images.length} pictures but ${targets.length} targets. Give one target for each picture.`,
     );
   }
   const problems: DataError[] = [];

@@ -70,12 +70,13 @@ function insideBox(
     xmax: Math.min(width, xmax),
     ymax: Math.min(height, ymax),
   };
-  if (reach > TOLERANCE) {
+  const isLeft = cut.xmax > cut.xmin && cut.ymax > cut.ymin;
+  if (reach > TOLERANCE || !isLeft) {
     const name = nameOfSource(image.image, i);
     const message =
       `A box of ${name} (${label}) reaches ${Math.ceil(reach)} pixels out of the picture: x ${xmin} to ${xmax}, ` +
       `y ${ymin} to ${ymax}, in ${width} by ${height}${image.annotation === undefined ? "" : ` (${image.annotation})`}.`;
     problems.push(new DataError("ERR_BOX_OUTSIDE", message, { path: image.annotation ?? name }));
   }
-  return cut.xmax > cut.xmin && cut.ymax > cut.ymin ? cut : undefined;
+  return isLeft ? cut : undefined;
 }
