@@ -15,4 +15,9 @@ export const PLANE = {
 } as const satisfies PlotOptions;
 
 export const X_AXIS = { labelArrow: "none", labelAnchor: "center" } as const satisfies ScaleOptions;
-export const Y_AXIS = { labelArrow: "none", ticks: 7, grid: true, nice: true } as const satisfies ScaleOptions;
+export const Y_AXIS = {
+  labelArrow: "none",
+  ticks: 7,
+  grid: true,
+  nice: true,
+} as const satisfies ScaleOptions;
