@@ -18,7 +18,8 @@ export function trainerOverhead(): Promise<Record<string, unknown>> {
     const runs = Array.from({ length: PROCESSES }, () =>
       runFresh<OverheadMeasurement>("trainer_overhead_process.ts", [name, String(STEPS), String(ROUNDS)]),
     );
-    const quickest = (key: "loopMs" | "bareMs" | "fullMs"): number => Math.min(...runs.map((run) => run[key]));
+    const quickest = (key: "loopMs" | "bareMs" | "fullMs"): number =>
+      Math.min(...runs.map((run) => run[key]));
     models[name] = {
       identical: runs.every(({ identical }) => identical),
       loopMs: quickest("loopMs"),
