@@ -87,7 +87,7 @@ async function train(name: string): Promise<void> {
   const trainer = new Trainer({ devices: ranks, maxEpochs: 1, barebones: true });
   // Block by block, so that what else the machine does meets both alike.
   const isShared = (step: number) => Math.floor(step / BLOCK) % 2 === 0;
-  const sharing = measureSharing(trainer, isShared);
+  const sharing = ranks > 1 ? measureSharing(trainer, isShared) : {};
   await trainer.fit(new Benchmarked(), { train: batches });
   const stepsThat = (isWanted: (step: number) => boolean) =>
     times.flatMap((time, step) =>
