@@ -18,13 +18,17 @@ export function trainerOverhead(): Promise<Record<string, unknown>> {
     const runs = Array.from({ length: PROCESSES }, () =>
       runFresh<OverheadMeasurement>("trainer_overhead_process.ts", [name, String(STEPS), String(ROUNDS)]),
     );
-    const quickest = (key: "loopMs" | "bareMs" | "fullMs"): number =>
-      Math.min(...runs.map((run) => run[key]));
+    const quickest = (of: (run: OverheadMeasurement) => number): number => Math.min(...runs.map(of));
     models[name] = {
       identical: runs.every(({ identical }) => identical),
-      loopMs: quickest("loopMs"),
-      bareMs: quickest("bareMs"),
-      fullMs: quickest("fullMs"),
+      loopMs: quickest(({ loopMs }) => loopMs),
+      bareMs: quickest(({ bareMs }) => bareMs),
+      fullMs: quickest(({ fullMs }) => fullMs),
+      ownMs: {
+        loop: quickest(({ ownMs }) => ownMs.loop),
+        bare: quickest(({ ownMs }) => ownMs.bare),
+        full: quickest(({ ownMs }) => ownMs.full),
+      },
     };
   }
   return Promise.resolve({ models });

@@ -2,6 +2,7 @@
 import {
   computeGradients,
   CSVLogger,
+  engine,
   fromHost,
   markStep,
   ProgressBar,
@@ -32,6 +33,8 @@ export interface OverheadMeasurement {
   bareMs: number;
   /** A step of the Trainer with a CSV logger and a progress bar. */
   fullMs: number;
+  /** What of each is not ONNX Runtime's, whose own time differs by more from run to run than the Trainer adds. */
+  ownMs: { loop: number; bare: number; full: number };
 }
 
 /** Steps of each run that are not counted: the first compile, the next are recorded. */
@@ -39,6 +42,7 @@ const WARMUP = 20;
 
 interface Run {
   ms: number;
+  ownMs: number;
   weights: Float32Array[];
 }
 
@@ -49,17 +53,18 @@ async function timed(
 ): Promise<Run> {
   seedEverything(0);
   const module = make();
-  const starts: number[] = [];
+  const starts: { ms: number; runMs: number }[] = [];
   const loss = module.loss.bind(module);
   module.loss = (batch) => {
-    starts.push(performance.now());
+    starts.push({ ms: performance.now(), runMs: engine.stats().runMs });
     return loss(batch);
   };
   await train(module);
-  const periods = starts.slice(1).map((start, i) => start - starts[i]!);
+  const since = (key: "ms" | "runMs") => starts.slice(1).map((start, i) => start[key] - starts[i]![key]);
+  const [periods, runs] = [since("ms").slice(WARMUP), since("runMs").slice(WARMUP)];
   const weights = module.parameters().map((parameter) => parameter.dataSync<"float32">().slice());
   for (const parameter of module.parameters()) parameter.dispose();
-  return { ms: median(periods.slice(WARMUP)), weights };
+  return { ms: median(periods), ownMs: median(periods.map((ms, i) => ms - runs[i]!)), weights };
 }
 
 /** What a user of the engine writes without a Trainer. */
@@ -99,15 +104,16 @@ async function measure(name: string, steps: number, rounds: number): Promise<Ove
     { name: "bare", train: inTrainer({ barebones: true }, batches) },
     { name: "full", train: (module: Classifier) => inTrainer(full(), batches)(module) },
   ] as const;
-  const times = { loop: [] as number[], bare: [] as number[], full: [] as number[] };
+  const measured = { loop: [] as Run[], bare: [] as Run[], full: [] as Run[] };
   let expected: Float32Array[] | undefined;
   let identical = true;
   for (let round = 0; round < rounds; round++) {
     // Each comes first, second and last equally often, so that a slow moment of the machine hits all of them.
     for (let i = 0; i < variants.length; i++) {
       const variant = variants[(round + i) % variants.length]!;
-      const { ms, weights } = await timed(make, variant.train);
-      times[variant.name].push(ms);
+      const run = await timed(make, variant.train);
+      const { weights } = run;
+      measured[variant.name].push(run);
       expected ??= weights;
       identical &&= weights.every((weight, j) =>
         weight.every((value, k) => Object.is(value, expected![j]![k])),
@@ -116,10 +122,19 @@ async function measure(name: string, steps: number, rounds: number): Promise<Ove
   }
   rmSync(folder, { recursive: true });
   // Whatever else runs on the machine takes half as long again for seconds at a time, and never less: the quickest round tells.
-  const [loopMs, bareMs, fullMs] = [times.loop, times.bare, times.full].map((rounds) =>
-    Math.min(...rounds),
-  ) as [number, number, number];
-  return { identical, loopMs, bareMs, fullMs };
+  const quickest = (variant: keyof typeof measured, key: "ms" | "ownMs") =>
+    Math.min(...measured[variant].map((run) => run[key]));
+  return {
+    identical,
+    loopMs: quickest("loop", "ms"),
+    bareMs: quickest("bare", "ms"),
+    fullMs: quickest("full", "ms"),
+    ownMs: {
+      loop: quickest("loop", "ownMs"),
+      bare: quickest("bare", "ownMs"),
+      full: quickest("full", "ownMs"),
+    },
+  };
 }
 
 const [name, steps, rounds] = process.argv.slice(2);
