@@ -1,7 +1,8 @@
 /** DetectionHead: what is at each place of a pyramid, and how far its box reaches; two towers without shared layers. */
 import * as tf from "@tensorflow/tfjs-core";
 import { setValue } from "../../../backbones/initialize.js";
-import { Conv2d, GroupNorm, init, Module, Parameter, Relu, Sequential } from "../../../nn/index.js";
+import { Conv2d, init, Module, Parameter, Relu, Sequential } from "../../../nn/index.js";
+import { groupNorm } from "./group_norm.js";
 import { STRIDES } from "./points.js";
 
 /** What a head says of all places, map by map, row by row. */
@@ -16,7 +17,6 @@ export type HeadOutput = {
 
 /** Probability of a thing at each place before training, so that the many empty places do not drown the rest (Lin et al.). */
 const PRIOR = 0.01;
-const GROUP_CHANNELS = 8;
 
 /**
  * The anchor-free head of FCOS (Tian et al., 2019, arXiv:1904.01355) with one tower for the classes and one for the boxes,
@@ -60,7 +60,7 @@ function tower(channels: number, depth: number): Sequential {
     ...Array.from({ length: depth }, () => {
       const convolution = new Conv2d(channels, channels, 3, { padding: 1, bias: false });
       setValue(convolution.weight, init.normal(convolution.weight.shape, { std: 0.01 }));
-      return [convolution, new GroupNorm(Math.max(1, channels / GROUP_CHANNELS), channels), new Relu()];
+      return [convolution, groupNorm(channels), new Relu()];
     }).flat(),
   );
 }

@@ -1,9 +1,8 @@
 /** FeaturePyramid: maps of several scales that all know what the coarsest knows (Lin et al., 2017, arXiv:1612.03144). */
 import * as tf from "@tensorflow/tfjs-core";
 import { setValue } from "../../../backbones/initialize.js";
-import { Conv2d, GroupNorm, init, Module, ModuleList } from "../../../nn/index.js";
-
-const GROUP_CHANNELS = 8;
+import { Conv2d, init, Module, ModuleList, type GroupNorm } from "../../../nn/index.js";
+import { groupNorm } from "./group_norm.js";
 
 /** A backbone's maps at the strides 8, 16 and 32 to maps of one width at 8, 16, 32 and 64. */
 export class FeaturePyramid extends Module<tf.Tensor[], tf.Tensor[]> {
@@ -25,9 +24,7 @@ export class FeaturePyramid extends Module<tf.Tensor[], tf.Tensor[]> {
     super();
     this.channels = channels;
     this.lateral = new ModuleList(inChannels.map((count) => new Conv2d(count, channels, 1, { bias: false })));
-    this.norms = new ModuleList(
-      inChannels.map(() => new GroupNorm(Math.max(1, channels / GROUP_CHANNELS), channels)),
-    );
+    this.norms = new ModuleList(inChannels.map(() => groupNorm(channels)));
     this.output = new ModuleList(inChannels.map(() => new Conv2d(channels, channels, 3, { padding: 1 })));
     this.coarsest = new Conv2d(channels, channels, 3, { stride: 2, padding: 1 });
     for (const { weight, bias } of [...this.lateral, ...this.output, this.coarsest]) {
