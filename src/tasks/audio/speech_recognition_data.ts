@@ -72,6 +72,8 @@ export interface SpeechPreprocessing {
   unit: number;
   /** Samples that sounds are padded to at most. Default: no limit. */
   maximum?: number;
+  /** Samples that are kept of the silence on either side of speech. Default: all. */
+  margin?: number;
 }
 
 const DEFAULT_BATCH_SIZE = { usual: 16, least: 2 };
@@ -289,10 +291,18 @@ export class SpeechRecognitionData extends PartsDataModule<SpeechSample, SpeechB
 
   #preparation(part: SpeechPart): SpeechPreparation {
     const { minSeconds = 0.05, maxSeconds = 30, ...decode } = this.#options;
-    const { sampleRate, trainTransforms } = this.#preprocessing;
-    const transforms = part === "train" ? trainTransforms : [];
-    const { vocabulary } = this;
-    return { sampleRate, transforms, decode, vocabulary, normalize: this.#normalize, minSeconds, maxSeconds };
+    const { sampleRate, trainTransforms, margin } = this.#preprocessing;
+    return {
+      sampleRate,
+      transforms: part === "train" ? trainTransforms : [],
+      decode,
+      vocabulary: this.vocabulary,
+      normalize: this.#normalize,
+      minSeconds,
+      maxSeconds,
+      // The frames of predictions have to keep their places in the sound.
+      margin: part === "predict" ? undefined : margin,
+    };
   }
 
   protected override loader(part: SpeechPart): DataLoader<SpeechSample, SpeechBatch> | undefined {

@@ -49,6 +49,7 @@ import { speechReport, type SpeechReport, type SpeechReportPart } from "./speech
 import { openSpeechStream, type SpeechStream } from "./speech_stream.js";
 import { rememberSounds, type TrainedSounds } from "./trained_sounds.js";
 import { transcribe, type Transcriber } from "./transcribe.js";
+import { marginAt } from "./trim_to_speech.js";
 import { Vocabulary, type TokenUnit } from "./transcripts/vocabulary.js";
 
 /** A batch on the device, or what `forward` takes. */
@@ -378,6 +379,7 @@ export class SpeechRecognizer extends Task<SpeechRecognizerInput, PaddedSequence
       sampleRate: this.sampleRate,
       trainTransforms: [new RandomSpeed(), new RandomGain()],
       unit: this.#frameSamples,
+      margin: marginAt(this.sampleRate),
       ...(Number.isFinite(this.frontEnd.maxSamples) && { maximum: this.frontEnd.maxSamples }),
     });
   }

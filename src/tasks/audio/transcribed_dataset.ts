@@ -18,6 +18,7 @@ import type {
   TranscribedSounds,
 } from "./transcripts/transcribed_sounds.js";
 import type { Vocabulary } from "./transcripts/vocabulary.js";
+import { trimToSpeech } from "./trim_to_speech.js";
 
 /** A sound and its tokens. */
 export type SpeechSample = AudioSample<readonly number[]>;
@@ -31,6 +32,8 @@ export interface SpeechPreparation {
   normalize: (transcript: string) => string;
   minSeconds: number;
   maxSeconds: number;
+  /** Samples that are kept of the silence on either side of speech; undefined for all. */
+  margin: number | undefined;
 }
 
 /** What the loaders go through. */
@@ -82,8 +85,12 @@ export class ListedSpeech implements SpeechDataset {
   }
 
   async get(index: number, random: Generator): Promise<SpeechSample> {
-    const sample = await this.#sounds.get(index, random);
-    return { ...sample, target: this.#tokens(index) };
+    const { input, ...sample } = await this.#sounds.get(index, random);
+    return {
+      ...sample,
+      ...speechOf(input.data as Float32Array, this.#preparation),
+      target: this.#tokens(index),
+    };
   }
 
   async check(index: number): Promise<void> {
@@ -139,7 +146,7 @@ export class MadeSpeech implements SpeechDataset {
     checkDuration(sound.samples.length / sampleRate, name, undefined, this.#preparation);
     for (const transform of transforms) sound = transform.apply(sound, random);
     const target = vocabulary.encode(normalize(transcript), { name });
-    return { input: new HostTensor(sound.samples, [sound.samples.length]), target, index };
+    return { ...speechOf(sound.samples, this.#preparation), target, index };
   }
 
   async check(index: number): Promise<void> {
@@ -165,6 +172,11 @@ export class MadeSpeech implements SpeechDataset {
     };
     return new MadeSpeech(selected, this.#preparation);
   }
+}
+
+function speechOf(samples: Float32Array, { margin }: SpeechPreparation): Pick<SpeechSample, "input"> {
+  const heard = margin === undefined ? samples : trimToSpeech(samples, margin);
+  return { input: new HostTensor(heard, [heard.length]) };
 }
 
 function checkDuration(
