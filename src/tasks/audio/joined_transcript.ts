@@ -14,7 +14,6 @@ export class JoinedTranscript {
   readonly #recognizer: Pick<Transcriber, "sampleRate" | "frame" | "vocabulary">;
   readonly #decoding: DecodingOptions;
   readonly #words: RecognizedWord[] = [];
-  #samples = 0;
   #open: { start: number; splitter: UtteranceSplitter } | undefined;
 
   constructor(
@@ -41,16 +40,12 @@ export class JoinedTranscript {
     if (ends) this.#close();
   }
 
-  /** Has to know of all samples of the sound, heard or not. */
-  lengthen(samples: number): void {
-    this.#samples += samples;
-  }
-
-  finish(): Transcription {
+  /** @param samples of the whole sound */
+  finish(samples: number): Transcription {
     this.#close();
-    const seconds = this.#samples / this.#recognizer.sampleRate;
+    const seconds = samples / this.#recognizer.sampleRate;
     const within = (time: number): number => Math.min(Math.max(time, 0), seconds);
-    // Silence that was not recorded is heard before and behind speech.
+    // There may be silence around an utterance that was not recorded.
     const words = this.#words.map((word) => ({ ...word, start: within(word.start), end: within(word.end) }));
     return { text: words.map(({ word }) => word).join(" "), words };
   }

@@ -78,6 +78,8 @@ export interface SpeechPreprocessing {
 
 const DEFAULT_BATCH_SIZE = { usual: 16, least: 2 };
 const DEFAULT_CACHE_BYTES = 2 ** 30;
+/** `predict` hears sounds that are trimmed, streams and exported models hear the silence that was recorded: both are learnt. */
+const TRIMMED_SHARE: Record<LabeledPart, number> = { train: 0.5, val: 1, test: 1 };
 const SHOWN_TRANSCRIPTS = 5;
 const PARTS_OF_STAGE: Record<Stage, readonly SpeechPart[]> = {
   fit: ["train", "val"],
@@ -291,7 +293,7 @@ export class SpeechRecognitionData extends PartsDataModule<SpeechSample, SpeechB
 
   #preparation(part: SpeechPart): SpeechPreparation {
     const { minSeconds = 0.05, maxSeconds = 30, ...decode } = this.#options;
-    const { sampleRate, trainTransforms, margin } = this.#preprocessing;
+    const { sampleRate, trainTransforms, margin, maximum = Infinity } = this.#preprocessing;
     return {
       sampleRate,
       transforms: part === "train" ? trainTransforms : [],
@@ -300,8 +302,9 @@ export class SpeechRecognitionData extends PartsDataModule<SpeechSample, SpeechB
       normalize: this.#normalize,
       minSeconds,
       maxSeconds,
-      // The frames of predictions have to keep their places in the sound.
-      margin: part === "predict" ? undefined : margin,
+      maximum,
+      // The frames of predictions keep their places in the sound.
+      trim: part === "predict" || margin === undefined ? undefined : { margin, share: TRIMMED_SHARE[part] },
     };
   }
 

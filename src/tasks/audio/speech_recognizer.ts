@@ -209,8 +209,10 @@ export class SpeechRecognizer extends Task<SpeechRecognizerInput, PaddedSequence
   }
 
   /**
-   * Writes down what is said: one sound gives one answer; a list, a folder or a pattern gives many. Long sounds are cut where
-   * there is a pause, so that what is heard is like what was trained on, and heard in overlapping windows where there is none.
+   * Writes down what is said: one sound gives one answer; a list, a folder or a pattern gives many. What lies between silences is
+   * heard by itself, so that a long sound gives the words that its utterances give one by one. Utterances that are longer than
+   * what was trained on are cut where there is a pause, and heard in overlapping windows where there is none. A recogniser that
+   * was trained elsewhere hears a sound as a whole, unless it is too long.
    *
    * @param input a path, URL, Buffer, samples `{ samples, sampleRate }`, chunks of samples, a folder (end it with a slash so
    *   that TypeScript knows), a pattern such as `calls/*.wav`, or an array of these
@@ -295,8 +297,8 @@ export class SpeechRecognizer extends Task<SpeechRecognizerInput, PaddedSequence
    * sounds of any length at `sampleRate`: `waveforms`, float32 [batch, samples] with zeros behind each sound's end, and
    * `lengths`, int64 [batch], their samples. It gives `logits`, float32 [batch, frames, classes], and `logit_lengths`,
    * int32 [batch], the frames of each. The metadata `labels` are the tokens, of which number 0 is CTC's blank;
-   * `kindling.task` has the sample rate and the seconds of a frame too. Features are part of the graph, decoding is not. For
-   * an encoder of samples, sounds must be padded to at least one frame.
+   * `kindling.task` has the sample rate and the seconds of a frame too. Features are part of the graph; decoding is not, nor is
+   * cutting sounds into utterances, which `predict` does. For an encoder of samples, sounds must be padded to at least one frame.
    *
    * @throws as the function `exportOnnx`
    */

@@ -1,4 +1,4 @@
-/** Cuts sound of any length into utterances such as a recogniser was trained on: at pauses, where there are any. */
+/** Cuts utterances of any length into segments such as a recogniser was trained on: at short or noisy pauses, where there are any. */
 import { voiceActivity } from "./voice_activity.js";
 
 /** A piece of a longer sound, to be heard on its own. */

@@ -65,6 +65,7 @@ export async function transcribe(
   const decode = dropUndefined({ timeoutSeconds, maxBytes, maxDecodedSeconds, channel });
   const { sources, single } = await resolveSounds(input);
   const transcripts = sources.map(() => new JoinedTranscript(recognizer, decoding));
+  const lengths = sources.map(() => 0);
   const waiting: { transcript: JoinedTranscript; segment: SpeechSegment }[] = [];
   const hearWaiting = (): void => {
     const heard = recognizer.hear(waiting.map(({ segment }) => segment.samples));
@@ -78,16 +79,15 @@ export async function transcribe(
     }
   };
   for (const [i, source] of sources.entries()) {
-    const transcript = transcripts[i]!;
     const segmenter = new UtteranceSegmenter(segmentation);
     for await (const { samples } of streamAudio(source, { ...decode, sampleRate })) {
-      transcript.lengthen(samples.length);
-      hear(transcript, segmenter.push(samples));
+      lengths[i]! += samples.length;
+      hear(transcripts[i]!, segmenter.push(samples));
     }
-    hear(transcript, segmenter.flush());
+    hear(transcripts[i]!, segmenter.flush());
   }
   if (waiting.length > 0) hearWaiting();
-  const results = transcripts.map((transcript) => transcript.finish());
+  const results = transcripts.map((transcript, i) => transcript.finish(lengths[i]!));
   return single ? results[0]! : results;
 }
 

@@ -32,8 +32,10 @@ export interface SpeechPreparation {
   normalize: (transcript: string) => string;
   minSeconds: number;
   maxSeconds: number;
-  /** Samples that are kept of the silence on either side of speech; undefined for all. */
-  margin: number | undefined;
+  /** In samples. */
+  maximum: number;
+  /** Of the silence around speech, as `trimToSpeech` has it: samples that are kept, and of how many sounds. */
+  trim: { margin: number; share: number } | undefined;
 }
 
 /** What the loaders go through. */
@@ -88,7 +90,7 @@ export class ListedSpeech implements SpeechDataset {
     const { input, ...sample } = await this.#sounds.get(index, random);
     return {
       ...sample,
-      ...speechOf(input.data as Float32Array, this.#preparation),
+      ...heardOf(input.data as Float32Array, this.#preparation, random),
       target: this.#tokens(index),
     };
   }
@@ -146,7 +148,7 @@ export class MadeSpeech implements SpeechDataset {
     checkDuration(sound.samples.length / sampleRate, name, undefined, this.#preparation);
     for (const transform of transforms) sound = transform.apply(sound, random);
     const target = vocabulary.encode(normalize(transcript), { name });
-    return { ...speechOf(sound.samples, this.#preparation), target, index };
+    return { ...heardOf(sound.samples, this.#preparation, random), target, index };
   }
 
   async check(index: number): Promise<void> {
@@ -174,8 +176,15 @@ export class MadeSpeech implements SpeechDataset {
   }
 }
 
-function speechOf(samples: Float32Array, { margin }: SpeechPreparation): Pick<SpeechSample, "input"> {
-  const heard = margin === undefined ? samples : trimToSpeech(samples, margin);
+function heardOf(
+  samples: Float32Array,
+  { trim, maximum }: SpeechPreparation,
+  random: Generator,
+): Pick<SpeechSample, "input"> {
+  const isTrimmed = trim !== undefined && random.uniform() < trim.share;
+  const trimmed = isTrimmed ? trimToSpeech(samples, trim.margin) : samples;
+  // With silence that was not recorded it may be too long.
+  const heard = trimmed.length > maximum ? samples : trimmed;
   return { input: new HostTensor(heard, [heard.length]) };
 }
 

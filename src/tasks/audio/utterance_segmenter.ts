@@ -39,7 +39,7 @@ export class UtteranceSegmenter {
   #peak = SOFTEST_PEAK;
   /** What is before this one is silence. */
   #start = 0;
-  /** The loudest sample of the pause before the utterance. */
+  /** What is softer belongs to the pause before the utterance. */
   #noise = 0;
   /** Cuts the utterance, if it has become too long, and has all that is before `#next`. */
   #cutter: SpeechSegmenter | undefined;
@@ -99,7 +99,7 @@ export class UtteranceSegmenter {
   }
 
   #stopWaiting(): void {
-    if (this.#peak < LOUDER_THAN_NOISE * this.#noise) {
+    if (this.#peak < this.#noise) {
       this.#restart(this.#position);
       return;
     }
@@ -127,7 +127,8 @@ export class UtteranceSegmenter {
         ? this.#hear(end, heard)
         : [...this.#passOn(this.#cutter, heard), ...this.#cutter.flush()];
     const rest = Math.min(heard, this.#position);
-    this.#noise = peakOf(this.#samples.subarray(rest, this.#position));
+    const pause = this.#samples.subarray(rest, this.#position);
+    this.#noise = Math.max(LOUDER_THAN_NOISE * peakOf(pause), this.#silentShare * this.#peak);
     this.#restart(rest);
     return segments;
   }
@@ -142,8 +143,7 @@ export class UtteranceSegmenter {
 
   /** Rather than a click, or the noise of the pause before. */
   #isSpeech(samples: Float32Array): boolean {
-    const threshold = LOUDER_THAN_NOISE * this.#noise;
-    const isLoud = (sample: number): boolean => Math.abs(sample) >= threshold;
+    const isLoud = (sample: number): boolean => Math.abs(sample) >= this.#noise;
     const first = samples.findIndex(isLoud);
     return first >= 0 && samples.findLastIndex(isLoud) + 1 - first >= this.#shortest;
   }

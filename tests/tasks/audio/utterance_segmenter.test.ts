@@ -1,6 +1,9 @@
 /** What is heard of an utterance is the same, to the sample, alone as anywhere in a longer sound. */
 import { createHash } from "node:crypto";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { decodeAudio } from "../../../src/data/index.js";
 import { Generator } from "../../../src/random.js";
 import type { SpeechSegment } from "../../../src/tasks/audio/speech_segmenter.js";
 import { longestPause, trimToSpeech } from "../../../src/tasks/audio/trim_to_speech.js";
@@ -8,6 +11,7 @@ import {
   UtteranceSegmenter,
   type UtteranceSegmenterOptions,
 } from "../../../src/tasks/audio/utterance_segmenter.js";
+import { describeShared } from "../../support/shared.js";
 
 const RATE = 8000;
 const FRAME = 320;
@@ -78,30 +82,48 @@ function piece(random: Generator): Float32Array {
   return concatenate(parts);
 }
 
+/** @returns how many there are */
+function expectSameWhenJoined(sounds: readonly Float32Array[], pause: number, random: Generator): number {
+  const parts: Float32Array[] = [];
+  const expected: object[] = [];
+  let origin = 0;
+  for (const sound of sounds) {
+    const between = new Float32Array(seconds(pause) + random.integer(500));
+    origin += between.length;
+    for (const segment of segmentsOf(sound)) expected.push(digestOf(segment, origin));
+    origin += sound.length;
+    parts.push(between, sound);
+  }
+  const whole = concatenate(parts);
+  const digests = (pushed?: () => number): object[] =>
+    segmentsOf(whole, pushed).map((segment) => digestOf(segment));
+  expect(digests()).toEqual(expected);
+  expect(digests(() => 1 + random.integer(3000))).toEqual(expected);
+  return expected.length;
+}
+
 describe("utterances that are joined with silence between them", () => {
   it.each([0.3, 0.35, 0.8, 3])("of %d s are those that they are alone, wherever they lie", (pause) => {
     const random = new Generator(pause * 100);
-    const parts: Float32Array[] = [];
-    const expected: object[] = [];
-    let origin = 0;
-    const add = (part: Float32Array): void => {
-      parts.push(part);
-      origin += part.length;
-    };
-    for (let i = 0; i < 20; i++) {
-      add(new Float32Array(seconds(pause) + random.integer(500)));
-      const sound = piece(random);
-      for (const segment of segmentsOf(sound)) expected.push(digestOf(segment, origin));
-      add(sound);
-    }
-    // Else it shows less than it says.
-    expect(expected.length).toBeGreaterThan(40);
-    const whole = concatenate(parts);
-    const pieces = new Generator(1);
-    const digests = (pushed?: () => number): object[] =>
-      segmentsOf(whole, pushed).map((segment) => digestOf(segment));
-    expect(digests()).toEqual(expected);
-    expect(digests(() => 1 + pieces.integer(3000))).toEqual(expected);
+    const sounds = Array.from({ length: 20 }, () => piece(random));
+    expect(expectSameWhenJoined(sounds, pause, random)).toBeGreaterThan(40);
+  });
+
+  describeShared("data/fsdd/recordings", (folder) => {
+    it("are so where they were recorded with noise and clicks", async () => {
+      const random = new Generator(1);
+      const names = readdirSync(folder).filter((name) => /_[5-9].wav$/.test(name));
+      const takes = await Promise.all(names.map((name) => decodeAudio(join(folder, name))));
+      const sounds = takes.map(({ samples }, i) => {
+        const gain = i % 3 === 0 ? 0.1 : 1;
+        const second = takes[(i * 7) % takes.length]!.samples;
+        return concatenate([samples, silence(0.15 * random.uniform()), second]).map((value) => gain * value);
+      });
+      const count = expectSameWhenJoined(sounds, 0.3, random);
+      expect(count).toBeGreaterThanOrEqual(sounds.length);
+      // A click or a noise on its own would be one more.
+      expect(count).toBeLessThan(1.1 * sounds.length);
+    });
   });
 });
 
