@@ -178,7 +178,9 @@ export abstract class Optimizer<
       const grad = (isShared ? parameter.rawGrad : parameter.grad)!;
       const state = this.#stateOf(parameter, group);
       state.step++;
-      due.set(state.step, [...(due.get(state.step) ?? []), { parameter, grad, state }]);
+      const items = due.get(state.step) ?? [];
+      items.push({ parameter, grad, state });
+      due.set(state.step, items);
     }
     const factor = isShared ? first?.gradFactor?.tensor : undefined;
     return Array.from(due, ([step, items]) => ({ group, step, factor, items }));
