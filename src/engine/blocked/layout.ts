@@ -18,6 +18,19 @@ export function unblocked(laid: Laid): Laid {
   return { value: plain, order };
 }
 
+/** A picture that lies channels-first, its axes in `order`, brought into [batch, height, width, channels]. */
+export function channelsLast(laid: Laid, order: readonly number[]): Value {
+  const [batchAxis, channelAxis, ...space] = order as [number, number, number, number];
+  if (laid.blocked !== true) return inOrder(laid, [batchAxis, ...space, channelAxis]);
+  const { value } = laid;
+  const [batch, channels, height, width] = value.shape as [number, number, number, number];
+  const shape = [batch, height, width, channels];
+  if (height * width === 1) return reshapeValue(value, shape);
+  return value.derive("unblock, channels last", () =>
+    emit("com.microsoft.nchwc:ReorderOutput", [value], shape, "float32", { channels, channels_last: 1 }),
+  );
+}
+
 /** A channels-first picture, whose axes lie in `order`, with its channels in blocks. */
 export function inBlocks(laid: Laid, order: readonly number[]): Value {
   if (laid.blocked === true) return laid.value;

@@ -199,6 +199,7 @@ function inputBlocks(weight: Value, taps: number): Value {
 /** [a, b, c, d] to [a, c, b, d] */
 function swapMiddle(value: Value, axes: readonly [number, number, number, number]): Value {
   const [a, b, c, d] = axes;
+  if (b === 1 || c === 1) return reshapeValue(value, [a, c, b, d]);
   return emit("Transpose", [reshapeValue(value, axes)], [a, c, b, d], "float32", { perm: [0, 2, 1, 3] });
 }
 
@@ -212,8 +213,10 @@ function pickTaps(weight: Value, points: readonly number[], block: Block, groups
   }
   const rows = blockLast(inputBlocks(weight, taps), [out, perGroup * taps]);
   if (taps === 1) return rows;
-  const picked = gather(reshapeValue(rows, [perGroup / block, taps, out * block]), points, 1);
-  return swapMiddle(picked, [perGroup / block, points.length, out / block, block * block]);
+  // From a block of outputs for each point to the points of each block of outputs, in the pass that picks them.
+  const blocks = out / block;
+  const places = Array.from({ length: blocks }, (_, at) => points.map((point) => point * blocks + at)).flat();
+  return gather(reshapeValue(rows, [perGroup / block, taps * blocks, block * block]), places, 1);
 }
 
 function gather(value: Value, positions: readonly number[], axis: number): Value {

@@ -1,7 +1,7 @@
 /** Two-dimensional convolutions and their gradients, on blocked pictures where they can be, else channels-first. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { OnnxRuntimeBackend } from "../../backend.js";
-import { inBlocks, unblocked } from "../../blocked/layout.js";
+import { channelsLast, inBlocks, unblocked } from "../../blocked/layout.js";
 import type { Value } from "../../graph/value.js";
 import { inOrder, reshape, reshapeValue } from "../../layout.js";
 import { lowerOneOf } from "../../lowering_choices.js";
@@ -171,6 +171,10 @@ function denseWeightGradient(
           info,
         ),
     });
+  }
+  if (pointwise && block > 0 && plain.weighsMoreThanPictures(info)) {
+    const [image, output] = [x, dy].map((tensor) => channelsLast(laid(backend, tensor), order));
+    return plain.pointwiseWeightGradientOfAll(image!, output!, info);
   }
   const [image, output] = [backend.value(x, order), backend.value(dy, order)];
   return pointwise
