@@ -223,7 +223,11 @@ describe("a recogniser trained from nothing", () => {
   it("hears nothing in silence, in noise bursts shorter than a frame, and in 0.05 s", async () => {
     const silence = { samples: new Float32Array(8000), sampleRate: RATE };
     const short = { samples: new Float32Array(400).fill(0.01), sampleRate: RATE };
-    const results = await task.predict([silence, short]);
+    const single = { samples: Float32Array.of(0.5), sampleRate: RATE };
+    const results = await task.predict([silence, short, single]);
+    expect([results[0]!.text, results[2]!.text]).toEqual(["", ""]);
+    const loud = say(["low"], new Generator(13)).samples.map((sample) => 1000 * sample);
+    expect((await task.predict({ samples: loud, sampleRate: RATE })).text).toBe("low");
     for (const { words, text } of results) expect(text).toBe(words.map(({ word }) => word).join(" "));
     await expect(task.predict({ samples: Float32Array.of(NaN), sampleRate: RATE })).rejects.toThrow(
       code("ERR_AUDIO_NOT_FINITE"),
