@@ -2,23 +2,30 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { OnnxRuntimeBackend } from "../backend.js";
 import { emit, emitAll, int64s, scalar, Value, type Attributes } from "../graph/value.js";
-import { reshapeValue } from "../layout.js";
+import { inBlocks } from "../blocked/layout.js";
+import { maxima, maximaGradient, poolsInBlocks, type Maxima } from "../blocked/max_pool.js";
+import { identityOrder, reshapeValue } from "../layout.js";
 import { inputGradient } from "./convolution/plain.js";
 import { castTo } from "./elementwise.js";
 import type { KernelAttributes, Lowering, Lowerings } from "./lowering.js";
 import { poolOf2D, poolOf3D, type Pool } from "./pool_window.js";
 
 /** The positions of the maxima, for the gradient of a pool whose output is still at hand. */
-const maxima = new WeakMap<Value, Value>();
+const positionsOf = new WeakMap<Value, Value>();
+
+/** The same of pools in blocks. */
+const maximaOf = new WeakMap<Value, Maxima>();
 
 type PoolOf = (inShape: readonly number[], attributes: KernelAttributes) => Pool;
 
 export const pooling: Lowerings = {
-  MaxPool: pooled(poolOf2D, (image, pool) => maxPool(image, pool)[0]),
+  MaxPool: (inputs, attributes, backend) =>
+    blockedMaxPool(inputs, attributes, backend) ?? plainMaxPool(inputs, attributes, backend),
   MaxPool3D: pooled(poolOf3D, (image, pool) => maxPool(image, pool)[0]),
   AvgPool: pooled(poolOf2D, averagePool),
   AvgPool3D: pooled(poolOf3D, averagePool),
-  MaxPoolGrad: maxPoolGradient(poolOf2D),
+  MaxPoolGrad: (inputs, attributes, backend) =>
+    blockedMaxPoolGradient(inputs, attributes, backend) ?? plainMaxPoolGradient(inputs, attributes, backend),
   MaxPool3DGrad: maxPoolGradient(poolOf3D),
   AvgPoolGrad: averagePoolGradient(poolOf2D),
   AvgPool3DGrad: averagePoolGradient(poolOf3D),
@@ -54,6 +61,41 @@ export const pooling: Lowerings = {
   },
 };
 
+const plainMaxPool = pooled(poolOf2D, (image, pool) => maxPool(image, pool)[0]);
+const plainMaxPoolGradient = maxPoolGradient(poolOf2D);
+
+/** A blocked picture whose windows can be pooled in blocks. */
+function blockedPool(
+  x: tf.TensorInfo,
+  attributes: KernelAttributes,
+  backend: OnnxRuntimeBackend,
+): { image: Value; pool: Pool } | undefined {
+  const { value, order, blocked } = backend.laidMaybeBlocked(x);
+  if (blocked !== true) return undefined;
+  const pool = poolOf2D(x.shape, attributes);
+  const isChannelsFirst = tf.util.arraysEqual([...(order ?? identityOrder(4))], pool.order);
+  return isChannelsFirst && pool.isExact && poolsInBlocks(pool) ? { image: value, pool } : undefined;
+}
+
+const blockedMaxPool: Lowering = ({ x }, attributes, backend) => {
+  const found = blockedPool(x!, attributes, backend);
+  if (found === undefined) return undefined;
+  const { image, pool } = found;
+  const known = maxima(image, pool);
+  maximaOf.set(known.pooled, known);
+  return backend.output(known.pooled, pool.outShape, "float32", pool.order, true);
+};
+
+const blockedMaxPoolGradient: Lowering = ({ dy, input, output }, attributes, backend) => {
+  const found = blockedPool(input!, attributes, backend);
+  if (found === undefined) return undefined;
+  const { image, pool } = found;
+  const known = (output && maximaOf.get(backend.laidMaybeBlocked(output).value)) ?? maxima(image, pool);
+  const gradient = inBlocks(backend.laidMaybeBlocked(dy!), pool.order);
+  const value = maximaGradient(image, gradient, known, pool, backend.blockSize());
+  return backend.output(value, pool.inShape, "float32", pool.order, true);
+};
+
 function pooled(poolOf: PoolOf, lower: (image: Value, pool: Pool) => Value): Lowering {
   return ({ x }, attributes, backend) => {
     const pool = poolOf(x!.shape, attributes);
@@ -77,7 +119,7 @@ function maxPool(image: Value, pool: Pool): [value: Value, positions: Value] {
   const isNan = emit("IsNaN", [image], image.shape, "bool");
   const numbers = emit("Where", [isNan, scalar(-Infinity), image], image.shape, "float32");
   const [value, positions] = emitAll("MaxPool", [numbers], outputs, window(pool), true);
-  maxima.set(value!, positions!);
+  positionsOf.set(value!, positions!);
   return [value!, positions!];
 }
 
@@ -95,7 +137,7 @@ function maxPoolGradient(poolOf: PoolOf): Lowering {
   return ({ dy, input, output }, attributes, backend) => {
     const pool = poolOf(input!.shape, attributes);
     if (!pool.isExact) return undefined;
-    const known = output && maxima.get(backend.laid(output).value);
+    const known = output && positionsOf.get(backend.laid(output).value);
     const positions = known ?? maxPool(backend.value(input!, pool.order), pool)[1];
     const size = tf.util.sizeFromShape(pool.inShape);
     const zeros = emit("Expand", [scalar(0), int64s([size])], [size], "float32");
