@@ -1,7 +1,7 @@
 /** Two-dimensional convolutions and their gradients, on blocked pictures where they can be, else channels-first. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { OnnxRuntimeBackend } from "../../backend.js";
-import { channelsLast, inBlocks, unblocked } from "../../blocked/layout.js";
+import { channelsLast, filledBlocks, inBlocks, unblocked, withoutFilling } from "../../blocked/layout.js";
 import type { Value } from "../../graph/value.js";
 import { inOrder, reshape, reshapeValue } from "../../layout.js";
 import { lowerOneOf } from "../../lowering_choices.js";
@@ -104,7 +104,10 @@ function blockedInput(
   block: blocked.Block,
 ): Value {
   const order = imageOrder(info);
-  return blocked.takesBlocks(info, block) ? inBlocks(laid(backend, x), order) : backend.value(x, order);
+  const kind = blocked.inputKind(info, block);
+  if (kind === "blocks") return inBlocks(laid(backend, x), order);
+  const image = backend.value(x, order);
+  return kind === "filled" ? filledBlocks(image, block) : image;
 }
 
 /** @param weight in PyTorch's layout */
@@ -119,9 +122,13 @@ export function inputGradient(
   const block = backend.blockSize();
   const order = imageOrder(info);
   const fits = tf.util.arraysEqual(dy.shape, info.outShape);
-  if (fits && blocked.givesBlocks(info, block, depthwise) && blocked.takesBlocks(info, block)) {
+  const kind = blocked.givesBlocks(info, block, depthwise) ? blocked.inputKind(info, block) : "plain";
+  if (fits && kind !== "plain") {
     const gradient = blocked.inputGradient(inBlocks(laid(backend, dy), order), weight, info, block, groups);
-    if (gradient !== undefined) return picture(backend, gradient, info.inShape, info, true);
+    if (gradient !== undefined && kind === "blocks")
+      return picture(backend, gradient, info.inShape, info, true);
+    if (gradient !== undefined)
+      return picture(backend, withoutFilling(gradient, info.inChannels), info.inShape, info);
   }
   return picture(
     backend,
@@ -143,7 +150,11 @@ function denseWeightGradient(
   if (!pointwise && blocked.givesBlocks(info, block, false) && blocked.blocksBatches(info, block)) {
     const plainly = (value: Value, isBlocked: boolean) =>
       unblocked({ value, order: undefined, blocked: isBlocked }).value;
-    const inputs = [blockedInput(backend, x, info, block), inBlocks(laid(backend, dy), order)];
+    const isBlocked = blocked.inputKind(info, block) === "blocks";
+    const inputs = [
+      isBlocked ? inBlocks(laid(backend, x), order) : backend.value(x, order),
+      inBlocks(laid(backend, dy), order),
+    ];
     const { strideHeight, strideWidth, dilationHeight, dilationWidth } = info;
     const sizes = [
       info.filterHeight,
@@ -157,11 +168,7 @@ function denseWeightGradient(
     return lowerOneOf(operation, inputs, "blocked", {
       blocked: ([image, output]) => blocked.weightGradient(image!, output!, info, block),
       columns: ([image, output]) =>
-        plain.denseWeightGradient(
-          plainly(image!, blocked.takesBlocks(info, block)),
-          plainly(output!, true),
-          info,
-        ),
+        plain.denseWeightGradient(plainly(image!, isBlocked), plainly(output!, true), info),
     });
   }
   if (pointwise && block > 0 && plain.weighsMoreThanPictures(info)) {
