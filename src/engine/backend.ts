@@ -7,11 +7,13 @@ import { Executor, type Precision } from "./graph/executor.js";
 import { emitAll, Value, type Attributes, type ValueType } from "./graph/value.js";
 import { blockSize } from "./blocked/block_size.js";
 import { unblocked } from "./blocked/layout.js";
+import { DataEntries } from "./data_entries.js";
 import { Entry } from "./graph/entry.js";
 import { during, type KernelCall } from "./graph/kernel_call.js";
 import type { Profile } from "./graph/profiling.js";
 import { recordedGraph, type RecordedGraph } from "./graph/recorded_graph.js";
-import { Tracer, type EntryStore, type Lowered } from "./graph/tracer.js";
+import { ownCopy } from "./graph/program.js";
+import { Tracer, type EntryStore, type Lower, type Lowered } from "./graph/tracer.js";
 import { inOrder, simplifyOrder, type Laid, type Order } from "./layout.js";
 import { joinBackground, OrtArray, type Device, type RunArrays, type Session } from "./runtime/index.js";
 import { EngineError } from "../errors.js";
@@ -46,9 +48,9 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
   readonly stats = newStats();
   readonly cpu = createFallbackBackend();
   readonly #executor = new Executor(this.stats, MAX_SESSIONS);
-  readonly #data: tf.DataStorage<Entry | HostEntry>;
+  readonly #data = new DataEntries<Entry | HostEntry>((dataId) => tf.engine().moveData(this, dataId));
   /** Entries whose array is not computed yet and that somebody still refers to. */
-  readonly #pending = new Set<Entry>();
+  #pending = new Set<Entry>();
   readonly #tracer: Tracer;
   #device: Device | undefined;
   #precision: Precision = "32-true";
@@ -57,7 +59,6 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
 
   constructor() {
     super();
-    this.#data = new tf.DataStorage(this, tf.engine());
     const store: EntryStore = {
       entryOf: (tensor) => this.entryOf(tensor),
       add: (entry, shape, dtype) => this.#add(entry, shape, dtype),
@@ -101,10 +102,10 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
     kernelName: string,
     inputs: Record<string, tf.TensorInfo>,
     attributes: Readonly<Record<string, unknown>>,
-    lower: (inputs: Record<string, tf.TensorInfo>) => Lowered | undefined,
+    lower: Lower,
   ): Lowered | undefined {
     if (!this.#isExporting) return this.#tracer.call(kernelName, inputs, attributes, lower);
-    return during({ kernelName, inputs: typesOf(inputs) }, () => lower(inputs));
+    return during({ kernelName, inputs: typesOf(inputs) }, () => lower(inputs, ownCopy(attributes)));
   }
 
   override write(values: tf.BackendValues, shape: number[], dtype: tf.DataType): tf.DataId {
@@ -410,8 +411,8 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
   /** Runs everything pending, or begins to in a step or a read that goes on in the background. */
   flush(): void {
     this.#executor.catchUp();
-    const pending = new Set(this.#pending);
-    this.#pending.clear();
+    const pending = this.#pending;
+    this.#pending = new Set();
     if (pending.size === 0) return this.#tracer.begin();
     if (this.#tracer.replay(pending)) return;
     const roots = new Map<Value, number>();
@@ -463,7 +464,7 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
   }
 
   override numDataIds(): number {
-    return this.#data.numDataIds();
+    return this.#data.size;
   }
 
   override memory(): { unreliable: boolean } {
@@ -498,7 +499,7 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
   #lend(entry: Entry, shape: readonly number[], dtype: tf.DataType): tf.TensorInfo {
     const dataId = {};
     this.#data.set(dataId, entry);
-    return { dataId, shape: [...shape], dtype };
+    return { dataId, shape: shape as number[], dtype };
   }
 
   override dispose(): void {

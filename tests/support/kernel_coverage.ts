@@ -25,7 +25,7 @@ const lines = {
   products: ["BatchMatMul _FusedMatMul Einsum"],
   images: [
     "Conv2D Conv2DBackpropInput Conv2DBackpropFilter DepthwiseConv2dNative DepthwiseConv2dNativeBackpropInput DepthwiseConv2dNativeBackpropFilter MaxPool",
-    "AvgPool MaxPoolGrad AvgPoolGrad",
+    "AvgPool MaxPoolGrad AvgPoolGrad Convolution ConvolutionInputGrad ConvolutionWeightGrad",
   ],
   volumes: [
     "Conv3D Conv3DBackpropInputV2 Conv3DBackpropFilterV2 MaxPool3D AvgPool3D MaxPool3DGrad AvgPool3DGrad",
@@ -48,7 +48,7 @@ const lines = {
     "GeluGrad GeluTanh GeluTanhGrad Silu SiluGrad Attention AttentionGrad",
     "LabelCrossEntropy LabelCrossEntropyGrad SoftCrossEntropy SoftCrossEntropyGrad Embedding EmbeddingGrad GroupNorm",
     "GroupNormGrad LayerNorm LayerNormGrad Linear LinearGrad Projections ProjectionsGrad",
-    "Gru GruGrad CtcWalk",
+    "Gru GruGrad CtcWalk SquaredSums",
   ],
 } satisfies Record<string, readonly string[]>;
 

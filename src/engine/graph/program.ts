@@ -5,6 +5,7 @@
  */
 import type * as tf from "@tensorflow/tfjs-core";
 import type { Order } from "../layout.js";
+import type { Entry } from "./entry.js";
 import type { CompiledGraph } from "./executor.js";
 import type { Value } from "./value.js";
 
@@ -64,40 +65,75 @@ export interface Program {
   readonly roots: ReadonlyMap<number, number>;
 }
 
-/** Whether two calls are the same but for the numbers in their arrays. */
+/** An input of a call that is being made, and the number of the array that it is, unless it is a result. */
+export interface GivenInput {
+  name: string;
+  tensor: tf.TensorInfo;
+  entry: Entry;
+  feed: number | undefined;
+}
+
+/**
+ * Whether a call that is being made is one of a program's, but for the numbers in its arrays.
+ * @param count so many inputs it has, the first of those given
+ */
 export function isSameCall(
   call: ProgramCall,
   kernelName: string,
   attributes: Attributes,
-  inputs: readonly InputReference[],
+  inputs: readonly GivenInput[],
+  count: number,
 ): boolean {
+  if (call.kernelName !== kernelName || call.inputs.length !== count) return false;
+  for (let i = 0; i < count; i++) if (!isSameInput(call.inputs[i]!, inputs[i]!)) return false;
+  return isSame(call.attributes, attributes);
+}
+
+function isSameInput(known: InputReference, { name, tensor, entry, feed }: GivenInput): boolean {
+  if (known.feed !== feed || known.result !== entry.result) return false;
+  const { order, blocked = false } = entry.awaited ?? entry.laid!;
   return (
-    call.kernelName === kernelName &&
-    call.inputs.length === inputs.length &&
-    call.inputs.every((input, i) => isSameInput(input, inputs[i]!)) &&
-    isSame(call.attributes, attributes)
+    known.name === name &&
+    known.dtype === tensor.dtype &&
+    known.blocked === blocked &&
+    isSame(known.shape, tensor.shape) &&
+    isSame(known.order, order)
   );
 }
 
-function isSameInput(a: InputReference, b: InputReference): boolean {
-  return (
-    a.feed === b.feed &&
-    a.result === b.result &&
-    a.name === b.name &&
-    a.dtype === b.dtype &&
-    a.blocked === b.blocked &&
-    isSame(a.shape, b.shape) &&
-    isSame(a.order, b.order)
-  );
+/** What a program keeps of an input. */
+export function referenceTo({ name, tensor: { shape, dtype }, entry, feed }: GivenInput): InputReference {
+  const { order, blocked = false } = entry.awaited ?? entry.laid!;
+  return { name, shape, dtype, feed, result: entry.result, order, blocked };
 }
 
 function isSame(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
-  if (Array.isArray(a)) {
-    return Array.isArray(b) && a.length === b.length && a.every((item, i) => isSame(item, b[i]));
+  if (Array.isArray(a)) return Array.isArray(b) && isSameList(a, b);
+  if (Array.isArray(b)) return false;
+  let more = 0;
+  for (const _ in b) more++;
+  for (const key in a) {
+    if (!isSame((a as Attributes)[key], (b as Attributes)[key])) return false;
+    more--;
   }
-  const keys = Object.keys(a);
-  if (Array.isArray(b) || keys.length !== Object.keys(b).length) return false;
-  return keys.every((key) => isSame((a as Attributes)[key], (b as Attributes)[key]));
+  return more === 0;
+}
+
+function isSameList(a: readonly unknown[], b: readonly unknown[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (!isSame(a[i], b[i])) return false;
+  return true;
+}
+
+/** Attributes that outlive their call: TF.js passes the caller's own arrays, which may change, `begin` of a slice for one. */
+export function ownCopy<T>(attribute: T): T {
+  if (typeof attribute !== "object" || attribute === null) return attribute;
+  if (Array.isArray(attribute)) return attribute.map(ownCopy) as T;
+  if (ArrayBuffer.isView(attribute)) return structuredClone(attribute);
+  if (Object.getPrototypeOf(attribute) !== Object.prototype) return attribute;
+  const copy: Record<string, unknown> = {};
+  for (const name in attribute) copy[name] = ownCopy(attribute[name]);
+  return copy as T;
 }

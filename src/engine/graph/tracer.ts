@@ -8,7 +8,15 @@ import { Entry } from "./entry.js";
 import type { OrtArray } from "../runtime/index.js";
 import type { CompiledGraph, Executor } from "./executor.js";
 import { during } from "./kernel_call.js";
-import { isSameCall, type InputReference, type Output, type Program, type ProgramCall } from "./program.js";
+import {
+  isSameCall,
+  ownCopy,
+  referenceTo,
+  type GivenInput,
+  type Output,
+  type Program,
+  type ProgramCall,
+} from "./program.js";
 import type { Value } from "./value.js";
 
 /** Programs to keep, the most recently used ones. */
@@ -17,7 +25,8 @@ const MAX_PROGRAMS = 32;
 type Attributes = Readonly<Record<string, unknown>>;
 type NamedTensors = Record<string, tf.TensorInfo>;
 export type Lowered = tf.TensorInfo | tf.TensorInfo[];
-type Lower = (inputs: NamedTensors) => Lowered | undefined;
+/** Is given a copy of the call's attributes. */
+export type Lower = (inputs: NamedTensors, attributes: Attributes) => Lowered | undefined;
 
 /** What the tracer needs of the backend that keeps the entries. */
 export interface EntryStore {
@@ -58,6 +67,8 @@ export class Tracer {
   #candidates: Program[] = [];
   /** Whether something of this stretch cannot be explained by its calls alone. */
   #irregular = false;
+  /** What the call that is being made is given; what lies behind is of earlier calls. Made once, for all calls of all steps. */
+  readonly #given: GivenInput[] = [];
   /** A kernel that is called by a lowering is part of that lowering's call. */
   #isLowering = false;
 
@@ -68,20 +79,14 @@ export class Tracer {
 
   /** Makes one kernel call: replayed, or else by `lower`. Undefined if that gives nothing. */
   call(kernelName: string, inputs: NamedTensors, attributes: Attributes, lower: Lower): Lowered | undefined {
-    if (this.#isLowering) return lower(inputs);
-    const references: InputReference[] = [];
-    const sources: (Entry | Laid)[] = [];
-    for (const name in inputs) {
-      const tensor = inputs[name] as tf.TensorInfo | null | undefined;
-      if (tensor == null) continue;
-      const entry = this.#store.entryOf(tensor);
-      references.push(this.#reference(name, tensor, entry));
-      sources.push(entry.result === undefined ? entry.laid! : entry);
-    }
-    const known = this.#match(kernelName, attributes, references);
+    if (this.#isLowering) return lower(inputs, ownCopy(attributes));
+    const sources = this.#take(inputs);
+    const known = this.#match(kernelName, attributes, sources.length);
     if (known?.canReplay === true) return this.#replay(known, inputs, sources, lower);
     const stretch = this.#calls;
-    const lowered = this.apart(() => during({ kernelName, inputs: references }, () => lower(inputs)));
+    const references = this.#given.slice(0, sources.length).map(referenceTo);
+    const copy = ownCopy(attributes);
+    const lowered = this.apart(() => during({ kernelName, inputs: references }, () => lower(inputs, copy)));
     if (lowered === undefined) return undefined;
     // A lowering that has read values may have decided by them: nothing of it can be replayed.
     if (stretch !== this.#calls) this.#irregular = true;
@@ -95,7 +100,7 @@ export class Tracer {
       outputs.push(this.#describe(tensor, entry, inputs));
     }
     const canReplay = outputs.every(({ kind }) => kind !== "made");
-    const made = { kernelName, attributes, inputs: references, outputs, isList, canReplay };
+    const made = { kernelName, attributes: copy, inputs: references, outputs, isList, canReplay };
     this.#calls.push({ made, sources, outputEntries, lower });
     return lowered;
   }
@@ -208,31 +213,45 @@ export class Tracer {
     this.#candidates = [...this.#programs].reverse();
   }
 
-  #reference(name: string, { shape, dtype }: tf.TensorInfo, entry: Entry): InputReference {
-    const { result } = entry;
-    const { order, blocked = false } = entry.awaited ?? entry.laid!;
-    if (result !== undefined) return { name, shape, dtype, feed: undefined, result, order, blocked };
+  /** Notes what a call is given. */
+  #take(inputs: NamedTensors): (Entry | Laid)[] {
+    const sources: (Entry | Laid)[] = [];
+    for (const name in inputs) {
+      const tensor = inputs[name] as tf.TensorInfo | null | undefined;
+      if (tensor == null) continue;
+      const entry = this.#store.entryOf(tensor);
+      const feed = this.#feedOf(entry);
+      const given = (this.#given[sources.length] ??= { name, tensor, entry, feed });
+      given.name = name;
+      given.tensor = tensor;
+      given.entry = entry;
+      given.feed = feed;
+      sources.push(entry.result === undefined ? entry.laid! : entry);
+    }
+    return sources;
+  }
+
+  /** The number of the array from outside that an entry is; undefined for a result. */
+  #feedOf(entry: Entry): number | undefined {
+    if (entry.result !== undefined) return undefined;
     const { value } = entry.laid!;
     // A value that is still to be computed and is no result entered the graph behind the calls' back.
     if (value.array === undefined) this.#irregular = true;
     let feed = this.#feeds.get(value);
     if (feed === undefined) this.#feeds.set(value, (feed = this.#outside.push(value) - 1));
-    return { name, shape, dtype, feed, result: undefined, order, blocked };
+    return feed;
   }
 
-  #match(
-    kernelName: string,
-    attributes: Attributes,
-    inputs: readonly InputReference[],
-  ): ProgramCall | undefined {
+  /** @param count of inputs given */
+  #match(kernelName: string, attributes: Attributes, count: number): ProgramCall | undefined {
     const position = this.#calls.length;
-    const fits = ({ calls }: Program): boolean => {
-      const call = calls[position];
-      return call !== undefined && isSameCall(call, kernelName, attributes, inputs);
-    };
-    const [first] = this.#candidates;
-    if (this.#candidates.length === 1) return fits(first!) ? first!.calls[position] : undefined;
-    const matching = this.#candidates.filter(fits);
+    const matching: Program[] = [];
+    for (const candidate of this.#candidates) {
+      const call = candidate.calls[position];
+      if (call === undefined || !isSameCall(call, kernelName, attributes, this.#given, count)) continue;
+      if (this.#candidates.length === 1) return call;
+      matching.push(candidate);
+    }
     if (matching.length > 0) this.#candidates = matching;
     return matching[0]?.calls[position];
   }
@@ -299,7 +318,7 @@ export class Tracer {
         this.#store.lend(entries[i]!, shape, dtype as tf.DataType),
       ]),
     );
-    const lowered = this.apart(() => during(call, () => lower(lent)))!;
+    const lowered = this.apart(() => during(call, () => lower(lent, call.attributes)))!;
     for (const [i, tensor] of (Array.isArray(lowered) ? lowered : [lowered]).entries()) {
       const { kind } = outputs[i]!;
       if (kind === "input") {

@@ -4,6 +4,7 @@ import { batchNorm } from "./batch_norm/index.js";
 import { binaryElementwise } from "./binary.js";
 import { blocks } from "./blocks.js";
 import { convolution } from "./convolution/index.js";
+import { pytorchConvolution } from "./convolution/pytorch.js";
 import { convolution3D } from "./convolution_3d.js";
 import { creation } from "./creation.js";
 import { dilation } from "./dilation.js";
@@ -19,6 +20,7 @@ import { fusedCtcWalk } from "./fused_ctc_walk.js";
 import { fusedGru } from "./fused_gru.js";
 import { fusedLayerNorm } from "./fused_layer_norm.js";
 import { fusedLinear } from "./fused_linear.js";
+import { fusedSquaredSums } from "./fused_squared_sums.js";
 import { registerGradients } from "./gradients.js";
 import { indexing } from "./indexing.js";
 import { localResponse } from "./local_response.js";
@@ -46,6 +48,7 @@ export const lowerings: Lowerings = {
   ...matmul,
   ...einsum,
   ...convolution,
+  ...pytorchConvolution,
   ...convolution3D,
   ...dilation,
   ...pooling,
@@ -67,6 +70,7 @@ export const lowerings: Lowerings = {
   ...fusedGru,
   ...fusedLayerNorm,
   ...fusedLinear,
+  ...fusedSquaredSums,
 };
 
 /** Registers every kernel, and the gradients that TF.js lacks. TF.js's own must have been registered before. */

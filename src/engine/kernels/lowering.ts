@@ -3,7 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { BACKEND_NAME, type OnnxRuntimeBackend } from "../backend.js";
 import { EngineError } from "../../errors.js";
 import { describeCall } from "../graph/kernel_call.js";
-import { rememberOriginal } from "./saved_values.js";
+import { withCopy } from "./saved_values.js";
 
 export type Inputs = Record<string, tf.TensorInfo>;
 
@@ -37,17 +37,13 @@ export function registerKernels(lowerings: Lowerings): void {
       kernelFunc: (parameters) => {
         const backend = parameters.backend as OnnxRuntimeBackend;
         const inputs = parameters.inputs as Inputs;
-        const original = parameters.attrs ?? {};
-        const attributes = ownCopy(original);
-        rememberOriginal(attributes, original);
-        const tensors = presentTensors(inputs);
-        const isGone = (tensor: tf.TensorInfo): boolean =>
-          isDisposed(tensor) && backend.refCount(tensor.dataId) === 0;
-        if (tensors.some(isGone)) throw disposedInput(kernelName, inputs);
-        const recorded = lowering && record(kernelName, lowering, inputs, tensors, attributes, backend);
+        const attributes = parameters.attrs ?? {};
+        if (some(inputs, isDisposed) && some(inputs, (tensor) => isGone(tensor, backend)))
+          throw disposedInput(kernelName, inputs);
+        const recorded = lowering && record(kernelName, lowering, inputs, attributes, backend);
         if (recorded !== undefined) return recorded;
         if (fallback === undefined) throw unknownCase(kernelName, inputs);
-        const isFree = lowering !== undefined && tensors.length > 0 && tensors.every(isEmpty);
+        const isFree = lowering !== undefined && some(inputs, isEmpty) && !some(inputs, hasElements);
         if (!isFree) count(backend, kernelName);
         return runFallback(fallback, inputs, attributes, backend);
       },
@@ -55,36 +51,25 @@ export function registerKernels(lowerings: Lowerings): void {
   }
 }
 
-/** The attributes outlive the call, and TF.js passes the caller's own arrays, which may change: `begin` of a slice. */
-function ownCopy<T>(attribute: T): T {
-  if (typeof attribute !== "object" || attribute === null) return attribute;
-  if (Array.isArray(attribute)) return attribute.map(ownCopy) as T;
-  if (ArrayBuffer.isView(attribute)) return structuredClone(attribute);
-  if (Object.getPrototypeOf(attribute) !== Object.prototype) return attribute;
-  const copy: Record<string, unknown> = {};
-  for (const name in attribute) copy[name] = ownCopy(attribute[name]);
-  return copy as T;
-}
-
 /** What the lowering records. Arrays without elements never enter a graph: they are made at once. */
 function record(
   kernelName: string,
   lowering: Lowering,
   inputs: Inputs,
-  tensors: readonly tf.TensorInfo[],
   attributes: KernelAttributes,
   backend: OnnxRuntimeBackend,
 ): Result | undefined {
-  if (!tensors.every(({ dtype }) => dtype !== "string" && dtype !== "complex64")) return undefined;
-  const result = backend.call(kernelName, inputs, attributes, (given) =>
-    lowering(given, attributes, backend),
+  if (some(inputs, isOutsideGraphs)) return undefined;
+  const result = backend.call(kernelName, inputs, attributes, (given, copy) =>
+    withCopy(copy, attributes, () => lowering(given, copy, backend)),
   );
   if (result === undefined) return undefined;
   const outputs = Array.isArray(result) ? result : [result];
-  if (tensors.some(isEmpty) && !outputs.every(isEmpty) && !TAKES_EMPTY.has(kernelName)) {
+  if (!outputs.every(isEmpty) && some(inputs, isEmpty) && !TAKES_EMPTY.has(kernelName)) {
     for (const { dataId } of outputs) backend.disposeData(dataId);
     return undefined;
   }
+  if (!outputs.some(isEmpty)) return result;
   const known = outputs.map((output) => (isEmpty(output) ? madeEmpty(output, backend) : output));
   return Array.isArray(result) ? known : known[0]!;
 }
@@ -95,9 +80,13 @@ function madeEmpty({ dataId, shape, dtype }: tf.TensorInfo, backend: OnnxRuntime
   return { dataId: backend.write(nothing, shape, dtype), shape, dtype };
 }
 
-/** Its array may still be there, by a clone: TF.js lets such a tensor into kernels. */
 function isDisposed(tensor: tf.TensorInfo): boolean {
   return (tensor as Partial<tf.Tensor>).isDisposed === true;
+}
+
+/** The array of a disposed tensor may still be there, by a clone: TF.js lets such a tensor into kernels. */
+function isGone(tensor: tf.TensorInfo, backend: OnnxRuntimeBackend): boolean {
+  return isDisposed(tensor) && backend.refCount(tensor.dataId) === 0;
 }
 
 function disposedInput(kernelName: string, inputs: Inputs): EngineError {
@@ -131,6 +120,23 @@ function namedTensors(inputs: Inputs): [name: string, tensor: tf.TensorInfo][] {
 
 function isEmpty({ shape }: tf.TensorInfo): boolean {
   return shape.includes(0);
+}
+
+function hasElements(tensor: tf.TensorInfo): boolean {
+  return !isEmpty(tensor);
+}
+
+function isOutsideGraphs({ dtype }: tf.TensorInfo): boolean {
+  return dtype === "string" || dtype === "complex64";
+}
+
+/** Whether a test holds for any of a call's tensors. Makes no list of them: it is asked of every call of every step. */
+function some(inputs: Inputs, test: (tensor: tf.TensorInfo) => boolean): boolean {
+  for (const name in inputs) {
+    const given = inputs[name] as tf.TensorInfo | tf.TensorInfo[] | null | undefined;
+    if (given != null && (Array.isArray(given) ? given.some(test) : test(given))) return true;
+  }
+  return false;
 }
 
 function presentTensors(inputs: Inputs): tf.TensorInfo[] {

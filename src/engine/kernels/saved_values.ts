@@ -8,18 +8,29 @@ import type { Value } from "../graph/value.js";
 import type { KernelAttributes } from "./lowering.js";
 
 const saved = new WeakMap<KernelAttributes, readonly Value[]>();
-const originals = new WeakMap<KernelAttributes, KernelAttributes>();
 
-/** Has values that are saved on or asked from a copy of attributes hang on the original. */
-export function rememberOriginal(copy: KernelAttributes, original: KernelAttributes): void {
-  originals.set(copy, original);
+let lowered: { copy: KernelAttributes; original: KernelAttributes } | undefined;
+
+/** Has what `lower` saves on a copy of attributes, or asks from it, hang on the original. */
+export function withCopy<T>(copy: KernelAttributes, original: KernelAttributes, lower: () => T): T {
+  const before = lowered;
+  lowered = { copy, original };
+  try {
+    return lower();
+  } finally {
+    lowered = before;
+  }
 }
 
 export function saveForGradient(attributes: KernelAttributes, ...values: readonly Value[]): void {
-  saved.set(originals.get(attributes) ?? attributes, values);
+  saved.set(originalOf(attributes), values);
 }
 
 /** What the forward kernel with these attributes saved. */
 export function savedForGradient(attributes: KernelAttributes): readonly Value[] {
-  return saved.get(originals.get(attributes) ?? attributes) ?? [];
+  return saved.get(originalOf(attributes)) ?? [];
+}
+
+function originalOf(attributes: KernelAttributes): KernelAttributes {
+  return lowered?.copy === attributes ? lowered.original : attributes;
 }

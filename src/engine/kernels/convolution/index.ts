@@ -54,16 +54,7 @@ export const convolution: Lowerings = {
   DepthwiseConv2dNativeBackpropFilter: ({ x, dy }, attributes, backend) => {
     const filterShape = attributes.filterShape as number[];
     const info = convInfo(x!.shape, filterShape, attributes, true);
-    const order = imageOrder(info);
-    const block = backend.blockSize();
-    const gradient = blocked.givesBlocks(info, block, true)
-      ? blocked.depthwiseWeightGradient(
-          inBlocks(laid(backend, x!), order),
-          inBlocks(laid(backend, dy!), order),
-          info,
-          block,
-        )
-      : plain.depthwiseWeightGradient(backend.value(x!, order), backend.value(dy!, order), info);
+    const gradient = depthwiseWeightGradient(backend, x!, dy!, info);
     return backend.output(gradient, filterShape, "float32", DEPTHWISE_WEIGHT_ORDER);
   },
 };
@@ -83,7 +74,7 @@ function laid(backend: OnnxRuntimeBackend, tensor: tf.TensorInfo) {
   return backend.laidMaybeBlocked(tensor);
 }
 
-function convolve(
+export function convolve(
   backend: OnnxRuntimeBackend,
   x: tf.TensorInfo,
   weight: Value,
@@ -119,7 +110,8 @@ function blockedInput(
   return kind === "filled" ? filledBlocks(image, block) : image;
 }
 
-function inputGradient(
+/** @param weight in PyTorch's layout */
+export function inputGradient(
   backend: OnnxRuntimeBackend,
   dy: tf.TensorInfo,
   weight: Value,
@@ -187,6 +179,33 @@ function denseWeightGradient(
   return pointwise
     ? plain.pointwiseWeightGradient(backend, image, output, info)
     : plain.denseWeightGradient(image, output, info);
+}
+
+/** @returns [in, out / in, filterHeight, filterWidth] */
+function depthwiseWeightGradient(
+  backend: OnnxRuntimeBackend,
+  x: tf.TensorInfo,
+  dy: tf.TensorInfo,
+  info: ConvInfo,
+): Value {
+  const order = imageOrder(info);
+  const block = backend.blockSize();
+  if (!blocked.givesBlocks(info, block, true)) {
+    return plain.depthwiseWeightGradient(backend.value(x, order), backend.value(dy, order), info);
+  }
+  const [image, output] = [inBlocks(laid(backend, x), order), inBlocks(laid(backend, dy), order)];
+  return blocked.depthwiseWeightGradient(image, output, info, block);
+}
+
+/** In PyTorch's order, whatever the shape. */
+export function weightGradient(
+  backend: OnnxRuntimeBackend,
+  x: tf.TensorInfo,
+  dy: tf.TensorInfo,
+  info: ConvInfo,
+  depthwise: boolean,
+): Value {
+  return (depthwise ? depthwiseWeightGradient : denseWeightGradient)(backend, x, dy, info);
 }
 
 /** A convolution with its bias and activation. */
