@@ -24,13 +24,22 @@ type Compile = (model: Uint8Array) => Session;
 
 export class FrozenGraph {
   readonly #model: Model;
+  /** For each input of the model, the number of the array that it gets. */
+  readonly #feedOf: readonly number[];
   #steadyRuns = 0;
   /** The weights of the last run, with their versions. */
   #weights: { value: Value; version: number }[] = [];
   #session: Session | undefined;
+  /** The numbers of the arrays that the session gets: those that are no weights. */
+  #free: readonly number[] = [];
 
-  constructor(model: Model) {
+  /**
+   * @param model the graph, in the form that inference computes
+   * @param feedOf for each input of the model, which of the arrays it gets that a run is given
+   */
+  constructor(model: Model, feedOf: readonly number[]) {
     this.#model = model;
+    this.#feedOf = feedOf;
   }
 
   /**
@@ -58,14 +67,16 @@ export class FrozenGraph {
     }
     this.#steadyRuns++;
     if (this.#steadyRuns < STEADY_RUNS) return undefined;
-    if (this.#session === undefined && !this.#hasWork(feeds)) return undefined;
-    const bytes = weights.reduce((sum, { array }) => sum + array!.byteLength, 0);
-    if (bytes > MAX_WEIGHT_BYTES) return undefined;
-    this.#session ??= compile(this.#encode(feeds, compile));
-    return {
-      session: this.#session,
-      inputs: feeds.filter(({ isWeight }) => !isWeight).map(({ array }) => array!),
-    };
+    this.#session ??= this.#freeze(feeds, compile);
+    return this.#session && { session: this.#session, inputs: this.#free.map((i) => feeds[i]!.array!) };
+  }
+
+  #freeze(feeds: readonly Value[], compile: Compile): Session | undefined {
+    const inputs = this.#feedOf.map((i) => feeds[i]!);
+    const bytes = inputs.reduce((sum, { isWeight, array }) => sum + (isWeight ? array!.byteLength : 0), 0);
+    if (bytes > MAX_WEIGHT_BYTES || !this.#hasWork(inputs)) return undefined;
+    this.#free = this.#feedOf.filter((i) => !feeds[i]!.isWeight);
+    return compile(this.#encode(inputs, compile));
   }
 
   dispose(): void {

@@ -11,6 +11,8 @@ export interface Plan {
   constants: Value[];
   names: Map<Value, string>;
   key: string;
+  /** Whether there are values that inference can compute in another way. */
+  hasInferenceForm: boolean;
 }
 
 /** A model of its own that computes the roots, and the values that it is to be fed. */
@@ -20,14 +22,25 @@ export function modelOfRoots(roots: readonly Value[]): { bytes: Uint8Array; feed
   return { bytes: encodeModel(nodes, inputs, outputs, constants), feeds: plan.feeds };
 }
 
-/** The nodes that the outputs need, inputs first, and a key that two graphs share exactly if one session serves both. */
-export function makePlan(outputs: readonly Value[]): Plan {
-  const plan: Plan = { nodes: [], feeds: [], constants: [], names: new Map(), key: "" };
+/**
+ * The nodes that the outputs need, inputs first, and a key that two graphs share exactly if one session serves both.
+ * @param forInference whether to compute values the way that keeps nothing for gradients
+ */
+export function makePlan(outputs: readonly Value[], forInference = false): Plan {
+  const producer = (value: Value) => (forInference ? (value.inference ?? value) : value).node;
+  const plan: Plan = {
+    nodes: [],
+    feeds: [],
+    constants: [],
+    names: new Map(),
+    key: "",
+    hasInferenceForm: false,
+  };
   const key: (number | string)[] = [];
   const visited = new Set<GraphNode>();
   const stack: GraphNode[] = [];
   for (const output of outputs) {
-    stack.push(output.node!);
+    stack.push(producer(output)!);
     while (stack.length > 0) {
       const node = stack.at(-1)!;
       if (visited.has(node)) {
@@ -36,7 +49,8 @@ export function makePlan(outputs: readonly Value[]): Plan {
       }
       const waiting = stack.length;
       for (const input of node.inputs) {
-        if (input.node !== undefined && !visited.has(input.node)) stack.push(input.node);
+        const before = producer(input);
+        if (before !== undefined && !visited.has(before)) stack.push(before);
       }
       if (stack.length > waiting) continue;
       stack.pop();
@@ -65,7 +79,12 @@ function addNode(plan: Plan, key: (number | string)[], node: GraphNode): void {
     if (input.constant === undefined) key.push(name);
   }
   plan.nodes.push(node);
-  node.outputs.forEach((output, i) => plan.names.set(output, `n${plan.nodes.length}_${i}`));
+  node.outputs.forEach((output, i) => {
+    const name = `n${plan.nodes.length}_${i}`;
+    plan.names.set(output, name);
+    if (output.standsFor !== undefined) plan.names.set(output.standsFor, name);
+    plan.hasInferenceForm ||= output.inference !== undefined;
+  });
 }
 
 export function modelOf(plan: Plan, outputs: readonly Value[], vectors: readonly Value[]): Model {
