@@ -1,8 +1,10 @@
 /** Pooling in two and three dimensions and its gradients, channels-first in memory. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { OnnxRuntimeBackend } from "../backend.js";
-import { emit, emitAll, int64s, scalar, Value, type Attributes } from "../graph/value.js";
-import { reshapeValue } from "../layout.js";
+import { averageInBlocks, maximumInBlocks } from "../blocked/pooling.js";
+import { inBlocks, unblocked } from "../blocked/layout.js";
+import { emit, emitAll, inInference, int64s, scalar, Value, type Attributes } from "../graph/value.js";
+import { reshapeValue, type Laid } from "../layout.js";
 import { inputGradient } from "./convolution/plain.js";
 import { castTo } from "./elementwise.js";
 import type { KernelAttributes, Lowering, Lowerings } from "./lowering.js";
@@ -14,9 +16,11 @@ const maxima = new WeakMap<Value, Value>();
 type PoolOf = (inShape: readonly number[], attributes: KernelAttributes) => Pool;
 
 export const pooling: Lowerings = {
-  MaxPool: pooled(poolOf2D, (image, pool) => maxPool(image, pool)[0]),
+  MaxPool: pooled(poolOf2D, (image, pool) => maxPool(image, pool)[0], maxPoolInBlocks),
   MaxPool3D: pooled(poolOf3D, (image, pool) => maxPool(image, pool)[0]),
-  AvgPool: pooled(poolOf2D, averagePool),
+  AvgPool: pooled(poolOf2D, averagePool, (image, pool) =>
+    averageInBlocks(image.value, outShape(pool), window(pool)),
+  ),
   AvgPool3D: pooled(poolOf3D, averagePool),
   MaxPoolGrad: maxPoolGradient(poolOf2D),
   MaxPool3DGrad: maxPoolGradient(poolOf3D),
@@ -54,10 +58,19 @@ export const pooling: Lowerings = {
   },
 };
 
-function pooled(poolOf: PoolOf, lower: (image: Value, pool: Pool) => Value): Lowering {
+/** @param lowerBlocks the same from blocked pictures to blocked ones */
+function pooled(
+  poolOf: PoolOf,
+  lower: (image: Value, pool: Pool) => Value,
+  lowerBlocks?: (image: Laid, pool: Pool) => Value,
+): Lowering {
   return ({ x }, attributes, backend) => {
     const pool = poolOf(x!.shape, attributes);
     if (x!.dtype !== "float32" || !pool.isExact) return undefined;
+    const laid = backend.laidMaybeBlocked(x!);
+    if (lowerBlocks !== undefined && laid.blocked === true && tf.util.arraysEqual([...(laid.order ?? [])], pool.order)) {
+      return backend.output(lowerBlocks(laid, pool), pool.outShape, "float32", pool.order, true);
+    }
     const value = lower(backend.value(x!, pool.order), pool);
     return backend.output(value, pool.outShape, "float32", pool.order);
   };
@@ -67,9 +80,21 @@ function window({ filter, strides, dilations, before, after }: Pool): Attributes
   return { kernel_shape: filter, strides, dilations, pads: [...before, ...after] };
 }
 
+function outShape({ batch, channels, outLengths }: Pool): number[] {
+  return [batch, channels, ...outLengths];
+}
+
+/** Gradients ask for the positions, which only pools of plain pictures know. */
+function maxPoolInBlocks(image: Laid, pool: Pool): Value {
+  const [plain, positions] = maxPool(unblocked(image).value, pool);
+  const value = inBlocks({ value: plain, order: pool.order }, pool.order);
+  maxima.set(value, positions);
+  return inInference(value, maximumInBlocks(image.value, plain.shape, window(pool)));
+}
+
 /** Passes over NaN, as TF.js does: ONNX Runtime's maximum would forget what came before one. */
 function maxPool(image: Value, pool: Pool): [value: Value, positions: Value] {
-  const shape = [pool.batch, pool.channels, ...pool.outLengths];
+  const shape = outShape(pool);
   const outputs = [
     { shape, type: "float32" as const },
     { shape, type: "int64" as const },
@@ -82,20 +107,14 @@ function maxPool(image: Value, pool: Pool): [value: Value, positions: Value] {
 }
 
 function averagePool(image: Value, pool: Pool): Value {
-  return emit(
-    "AveragePool",
-    [image],
-    [pool.batch, pool.channels, ...pool.outLengths],
-    "float32",
-    window(pool),
-  );
+  return emit("AveragePool", [image], outShape(pool), "float32", window(pool));
 }
 
 function maxPoolGradient(poolOf: PoolOf): Lowering {
   return ({ dy, input, output }, attributes, backend) => {
     const pool = poolOf(input!.shape, attributes);
     if (!pool.isExact) return undefined;
-    const known = output && maxima.get(backend.laid(output).value);
+    const known = output && maxima.get(backend.laidMaybeBlocked(output).value);
     const positions = known ?? maxPool(backend.value(input!, pool.order), pool)[1];
     const size = tf.util.sizeFromShape(pool.inShape);
     const zeros = emit("Expand", [scalar(0), int64s([size])], [size], "float32");
