@@ -15,7 +15,11 @@ import {
   Trainer,
   type tf,
 } from "kindling";
-import { detectClusterEnvironment, joinProcessGroup, type ProcessGroup } from "../src/distributed/index.js";
+import {
+  detectClusterEnvironment,
+  joinProcessGroup,
+  type ProcessGroup,
+} from "#kindling/distributed/index.js";
 import { buildModel, type BenchModel, type Inputs } from "./models.js";
 import { median } from "./measure.js";
 

@@ -17,7 +17,7 @@ import {
   tf,
   type TrainableBackbone,
 } from "kindling";
-import { createImageBackbone } from "../src/backbones/index.js";
+import { createImageBackbone } from "#kindling/backbones/index.js";
 import { median, repeat } from "./measure.js";
 import { MOBILENET } from "./photos.js";
 

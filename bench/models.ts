@@ -1,9 +1,9 @@
 /** The models of the benchmarks `train-step` and `forward`: the same as in `peers/models.py`. */
 import { crossEntropy, ctcLoss, fromHost, Generator, HostTensor, Linear, Module, tf } from "kindling";
-import { Bert } from "../src/backbones/bert.js";
-import { MobileNetV2 } from "../src/backbones/mobilenet_v2.js";
-import { resnet18 } from "../src/backbones/resnet.js";
-import { VisionTransformer, vitSizes } from "../src/backbones/vit.js";
+import { Bert } from "#kindling/backbones/bert.js";
+import { MobileNetV2 } from "#kindling/backbones/mobilenet_v2.js";
+import { resnet18 } from "#kindling/backbones/resnet.js";
+import { VisionTransformer, vitSizes } from "#kindling/backbones/vit.js";
 import { ConvCtcEncoder } from "./conv_ctc_encoder.js";
 
 const CLASSES = 10;

@@ -1,7 +1,7 @@
 /** What `peers/onnx_parity.py` wrote: inputs, and the output, loss and gradients that PyTorch computes for them. */
 import { readFileSync } from "node:fs";
 import { computeGradients, crossEntropy, fromHost, HostTensor, tf, type Module } from "kindling";
-import { decodeSafetensors, type SafetensorsFile } from "../src/safetensors.js";
+import { decodeSafetensors, type SafetensorsFile } from "#kindling/safetensors.js";
 
 /** Whether batch norms train, or stay as they are. */
 export type Mode = "frozen" | "training";

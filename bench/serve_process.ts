@@ -24,7 +24,7 @@ export interface ServeProcess {
 }
 
 export async function startServe(model: string, flags: readonly string[] = []): Promise<ServeProcess> {
-  const args = [...process.execArgv, "src/cli/bin.ts", "serve", model, "--port", "0", ...flags];
+  const args = [...process.execArgv, "dist/cli/bin.js", "serve", model, "--port", "0", ...flags];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
   const ended = new Promise((resolve) => child.once("exit", resolve));
   const url = await firstUrl(child);

@@ -1,5 +1,6 @@
 /** Small helpers over the gradients of an optimizer's parameters. */
 import * as tf from "@tensorflow/tfjs-core";
+import { scaleGrads } from "../nn/grad_factor.js";
 import type { Optimizer, Parameter } from "../nn/index.js";
 
 /** The parameters an optimizer updates, in the order of its groups. */
@@ -9,9 +10,5 @@ export function parametersOf({ paramGroups }: Pick<Optimizer, "paramGroups">): P
 
 /** Multiplies every gradient by a number. */
 export function scaleGradients(optimizer: Optimizer, factor: number): void {
-  tf.tidy(() => {
-    for (const parameter of parametersOf(optimizer)) {
-      if (parameter.grad !== null) parameter.replaceGrad(tf.mul(parameter.grad, factor));
-    }
-  });
+  tf.tidy(() => scaleGrads(parametersOf(optimizer), tf.scalar(factor)));
 }

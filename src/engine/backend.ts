@@ -50,7 +50,7 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
   readonly #executor = new Executor(this.stats, MAX_SESSIONS);
   readonly #data = new DataEntries<Entry | HostEntry>((dataId) => tf.engine().moveData(this, dataId));
   /** Entries whose array is not computed yet and that somebody still refers to. */
-  readonly #pending = new Set<Entry>();
+  #pending = new Set<Entry>();
   readonly #tracer: Tracer;
   #device: Device | undefined;
   #precision: Precision = "32-true";
@@ -411,8 +411,8 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
   /** Runs everything pending, or begins to in a step or a read that goes on in the background. */
   flush(): void {
     this.#executor.catchUp();
-    const pending = new Set(this.#pending);
-    this.#pending.clear();
+    const pending = this.#pending;
+    this.#pending = new Set();
     if (pending.size === 0) return this.#tracer.begin();
     if (this.#tracer.replay(pending)) return;
     const roots = new Map<Value, number>();

@@ -9,8 +9,8 @@ import { moveOut } from "./common_array.js";
 import { Value } from "./graph/value.js";
 import { OrtArray } from "./runtime/index.js";
 
-/** Elements of a piece: 512 KiB, of which an update holds about ten at a time. */
-const PIECE = 2 ** 17;
+/** Elements of a piece: 256 KiB, of which an update holds about eight at a time, half of them in each of two cores' caches. */
+const PIECE = 2 ** 16;
 
 /** A parameter with what its update reads and changes. The slots are replaced by tensors over the common arrays. */
 export interface UpdateItem<Slot extends string> {

@@ -2,6 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { markWeight } from "../engine/index.js";
 import type { HostTensor } from "../host_tensor.js";
+import type { GradFactor } from "./grad_factor.js";
 
 /**
  * A `tf.Variable` that TF.js's global registry does not know, so that a forgotten module is garbage collected. It belongs
@@ -38,24 +39,61 @@ abstract class ModuleTensor extends tf.Variable {
 export class Parameter extends ModuleTensor {
   /** Whether `computeGradients` computes a gradient for this parameter. Default: true. */
   requiresGrad = true;
-  /** The sum of the gradients since `zeroGrad`, of the parameter's shape; null before the first. Kept from scopes. */
-  grad: tf.Tensor | null = null;
   /**
    * The rank that has the gradient, where a strategy such as "zero1" leaves each to one: on the others `grad` is null.
    * Undefined while every rank has its own.
    */
   gradOwner: number | undefined;
 
+  #grad: tf.Tensor | null = null;
+  #gradFactor: GradFactor | undefined;
+
+  /** The sum of the gradients since `zeroGrad`, of the parameter's shape; null before the first. Kept from scopes. */
+  get grad(): tf.Tensor | null {
+    if (this.#grad !== null && this.#gradFactor !== undefined) {
+      this.replaceGrad(tf.mul(this.#grad, this.#gradFactor.tensor));
+    }
+    return this.#grad;
+  }
+
+  set grad(grad: tf.Tensor | null) {
+    this.#gradFactor?.release();
+    this.#gradFactor = undefined;
+    this.#grad = grad;
+  }
+
+  /** Whether there is a gradient; asking for it might compute it. */
+  get hasGrad(): boolean {
+    return this.#grad !== null;
+  }
+
+  /** What `rawGrad` is still to be multiplied by; undefined for 1. */
+  get gradFactor(): GradFactor | undefined {
+    return this.#gradFactor;
+  }
+
+  /** The gradient without `gradFactor`, for an optimizer that multiplies by it in the pass that reads both. */
+  get rawGrad(): tf.Tensor | null {
+    return this.#grad;
+  }
+
+  /** Multiplies the gradient, if there is one, once somebody asks for it. */
+  scaleGrad(factor: GradFactor): void {
+    if (this.grad === null) return;
+    factor.retain();
+    this.#gradFactor = factor;
+  }
+
   /** Disposes the gradient. */
   zeroGrad(): void {
-    this.grad?.dispose();
+    this.#grad?.dispose();
     this.grad = null;
     this.gradOwner = undefined;
   }
 
   /** Disposes the gradient and keeps another in its place. */
   replaceGrad(grad: tf.Tensor): void {
-    this.grad?.dispose();
+    this.#grad?.dispose();
     this.grad = tf.keep(grad);
   }
 

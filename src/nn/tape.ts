@@ -19,7 +19,7 @@ interface Taping {
   startTape(): void;
   endTape(): void;
   /** What a gradient will ask for, kept until the tape ends. */
-  saveTensorsForBackwardMode(tensors: readonly tf.Tensor[]): tf.Tensor[];
+  saveTensorsForBackwardMode: (tensors: readonly tf.Tensor[]) => tf.Tensor[];
   readonly state: { activeTape: TapeNode[] | null; readonly gradientDepth: number; kernelDepth: number };
 }
 

@@ -151,6 +151,51 @@ describe("clipping", () => {
     parameters.forEach((parameter, i) => expectClose(parameter.grad!, clipped[i]!));
   });
 
+  /** Two parameters with gradients of norm 13. */
+  function withGradients(): nn.Parameter[] {
+    return [
+      [3, 4],
+      [12, 0],
+    ].map((grad) => {
+      const parameter = new nn.Parameter(tf.tensor1d([1, -2]));
+      parameter.grad = tf.keep(tf.tensor1d(grad));
+      return parameter;
+    });
+  }
+
+  it("has the optimizer do the scaling, to the same bits", () => {
+    const valuesAfter = (look: (parameters: nn.Parameter[]) => void): number[][] => {
+      const parameters = withGradients();
+      const optimizer = new nn.AdamW(parameters, { lr: 0.1 });
+      nn.clipGradNorm(parameters, 1);
+      look(parameters);
+      optimizer.step();
+      return parameters.map((parameter) => Array.from(parameter.dataSync()));
+    };
+    const expected = valuesAfter((parameters) => {
+      for (const parameter of parameters) expect(parameter.grad!.shape).toEqual([2]);
+    });
+    expect(valuesAfter(() => undefined)).toEqual(expected);
+    expect(valuesAfter(([first]) => first!.grad)).toEqual(expected);
+  });
+
+  it("scales gradients once, whatever is done with them afterwards", () => {
+    const [first, second] = withGradients() as [nn.Parameter, nn.Parameter];
+    nn.clipGradNorm([first, second], 1.3);
+    nn.clipGradNorm([second], 0.6);
+    nn.computeGradients(() => tf.sum(tf.mul(first, 2)), [first]);
+    expectClose(first.grad!, { shape: [2], data: [2.3, 2.4] });
+    expectClose(second.grad!, { shape: [2], data: [0.6, 0] });
+  });
+
+  it("leaves nothing when the gradients are gone", () => {
+    const parameters = withGradients();
+    const before = tf.memory().numTensors - parameters.length;
+    nn.clipGradNorm(parameters, 1).dispose();
+    for (const parameter of parameters) parameter.zeroGrad();
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
   it("refuses a norm that is not finite where it is told to, and one that is none", () => {
     const parameter = new nn.Parameter(tf.zeros([2]));
     parameter.grad = tf.keep(tf.tensor1d([1, NaN]));

@@ -48,7 +48,7 @@ const lines = {
     "GeluGrad GeluTanh GeluTanhGrad Silu SiluGrad Attention AttentionGrad",
     "LabelCrossEntropy LabelCrossEntropyGrad SoftCrossEntropy SoftCrossEntropyGrad Embedding EmbeddingGrad GroupNorm",
     "GroupNormGrad LayerNorm LayerNormGrad Linear LinearGrad Projections ProjectionsGrad",
-    "Gru GruGrad CtcWalk",
+    "Gru GruGrad CtcWalk SquaredSums",
   ],
 } satisfies Record<string, readonly string[]>;
 

@@ -31,7 +31,7 @@ export function runFusedAll(
 }
 
 function present(inputs: Record<string, tf.Tensor | undefined>): tf.NamedTensorMap {
-  return Object.fromEntries(
-    Object.entries(inputs).filter((entry): entry is [string, tf.Tensor] => entry[1] !== undefined),
-  );
+  const given: tf.NamedTensorMap = {};
+  for (const name in inputs) if (inputs[name] !== undefined) given[name] = inputs[name];
+  return given;
 }

@@ -26,7 +26,7 @@ import { Value, type ValueType } from "./value.js";
 const SHORT_MS = 10;
 
 /** So many runs of an elementwise graph over a piece take no longer. */
-const SHORT_RUNS = 16;
+const SHORT_RUNS = 32;
 
 /** What graphs compute in: float32, or float16 in products and float32 in everything else. */
 export type Precision = "32-true" | "16-mixed";

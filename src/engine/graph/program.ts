@@ -67,21 +67,25 @@ export interface Program {
 
 /** An input of a call that is being made, and the number of the array that it is, unless it is a result. */
 export interface GivenInput {
-  readonly name: string;
-  readonly tensor: tf.TensorInfo;
-  readonly entry: Entry;
-  readonly feed: number | undefined;
+  name: string;
+  tensor: tf.TensorInfo;
+  entry: Entry;
+  feed: number | undefined;
 }
 
-/** Whether a call that is being made is one of a program's, but for the numbers in its arrays. */
+/**
+ * Whether a call that is being made is one of a program's, but for the numbers in its arrays.
+ * @param count so many inputs it has, the first of those given
+ */
 export function isSameCall(
   call: ProgramCall,
   kernelName: string,
   attributes: Attributes,
   inputs: readonly GivenInput[],
+  count: number,
 ): boolean {
-  if (call.kernelName !== kernelName || call.inputs.length !== inputs.length) return false;
-  for (let i = 0; i < inputs.length; i++) if (!isSameInput(call.inputs[i]!, inputs[i]!)) return false;
+  if (call.kernelName !== kernelName || call.inputs.length !== count) return false;
+  for (let i = 0; i < count; i++) if (!isSameInput(call.inputs[i]!, inputs[i]!)) return false;
   return isSame(call.attributes, attributes);
 }
 

@@ -67,6 +67,8 @@ export class Tracer {
   #candidates: Program[] = [];
   /** Whether something of this stretch cannot be explained by its calls alone. */
   #irregular = false;
+  /** What the call that is being made is given; what lies behind is of earlier calls. Made once, for all calls of all steps. */
+  readonly #given: GivenInput[] = [];
   /** A kernel that is called by a lowering is part of that lowering's call. */
   #isLowering = false;
 
@@ -78,19 +80,11 @@ export class Tracer {
   /** Makes one kernel call: replayed, or else by `lower`. Undefined if that gives nothing. */
   call(kernelName: string, inputs: NamedTensors, attributes: Attributes, lower: Lower): Lowered | undefined {
     if (this.#isLowering) return lower(inputs, ownCopy(attributes));
-    const given: GivenInput[] = [];
-    const sources: (Entry | Laid)[] = [];
-    for (const name in inputs) {
-      const tensor = inputs[name] as tf.TensorInfo | null | undefined;
-      if (tensor == null) continue;
-      const entry = this.#store.entryOf(tensor);
-      given.push({ name, tensor, entry, feed: this.#feedOf(entry) });
-      sources.push(entry.result === undefined ? entry.laid! : entry);
-    }
-    const known = this.#match(kernelName, attributes, given);
+    const sources = this.#take(inputs);
+    const known = this.#match(kernelName, attributes, sources.length);
     if (known?.canReplay === true) return this.#replay(known, inputs, sources, lower);
     const stretch = this.#calls;
-    const references = given.map(referenceTo);
+    const references = this.#given.slice(0, sources.length).map(referenceTo);
     const copy = ownCopy(attributes);
     const lowered = this.apart(() => during({ kernelName, inputs: references }, () => lower(inputs, copy)));
     if (lowered === undefined) return undefined;
@@ -219,6 +213,24 @@ export class Tracer {
     this.#candidates = [...this.#programs].reverse();
   }
 
+  /** Notes what a call is given. */
+  #take(inputs: NamedTensors): (Entry | Laid)[] {
+    const sources: (Entry | Laid)[] = [];
+    for (const name in inputs) {
+      const tensor = inputs[name] as tf.TensorInfo | null | undefined;
+      if (tensor == null) continue;
+      const entry = this.#store.entryOf(tensor);
+      const feed = this.#feedOf(entry);
+      const given = (this.#given[sources.length] ??= { name, tensor, entry, feed });
+      given.name = name;
+      given.tensor = tensor;
+      given.entry = entry;
+      given.feed = feed;
+      sources.push(entry.result === undefined ? entry.laid! : entry);
+    }
+    return sources;
+  }
+
   /** The number of the array from outside that an entry is; undefined for a result. */
   #feedOf(entry: Entry): number | undefined {
     if (entry.result !== undefined) return undefined;
@@ -230,15 +242,16 @@ export class Tracer {
     return feed;
   }
 
-  #match(kernelName: string, attributes: Attributes, inputs: readonly GivenInput[]): ProgramCall | undefined {
+  /** @param count of inputs given */
+  #match(kernelName: string, attributes: Attributes, count: number): ProgramCall | undefined {
     const position = this.#calls.length;
-    const fits = ({ calls }: Program): boolean => {
-      const call = calls[position];
-      return call !== undefined && isSameCall(call, kernelName, attributes, inputs);
-    };
-    const [first] = this.#candidates;
-    if (this.#candidates.length === 1) return fits(first!) ? first!.calls[position] : undefined;
-    const matching = this.#candidates.filter(fits);
+    const matching: Program[] = [];
+    for (const candidate of this.#candidates) {
+      const call = candidate.calls[position];
+      if (call === undefined || !isSameCall(call, kernelName, attributes, this.#given, count)) continue;
+      if (this.#candidates.length === 1) return call;
+      matching.push(candidate);
+    }
     if (matching.length > 0) this.#candidates = matching;
     return matching[0]?.calls[position];
   }

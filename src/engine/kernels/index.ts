@@ -19,6 +19,7 @@ import { fusedCtcWalk } from "./fused_ctc_walk.js";
 import { fusedGru } from "./fused_gru.js";
 import { fusedLayerNorm } from "./fused_layer_norm.js";
 import { fusedLinear } from "./fused_linear.js";
+import { fusedSquaredSums } from "./fused_squared_sums.js";
 import { registerGradients } from "./gradients.js";
 import { indexing } from "./indexing.js";
 import { localResponse } from "./local_response.js";
@@ -67,6 +68,7 @@ export const lowerings: Lowerings = {
   ...fusedGru,
   ...fusedLayerNorm,
   ...fusedLinear,
+  ...fusedSquaredSums,
 };
 
 /** Registers every kernel, and the gradients that TF.js lacks. TF.js's own must have been registered before. */

@@ -38,9 +38,8 @@ export function registerKernels(lowerings: Lowerings): void {
         const backend = parameters.backend as OnnxRuntimeBackend;
         const inputs = parameters.inputs as Inputs;
         const attributes = parameters.attrs ?? {};
-        const isGone = (tensor: tf.TensorInfo): boolean =>
-          isDisposed(tensor) && backend.refCount(tensor.dataId) === 0;
-        if (some(inputs, isGone)) throw disposedInput(kernelName, inputs);
+        if (some(inputs, isDisposed) && some(inputs, (tensor) => isGone(tensor, backend)))
+          throw disposedInput(kernelName, inputs);
         const recorded = lowering && record(kernelName, lowering, inputs, attributes, backend);
         if (recorded !== undefined) return recorded;
         if (fallback === undefined) throw unknownCase(kernelName, inputs);
@@ -81,9 +80,13 @@ function madeEmpty({ dataId, shape, dtype }: tf.TensorInfo, backend: OnnxRuntime
   return { dataId: backend.write(nothing, shape, dtype), shape, dtype };
 }
 
-/** Its array may still be there, by a clone: TF.js lets such a tensor into kernels. */
 function isDisposed(tensor: tf.TensorInfo): boolean {
   return (tensor as Partial<tf.Tensor>).isDisposed === true;
+}
+
+/** The array of a disposed tensor may still be there, by a clone: TF.js lets such a tensor into kernels. */
+function isGone(tensor: tf.TensorInfo, backend: OnnxRuntimeBackend): boolean {
+  return isDisposed(tensor) && backend.refCount(tensor.dataId) === 0;
 }
 
 function disposedInput(kernelName: string, inputs: Inputs): EngineError {

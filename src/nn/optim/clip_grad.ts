@@ -1,6 +1,8 @@
 /** Bounds on gradients, between the backward pass and the optimizer's step. */
 import * as tf from "@tensorflow/tfjs-core";
 import { ConfigurationError } from "../../errors.js";
+import { fusedSquaredSums as squaredSums } from "../../engine/fused/squared_sums.js";
+import { scaleGrads } from "../grad_factor.js";
 import type { Parameter } from "../parameter.js";
 
 /** Options of `clipGradNorm`. */
@@ -52,7 +54,7 @@ export function clipGradNormAmong(
     throw new ConfigurationError("ERR_NORM_TYPE", `A norm's type is a number >= 1, not ${String(normType)}.`);
   }
   return tf.tidy(() => {
-    const terms = gather(parameters.map(({ grad }) => (grad === null ? null : termOf(grad, normType))));
+    const terms = gather(termsOf(parameters, normType));
     if (terms.length === 0) return tf.scalar(0);
     const norm = normOf(terms, normType);
     if (errorIfNonfinite && !Number.isFinite(norm.dataSync()[0])) {
@@ -62,18 +64,24 @@ export function clipGradNormAmong(
           "makes it, for example with the Trainer's detectAnomaly, or pass { errorIfNonfinite: false }.",
       );
     }
-    const factor = tf.minimum(tf.div(tf.scalar(maxNorm), tf.add(norm, 1e-6)), 1);
-    for (const parameter of parameters) {
-      if (parameter.grad !== null) parameter.replaceGrad(tf.mul(parameter.grad, factor));
-    }
+    const factor = tf.minimum<tf.Scalar>(tf.div(tf.scalar(maxNorm), tf.add(norm, 1e-6)), 1);
+    scaleGrads(parameters, factor);
     return norm;
   });
 }
 
-/** What one gradient adds to the norm. */
+/** What each gradient adds to the norm. */
+function termsOf(parameters: readonly Parameter[], normType: number): (tf.Scalar | null)[] {
+  const grads = parameters.map(({ grad }) => grad);
+  const present = grads.filter((grad) => grad !== null);
+  const terms = normType === 2 ? squaredSums(present) : present.map((grad) => termOf(grad, normType));
+  let next = 0;
+  return grads.map((grad) => (grad === null ? null : terms[next++]!));
+}
+
 function termOf(grad: tf.Tensor, normType: number): tf.Scalar {
-  if (normType === Infinity) return tf.max(tf.abs(grad));
-  return tf.sum(normType === 2 ? tf.square(grad) : tf.pow(tf.abs(grad), normType));
+  const sizes = tf.abs(grad);
+  return normType === Infinity ? tf.max(sizes) : tf.sum(tf.pow(sizes, normType));
 }
 
 function normOf(terms: readonly tf.Scalar[], normType: number): tf.Scalar {

@@ -54,6 +54,8 @@ interface Due<Slot extends string> {
 interface Update<Options, Slot extends string> {
   group: ParamGroup<Options>;
   step: number;
+  /** What all of their gradients are still to be multiplied by. */
+  factor: tf.Scalar | undefined;
   items: Due<Slot>[];
 }
 
@@ -169,31 +171,45 @@ export abstract class Optimizer<
   /** The parameters of a group that have a gradient, those at the same step together. */
   #dueUpdates(group: ParamGroup<Options>): Update<Options, Slot>[] {
     const due = new Map<number, Due<Slot>[]>();
-    for (const parameter of group.params) {
-      const { grad } = parameter;
-      if (grad === null) continue;
+    const withGrad = group.params.filter(({ hasGrad }) => hasGrad);
+    const [first] = withGrad;
+    const isShared = withGrad.every(({ gradFactor }) => gradFactor === first?.gradFactor);
+    for (const parameter of withGrad) {
+      const grad = (isShared ? parameter.rawGrad : parameter.grad)!;
       const state = this.#stateOf(parameter, group);
       state.step++;
-      due.set(state.step, [...(due.get(state.step) ?? []), { parameter, grad, state }]);
+      const items = due.get(state.step) ?? [];
+      items.push({ parameter, grad, state });
+      due.set(state.step, items);
     }
-    return Array.from(due, ([step, items]) => ({ group, step, items }));
+    const factor = isShared ? first?.gradFactor?.tensor : undefined;
+    return Array.from(due, ([step, items]) => ({ group, step, factor, items }));
   }
 
   #updateInPlace(updates: readonly Update<Options, Slot>[]): void {
-    const runs = updates.map(({ group, step, items }) => {
+    const runs = updates.map((due) => {
+      const { group, items } = due;
       const [{ parameter }] = items as [Due<Slot>];
       const update =
         this.#inPlace.get(parameter) ?? new InPlaceUpdate<Slot>(this.slotNames(group, parameter));
       this.#inPlace.set(parameter, update);
       const parts = items.map(({ parameter, grad, state }) => ({ parameter, grad, slots: state.slots }));
       update.aim(parts);
-      return () => update.run(this.rule(group, step), parts);
+      return () => update.run(this.#ruleOf(due), parts);
     });
     for (const run of runs) run();
   }
 
-  #update({ group, step, items }: Update<Options, Slot>): void {
+  /** The rule for gradients as they are, before they are multiplied by their factor. */
+  #ruleOf({ group, step, factor }: Update<Options, Slot>): UpdateRule<Slot> {
     const rule = this.rule(group, step);
+    if (factor === undefined) return rule;
+    return (value, grad, slots) => rule(value, tf.mul(grad, factor), slots);
+  }
+
+  #update(due: Update<Options, Slot>): void {
+    const rule = this.#ruleOf(due);
+    const { group, items } = due;
     for (const { parameter, grad, state } of items) {
       const { value, slots } = rule(parameter, grad, state.slots);
       parameter.assign(value);

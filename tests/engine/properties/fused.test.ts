@@ -6,6 +6,7 @@ import { afterEach, describe, it } from "vitest";
 import "../../../src/engine/index.js";
 import { ctcWalk } from "../../../src/engine/fused/ctc_walk.js";
 import { fusedGru } from "../../../src/engine/fused/gru.js";
+import { fusedSquaredSums } from "../../../src/engine/fused/squared_sums.js";
 import { batchNormInference, runningStatistics } from "../../../src/nn/functional/batch_norm.js";
 import { projections } from "../../../src/nn/functional/linear.js";
 import * as nn from "../../../src/nn/index.js";
@@ -154,6 +155,24 @@ describe("activations", () => {
       fullShapes().chain((shape) => tensorOf(shape, { low: -6, high: 6 })),
       (x) => expectAgreement(operation, [x], close),
     );
+  });
+});
+
+describe("sums of squares", () => {
+  it("of one and of several tensors, in any layout", () => {
+    holds(
+      fullShapes(0, 4).chain((shape) => tensorOf(shape)),
+      (x) => {
+        const layouts = x.shape.map((_, axis) => axis).reverse();
+        const sums: Operation = (x) => tf.stack(fusedSquaredSums([x, tf.transpose(x, layouts), tf.sin(x)]));
+        expectAgreement(sums, [x], { ...close, gradients: false });
+      },
+    );
+  });
+  it("of many elements, which are summed row by row", () => {
+    const large: Operation = (x) =>
+      tf.stack(fusedSquaredSums([x, tf.reshape(x, [1, -1]), tf.reshape(x, [-1])]));
+    expectAgreement(large, [{ shape: [70, 3, 100] }], { ...close, gradients: false });
   });
 });
 
