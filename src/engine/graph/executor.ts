@@ -15,7 +15,7 @@ import { FrozenGraph, type Model } from "./frozen_graph.js";
 import { inMixedPrecision } from "./mixed_precision.js";
 import { explain, outOfMemory, type KernelCall } from "./kernel_call.js";
 import { ArrayPool } from "./array_pool.js";
-import { makePlan, modelOf, type Plan } from "./plan.js";
+import { inferencePlan, makePlan, modelOf, type Plan } from "./plan.js";
 import type { Profile } from "./profiling.js";
 import { Value, type ValueType } from "./value.js";
 
@@ -47,9 +47,9 @@ export class CompiledGraph {
   lastMs = Infinity;
   isDisposed = false;
 
-  constructor(session: Session, frozen: FrozenGraph, outputs: readonly Value[], nodeCount: number) {
+  constructor(session: Session, model: Model, outputs: readonly Value[], nodeCount: number) {
     this.session = session;
-    this.frozen = frozen;
+    this.frozen = new FrozenGraph(model);
     this.outputs = outputs.map(({ type, shape, node }) => ({ type, shape, call: node?.call }));
     this.nodeCount = nodeCount;
   }
@@ -275,18 +275,6 @@ export class Executor {
     return session;
   }
 
-  #inPrecision(model: Model): Model {
-    return this.#precision === "16-mixed" ? inMixedPrecision(model) : model;
-  }
-
-  /** What a graph becomes when its weights stay as they are. */
-  #frozen({ feeds, hasInferenceForm }: Plan, model: Model, outputs: readonly Value[]): FrozenGraph {
-    if (!hasInferenceForm) return new FrozenGraph(model, [...feeds.keys()]);
-    const plan = makePlan(outputs, true);
-    const feedOf = plan.feeds.map((feed) => feeds.indexOf(feed));
-    return new FrozenGraph(this.#inPrecision(modelOf(plan, outputs, [])), feedOf);
-  }
-
   #recycle(value: Value): void {
     this.#released.delete(value);
     if (value.holders > 0 || value.array === undefined) return;
@@ -301,11 +289,11 @@ export class Executor {
     const calls = plan.nodes.map(({ call }) => call);
     let graph = this.#graphs.get(key);
     if (graph === undefined) {
-      const model = this.#inPrecision(modelOf(plan, outputs, vectors));
+      const single = modelOf(inferencePlan(plan, outputs) ?? plan, outputs, vectors);
+      const model = this.#precision === "16-mixed" ? inMixedPrecision(single) : single;
       const bytes = encodeModel(model.nodes, model.inputs, model.outputs, model.constants);
       try {
-        const session = this.#compile(bytes);
-        graph = new CompiledGraph(session, this.#frozen(plan, model, outputs), outputs, plan.nodes.length);
+        graph = new CompiledGraph(this.#compile(bytes), model, outputs, plan.nodes.length);
       } catch (error) {
         throw explain(error, calls);
       }
@@ -358,6 +346,7 @@ function settle(
   value.array = array;
   value.run = run;
   value.node = undefined;
+  value.inference = undefined;
   value.target = undefined;
   value.isMutable = array === target;
   value.isPooled = !value.isMutable;

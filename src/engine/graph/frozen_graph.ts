@@ -25,8 +25,6 @@ type Compile = (model: Uint8Array) => Session;
 
 export class FrozenGraph {
   readonly #model: Model;
-  /** For each input of the model, the number of the array that it gets. */
-  readonly #feedOf: readonly number[];
   #steadyRuns = 0;
   /** The weights of the last run, with their versions. */
   #weights: { value: Value; version: number }[] = [];
@@ -34,13 +32,8 @@ export class FrozenGraph {
   /** The numbers of the arrays that the session gets: those that are no weights. */
   #free: readonly number[] = [];
 
-  /**
-   * @param model the graph, in the form that inference computes
-   * @param feedOf for each input of the model, which of the arrays it gets that a run is given
-   */
-  constructor(model: Model, feedOf: readonly number[]) {
+  constructor(model: Model) {
     this.#model = model;
-    this.#feedOf = feedOf;
   }
 
   /**
@@ -73,11 +66,10 @@ export class FrozenGraph {
   }
 
   #freeze(feeds: readonly Value[], compile: Compile): Session | undefined {
-    const inputs = this.#feedOf.map((i) => feeds[i]!);
-    const bytes = inputs.reduce((sum, { isWeight, array }) => sum + (isWeight ? array!.byteLength : 0), 0);
-    if (bytes > MAX_WEIGHT_BYTES || !this.#hasWork(inputs)) return undefined;
-    this.#free = this.#feedOf.filter((i) => !feeds[i]!.isWeight);
-    return compile(this.#encode(inputs, compile));
+    const bytes = feeds.reduce((sum, { isWeight, array }) => sum + (isWeight ? array!.byteLength : 0), 0);
+    if (bytes > MAX_WEIGHT_BYTES || !this.#hasWork(feeds)) return undefined;
+    this.#free = [...feeds.keys()].filter((i) => !feeds[i]!.isWeight);
+    return compile(this.#encode(feeds, compile));
   }
 
   dispose(): void {

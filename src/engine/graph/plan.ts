@@ -1,7 +1,7 @@
 /** From recorded operators to a model: which nodes the wanted values need, in which order, under which names. */
 import { encodeModel, type ModelNode, type NamedValue } from "./onnx_model.js";
 import type { Model } from "./frozen_graph.js";
-import { nodeName } from "./kernel_call.js";
+import { nodeName, type KernelCall } from "./kernel_call.js";
 import { Value, type GraphNode } from "./value.js";
 
 /** A graph with every value numbered in the order of its first appearance. */
@@ -13,6 +13,8 @@ export interface Plan {
   key: string;
   /** Whether there are values that inference can compute in another way. */
   hasInferenceForm: boolean;
+  /** Where not all nodes are those that were recorded: what they are called. */
+  nodeNames?: ReadonlyMap<GraphNode, string>;
 }
 
 /** A model of its own that computes the roots, and the values that it is to be fed. */
@@ -63,6 +65,33 @@ export function makePlan(outputs: readonly Value[], forInference = false): Plan 
   return plan;
 }
 
+/**
+ * The plan in the form that inference computes, with the same feeds; undefined where there is none, and where gradients want the
+ * parts that only the other form has.
+ */
+export function inferencePlan(plan: Plan, outputs: readonly Value[]): Plan | undefined {
+  if (!plan.hasInferenceForm) return undefined;
+  const other = makePlan(outputs, true);
+  const numbers = new Map(plan.nodes.map((node, number) => [node, number]));
+  const replaced = new Set(
+    other.nodes.flatMap(({ outputs: [output] }) => output!.standsFor?.node?.call ?? []),
+  );
+  if (other.nodes.some((node) => numbers.has(node) && replaced.has(node.call!))) return undefined;
+  const firstOf = new Map<KernelCall | undefined, number>();
+  for (const [{ call }, number] of numbers) if (!firstOf.has(call)) firstOf.set(call, number);
+  const nodeNames = new Map(
+    other.nodes.map((node, i) => {
+      const number = numbers.get(node);
+      if (number !== undefined) return [node, nodeName(node.call, node.operator, number)];
+      return [node, `${nodeName(node.call, node.operator, firstOf.get(node.call)!)}/${i}`];
+    }),
+  );
+  for (const [i, feed] of plan.feeds.entries()) {
+    if (!other.names.has(feed)) other.names.set(feed, `unused${i}`);
+  }
+  return { ...other, feeds: plan.feeds, nodeNames };
+}
+
 function addNode(plan: Plan, key: (number | string)[], node: GraphNode): void {
   key.push("/", node.signature);
   for (const input of node.inputs) {
@@ -98,7 +127,7 @@ export function modelOf(plan: Plan, outputs: readonly Value[], vectors: readonly
   const nodes = plan.nodes.map((node, index): ModelNode => {
     const present = node.outputs.filter((output, i) => i === 0 || !node.optionalOutputs || used.has(output));
     return {
-      name: nodeName(node.call, node.operator, index),
+      name: plan.nodeNames?.get(node) ?? nodeName(node.call, node.operator, index),
       operator: node.operator,
       inputs: node.inputs.map((input) => plan.names.get(input)!),
       outputs: present.map((output) => plan.names.get(output)!),

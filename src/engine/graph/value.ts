@@ -149,7 +149,7 @@ export function emitAll(
   return values;
 }
 
-/** Has a value computed in another way once it is known that no gradient follows. */
+/** Has a value computed in another way where no gradient follows. */
 export function inInference(value: Value, other: Value): Value {
   value.inference = other;
   other.standsFor = value;

@@ -21,7 +21,7 @@ export const fusedActivations: Lowerings = {
       beta: { float: 0.5 },
     });
     saveForGradient(attributes, scaled, distribution);
-    const output = inInference(binary("Mul", value, distribution), gelu(value, "none"));
+    const output = orGelu(backend, binary("Mul", value, distribution), value, "none");
     return backend.output(output, x!.shape, FLOAT, order);
   },
   /** Φ(x) + x · φ(x), where x · φ(x) = u / (√π · exp(u²)) with u = x / √2. */
@@ -37,7 +37,7 @@ export const fusedActivations: Lowerings = {
     const inner = binary("Mul", binary("Add", cubic, scalar(SLOPE)), value);
     const gate = unary("Sigmoid", inner);
     saveForGradient(attributes, inner, gate);
-    const output = inInference(binary("Mul", value, gate), gelu(value, "tanh"));
+    const output = orGelu(backend, binary("Mul", value, gate), value, "tanh");
     return backend.output(output, x!.shape, FLOAT, order);
   },
   /** gate · (1 + (1 - gate) · x · z'), where x · z' = 3 z - 2 · SLOPE · x. */
@@ -70,8 +70,10 @@ function gradient(derivative: (x: Value, saved: readonly Value[]) => Value): Low
   };
 }
 
-function gelu(x: Value, approximate: "none" | "tanh"): Value {
-  return emit("Gelu", [x], x.shape, FLOAT, { approximate });
+/** The output, in inference on the CPU computed in one operator. */
+function orGelu(backend: OnnxRuntimeBackend, output: Value, x: Value, approximate: "none" | "tanh"): Value {
+  if (backend.device !== undefined) return output;
+  return inInference(output, emit("Gelu", [x], x.shape, FLOAT, { approximate }));
 }
 
 function unary(operator: string, x: Value): Value {
