@@ -45,6 +45,7 @@ describe.skipIf(block === 0)("blocked convolutions (need ONNX Runtime's blocked 
     check(convolve, [picture(2, 7, 8, whole), { shape: [height, width, whole, 8] }].map(eights));
     check(convolve, [picture(8, 6, 5, whole), { shape: [height, width, whole, whole] }]);
     check(convolve, [picture(2, 7, 6, 3), { shape: [height, width, 3, whole] }]);
+    check(convolve, [picture(2, 6, 7, block + 4), { shape: [height, width, block + 4, whole] }]);
   });
 
   it.each(cases)("depthwise %d by %d, stride %d, padding %s", (height, width, stride, padding) => {

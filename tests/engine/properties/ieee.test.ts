@@ -152,6 +152,20 @@ describe("single numbers", () => {
     expect(gradient[2]).toBe(2);
   });
 
+  it.each([
+    ["a vector", [8]],
+    ["a picture", [1, 16, 1, 8]],
+    ["a picture of many channels", [1, 2, 2, 16]],
+  ])("the gradient of relu6 is open up to the floats next to 0 and 6: %s", (_name, shape) => {
+    const points = [2 ** -126, 1e-30, 3, 6 - 2 ** -21, 0, -1, 6, 7];
+    const size = tf.util.sizeFromShape(shape);
+    const x = Array.from({ length: size }, (_, i) => points[i % 8]!);
+    const gradient = tf
+      .grad((x) => tf.mul(tf.relu6(x), 5))(tf.tensor(x, shape))
+      .dataSync();
+    expect(Array.from(gradient)).toEqual(x.map((_, i) => (i % 8 < 4 ? 5 : 0)));
+  });
+
   it("a fused operator lets NaN through", () => {
     const x = tf.tensor2d([
       [1, NaN],

@@ -155,7 +155,33 @@ export function denseWeightGradient(x: Value, dy: Value, info: ConvInfo): Value 
   return reshapeValue(gradient, [outChannels, inChannels, filterHeight, filterWidth]);
 }
 
-/** The gradient of the weight of a kernel of one element without padding: a product of matrices for each picture. */
+/**
+ * Whether the weight's gradient has more elements than a picture before and after the convolution: one gradient for each
+ * picture, and their sum, would then be the most of the work.
+ */
+export function weighsMoreThanPictures({ inChannels, outChannels, outHeight, outWidth }: ConvInfo): boolean {
+  return inChannels * outChannels > (inChannels + outChannels) * outHeight * outWidth;
+}
+
+/**
+ * The gradient of the weight of a kernel of one element without padding: one product over the points of all pictures.
+ * @param x [batch, height, width, channels], as `dy`
+ */
+export function pointwiseWeightGradientOfAll(x: Value, dy: Value, info: ConvInfo): Value {
+  const { batchSize, inChannels, outChannels, outHeight, outWidth, strideHeight, strideWidth } = info;
+  const points = batchSize * outHeight * outWidth;
+  let met = x;
+  if (strideHeight * strideWidth > 1) {
+    const ends = [(outHeight - 1) * strideHeight + 1, (outWidth - 1) * strideWidth + 1];
+    const inputs = [x, int64s([0, 0]), int64s(ends), int64s([1, 2]), int64s([strideHeight, strideWidth])];
+    met = emit("Slice", inputs, [batchSize, outHeight, outWidth, inChannels], "float32");
+  }
+  const factors = [reshapeValue(dy, [points, outChannels]), reshapeValue(met, [points, inChannels])];
+  const product = emit("Gemm", factors, [outChannels, inChannels], "float32", { transA: 1 });
+  return reshapeValue(product, [outChannels, inChannels, 1, 1]);
+}
+
+/** The same as a product for each picture, and their sum. */
 export function pointwiseWeightGradient(
   backend: OnnxRuntimeBackend,
   x: Value,
