@@ -82,6 +82,7 @@ class PlainGraph implements PlainModel {
       return !readsBlocks && !("channels_last" in attributes) && this.#values.get(input)!.shape.length === 4;
     }
     if (operator === `${BLOCKED}ReorderOutput`) {
+      if (attributes.channels !== this.#values.get(this.#name(input))!.shape[1]) return false;
       this.nodes.push({ ...node, operator: "Identity", inputs: [this.#name(input)], attributes: {} });
       return readsBlocks;
     }
@@ -102,7 +103,9 @@ class PlainGraph implements PlainModel {
     const takesBlocks = inBlocks || attributes.group !== 1;
     if (takesBlocks !== this.isBlocked(image) && !isPoint(this.#values.get(image)!)) return false;
     const steps: { operator: string; others: string[]; attributes?: ModelNode["attributes"] }[] = [];
-    const kernel = this.#unblock(weight, `${output}_weight`, inBlocks);
+    const { shape: imageShape } = this.#values.get(this.#name(image))!;
+    const perGroup = attributes.group === 1 ? imageShape[1]! : shape[1]!;
+    const kernel = this.#unblock(weight, `${output}_weight`, inBlocks, perGroup);
     const others = bias === undefined ? [kernel] : [kernel, bias];
     steps.push({ operator: "Conv", others, attributes });
     if (summand !== undefined) steps.push({ operator: "Add", others: [this.#name(summand)] });
@@ -122,8 +125,8 @@ class PlainGraph implements PlainModel {
     return true;
   }
 
-  /** A kernel in ONNX's order: [out, in, height, width]. */
-  #unblock(weight: string, to: string, inBlocks: boolean): string {
+  /** A kernel in ONNX's order, [out, in, height, width], without the input channels that its last block is filled up with. */
+  #unblock(weight: string, to: string, inBlocks: boolean, inputs: number): string {
     const block = blockSize();
     const { shape } = this.#values.get(weight)!;
     const [out, perGroup, height, width] = shape as [number, number, number, number];
@@ -136,13 +139,17 @@ class PlainGraph implements PlainModel {
           [out / block, perGroup * height * width, block],
           [0, 2, 1],
         ];
-    const steps = ["blocks", "turned"].map((step) => `${to}_${step}`) as [string, string];
+    const steps = ["blocks", "turned", "filled"].map((step) => `${to}_${step}`) as [string, string, string];
     const lengths = this.#constant(`${to}_lengths`, int64s(blocks));
     const target = this.#constant(`${to}_shape`, int64s(shape));
     const turned = perm.map((axis) => blocks[axis]!);
     this.#push("Reshape", [weight, lengths], steps[0], new Value(blocks, "float32"));
     this.#push("Transpose", [steps[0]], steps[1], new Value(turned, "float32"), { perm });
-    this.#push("Reshape", [steps[1], target], to, new Value(shape, "float32"));
+    this.#push("Reshape", [steps[1], target], steps[2], new Value(shape, "float32"));
+    if (inputs === perGroup) return steps[2];
+    const cut = [0, inputs, 1].map((number, i) => this.#constant(`${to}_cut${i}`, int64s([number])));
+    const cutShape = [out, inputs, height, width];
+    this.#push("Slice", [steps[2], ...cut], to, new Value(cutShape, "float32"));
     return to;
   }
 
