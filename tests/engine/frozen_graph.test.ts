@@ -130,6 +130,18 @@ describe("steady weights", () => {
     expect(operators).not.toContain("ReorderInput");
   });
 
+  it("may be a picture that lies in blocks", () => {
+    const convs = [new Conv2d(3, 32, 1), new Conv2d(32, 24, 1), new Conv2d(24, 32, 1)] as const;
+    const picture = new Parameter(tf.randomNormal([2, 5, 5, 32], 0, 1, "float32", 7));
+    const x = tf.randomNormal<tf.Rank.R4>([2, 5, 5, 3], 0, 1, "float32", 8);
+    const forward = (): tf.Tensor => {
+      const wide = tf.relu<tf.Tensor4D>(tf.add(convs[0].forward(x), picture));
+      return tf.mean(convs[2].forward(convs[1].forward(wide)), [1, 2]);
+    };
+    const first = read(forward);
+    whenSteady(forward).forEach((value, i) => expect(value).toBeCloseTo(first[i]!, 5));
+  });
+
   it("pool maxima of blocked pictures past NaN, as TensorFlow.js's cpu backend does", async () => {
     const numbers = Array.from({ length: 2 * 12 * 12 * 3 }, (_, i) => Math.sin(i));
     const pool = (x: tf.Tensor4D): tf.Tensor => tf.maxPool(x, 3, 2, "same");

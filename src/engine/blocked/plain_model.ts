@@ -4,7 +4,7 @@
  * pictures go into blocks and out of them again and again.
  */
 import type { ModelNode, NamedValue } from "../graph/onnx_model.js";
-import { int64s, scalar, sizeOf, Value } from "../graph/value.js";
+import { int64s, scalar, Value } from "../graph/value.js";
 import { blockSize } from "./block_size.js";
 
 const BLOCKED = "com.microsoft.nchwc:";
@@ -87,7 +87,10 @@ class PlainGraph implements PlainModel {
       return readsBlocks;
     }
     const isPool = operator.startsWith(BLOCKED) && operator.endsWith("AveragePool");
-    if (isPool ? !readsBlocks : readsBlocks && !ELEMENTWISE.has(operator)) return false;
+    if (isPool && !readsBlocks) return false;
+    if (readsBlocks && !isPool) {
+      if (!ELEMENTWISE.has(operator) || !node.inputs.every((name) => this.#hasPlainForm(name))) return false;
+    }
     const inputs = node.inputs.map((name) => this.#name(name));
     this.nodes.push({ ...node, inputs, operator: isPool ? operator.slice(BLOCKED.length) : operator });
     if (readsBlocks) this.#setBlocked(output);
@@ -102,6 +105,7 @@ class PlainGraph implements PlainModel {
     const inBlocks = attributes.group === 1 && shape[1]! % blockSize() === 0;
     const takesBlocks = inBlocks || attributes.group !== 1;
     if (takesBlocks !== this.isBlocked(image) && !isPoint(this.#values.get(image)!)) return false;
+    if (this.isBlocked(weight) || (summand !== undefined && !this.#hasPlainForm(summand))) return false;
     const steps: { operator: string; others: string[]; attributes?: ModelNode["attributes"] }[] = [];
     const { shape: imageShape } = this.#values.get(this.#name(image))!;
     const perGroup = attributes.group === 1 ? imageShape[1]! : shape[1]!;
@@ -165,6 +169,12 @@ class PlainGraph implements PlainModel {
     this.nodes.push({ ...named, operator, inputs, outputs: [output], outputValues: [value], attributes });
   }
 
+  /** Whether it is known how a value lies beside blocked pictures: what was made of weights alone may be in blocks. */
+  #hasPlainForm(name: string): boolean {
+    const value = this.#values.get(name)!;
+    return this.isBlocked(name) || value.size === 1 || isPoint(value);
+  }
+
   #constant(name: string, value: Value): string {
     this.constants.push({ name, value });
     return name;
@@ -181,5 +191,5 @@ class PlainGraph implements PlainModel {
 }
 
 function isPoint({ shape }: Value): boolean {
-  return sizeOf(shape.slice(2)) === 1;
+  return shape.length === 4 && shape[2] === 1 && shape[3] === 1;
 }
