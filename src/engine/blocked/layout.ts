@@ -10,12 +10,30 @@ import { inOrder, reshapeValue, type Laid } from "../layout.js";
 export function unblocked(laid: Laid): Laid {
   if (laid.blocked !== true) return laid;
   const { value, order } = laid;
-  const [, channels, height, width] = value.shape as [number, number, number, number];
-  if (height * width === 1) return { value, order };
-  const plain = value.derive("unblock", () =>
-    emit("com.microsoft.nchwc:ReorderOutput", [value], value.shape, "float32", { channels }),
+  return { value: withoutFilling(value, value.shape[1]!), order };
+}
+
+/** The first channels of a blocked picture, channels-first. */
+export function withoutFilling(value: Value, channels: number): Value {
+  const [batch, filled, height, width] = value.shape as [number, number, number, number];
+  if (height * width === 1 && channels === filled) return value;
+  return value.derive(`unblock ${channels}`, () =>
+    emit("com.microsoft.nchwc:ReorderOutput", [value], [batch, channels, height, width], "float32", {
+      channels,
+    }),
   );
-  return { value: plain, order };
+}
+
+/** How many channels blocks have room for. */
+export function filledChannels(channels: number, block: number): number {
+  return Math.ceil(channels / block) * block;
+}
+
+/** A channels-first picture in blocks, the last one filled up with channels of zeros. */
+export function filledBlocks(value: Value, block: number): Value {
+  const [batch, channels, height, width] = value.shape as [number, number, number, number];
+  const shape = [batch, filledChannels(channels, block), height, width];
+  return value.derive("block", () => emit("com.microsoft.nchwc:ReorderInput", [value], shape, "float32"));
 }
 
 /** A picture that lies channels-first, its axes in `order`, brought into [batch, height, width, channels]. */
@@ -45,14 +63,21 @@ export function inBlocks(laid: Laid, order: readonly number[]): Value {
 /**
  * The second of three axes in blocks: [outer, channels, inner] to [outer, channels / block, inner, block]. ONNX Runtime's
  * own pass for pictures, several times faster than its transpose.
+ * @param filled the channels together with those that the last block is filled up with
  */
 export function blockMiddle(
   value: Value,
   [outer, channels, inner]: readonly [number, number, number],
+  filled = channels,
 ): Value {
-  const shape = [outer, channels, 1, inner];
-  return value.derive(`block ${shape.join()}`, () =>
-    emit("com.microsoft.nchwc:ReorderInput", [reshapeValue(value, shape)], shape, "float32"),
+  const input = [outer, channels, 1, inner];
+  return value.derive(`block ${input.join()}`, () =>
+    emit(
+      "com.microsoft.nchwc:ReorderInput",
+      [reshapeValue(value, input)],
+      [outer, filled, 1, inner],
+      "float32",
+    ),
   );
 }
 

@@ -4,6 +4,7 @@ import { batchNorm } from "./batch_norm/index.js";
 import { binaryElementwise } from "./binary.js";
 import { blocks } from "./blocks.js";
 import { convolution } from "./convolution/index.js";
+import { pytorchConvolution } from "./convolution/pytorch.js";
 import { convolution3D } from "./convolution_3d.js";
 import { creation } from "./creation.js";
 import { dilation } from "./dilation.js";
@@ -47,6 +48,7 @@ export const lowerings: Lowerings = {
   ...matmul,
   ...einsum,
   ...convolution,
+  ...pytorchConvolution,
   ...convolution3D,
   ...dilation,
   ...pooling,

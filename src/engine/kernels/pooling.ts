@@ -1,24 +1,33 @@
 /** Pooling in two and three dimensions and its gradients, channels-first in memory. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { OnnxRuntimeBackend } from "../backend.js";
-import { emit, emitAll, int64s, scalar, Value, type Attributes } from "../graph/value.js";
-import { reshapeValue } from "../layout.js";
+import { inBlocks, unblocked } from "../blocked/layout.js";
+import { maxima, maximaGradient, poolsInBlocks, type Maxima } from "../blocked/max_pool.js";
+import { averageInBlocks, maximumInBlocks } from "../blocked/pooling.js";
+import { emit, emitAll, inInference, int64s, scalar, Value, type Attributes } from "../graph/value.js";
+import { identityOrder, reshapeValue, type Laid } from "../layout.js";
 import { inputGradient } from "./convolution/plain.js";
 import { castTo } from "./elementwise.js";
 import type { KernelAttributes, Lowering, Lowerings } from "./lowering.js";
 import { poolOf2D, poolOf3D, type Pool } from "./pool_window.js";
 
 /** The positions of the maxima, for the gradient of a pool whose output is still at hand. */
-const maxima = new WeakMap<Value, Value>();
+const positionsOf = new WeakMap<Value, Value>();
+
+/** The same of pools in blocks. */
+const maximaOf = new WeakMap<Value, Maxima>();
 
 type PoolOf = (inShape: readonly number[], attributes: KernelAttributes) => Pool;
 
 export const pooling: Lowerings = {
-  MaxPool: pooled(poolOf2D, (image, pool) => maxPool(image, pool)[0]),
+  MaxPool: pooled(poolOf2D, (image, pool) => maxPool(image, pool)[0], maxPoolInBlocks),
   MaxPool3D: pooled(poolOf3D, (image, pool) => maxPool(image, pool)[0]),
-  AvgPool: pooled(poolOf2D, averagePool),
+  AvgPool: pooled(poolOf2D, averagePool, (image, pool) =>
+    averageInBlocks(image.value, outShape(pool), window(pool)),
+  ),
   AvgPool3D: pooled(poolOf3D, averagePool),
-  MaxPoolGrad: maxPoolGradient(poolOf2D),
+  MaxPoolGrad: (inputs, attributes, backend) =>
+    blockedMaxPoolGradient(inputs, attributes, backend) ?? plainMaxPoolGradient(inputs, attributes, backend),
   MaxPool3DGrad: maxPoolGradient(poolOf3D),
   AvgPoolGrad: averagePoolGradient(poolOf2D),
   AvgPool3DGrad: averagePoolGradient(poolOf3D),
@@ -54,10 +63,35 @@ export const pooling: Lowerings = {
   },
 };
 
-function pooled(poolOf: PoolOf, lower: (image: Value, pool: Pool) => Value): Lowering {
+const plainMaxPoolGradient = maxPoolGradient(poolOf2D);
+
+const blockedMaxPoolGradient: Lowering = ({ dy, input, output }, attributes, backend) => {
+  const image = backend.laidMaybeBlocked(input!);
+  const pool = poolOf2D(input!.shape, attributes);
+  if (!isBlockedAs(image, pool) || !pool.isExact || !poolsInBlocks(pool)) return undefined;
+  const known = (output && maximaOf.get(backend.laidMaybeBlocked(output).value)) ?? maxima(image.value, pool);
+  const gradient = inBlocks(backend.laidMaybeBlocked(dy!), pool.order);
+  const value = maximaGradient(image.value, gradient, known, pool, backend.blockSize());
+  return backend.output(value, pool.inShape, "float32", pool.order, true);
+};
+
+function isBlockedAs({ blocked, order }: Laid, pool: Pool): boolean {
+  return blocked === true && tf.util.arraysEqual([...(order ?? identityOrder(4))], pool.order);
+}
+
+/** @param lowerBlocks the same from blocked pictures to blocked ones */
+function pooled(
+  poolOf: PoolOf,
+  lower: (image: Value, pool: Pool) => Value,
+  lowerBlocks?: (image: Laid, pool: Pool) => Value,
+): Lowering {
   return ({ x }, attributes, backend) => {
     const pool = poolOf(x!.shape, attributes);
     if (x!.dtype !== "float32" || !pool.isExact) return undefined;
+    const laid = backend.laidMaybeBlocked(x!);
+    if (lowerBlocks !== undefined && isBlockedAs(laid, pool)) {
+      return backend.output(lowerBlocks(laid, pool), pool.outShape, "float32", pool.order, true);
+    }
     const value = lower(backend.value(x!, pool.order), pool);
     return backend.output(value, pool.outShape, "float32", pool.order);
   };
@@ -67,9 +101,27 @@ function window({ filter, strides, dilations, before, after }: Pool): Attributes
   return { kernel_shape: filter, strides, dilations, pads: [...before, ...after] };
 }
 
+function outShape({ batch, channels, outLengths }: Pool): number[] {
+  return [batch, channels, ...outLengths];
+}
+
+/** With what the gradient will ask for, which inference does without. */
+function maxPoolInBlocks(image: Laid, pool: Pool): Value {
+  const inference = maximumInBlocks(image.value, outShape(pool), window(pool));
+  if (poolsInBlocks(pool)) {
+    const known = maxima(image.value, pool);
+    maximaOf.set(known.pooled, known);
+    return inInference(known.pooled, inference);
+  }
+  const [plain, positions] = maxPool(unblocked(image).value, pool);
+  const value = inBlocks({ value: plain, order: pool.order }, pool.order);
+  positionsOf.set(value, positions);
+  return inInference(value, inference);
+}
+
 /** Passes over NaN, as TF.js does: ONNX Runtime's maximum would forget what came before one. */
 function maxPool(image: Value, pool: Pool): [value: Value, positions: Value] {
-  const shape = [pool.batch, pool.channels, ...pool.outLengths];
+  const shape = outShape(pool);
   const outputs = [
     { shape, type: "float32" as const },
     { shape, type: "int64" as const },
@@ -77,25 +129,19 @@ function maxPool(image: Value, pool: Pool): [value: Value, positions: Value] {
   const isNan = emit("IsNaN", [image], image.shape, "bool");
   const numbers = emit("Where", [isNan, scalar(-Infinity), image], image.shape, "float32");
   const [value, positions] = emitAll("MaxPool", [numbers], outputs, window(pool), true);
-  maxima.set(value!, positions!);
+  positionsOf.set(value!, positions!);
   return [value!, positions!];
 }
 
 function averagePool(image: Value, pool: Pool): Value {
-  return emit(
-    "AveragePool",
-    [image],
-    [pool.batch, pool.channels, ...pool.outLengths],
-    "float32",
-    window(pool),
-  );
+  return emit("AveragePool", [image], outShape(pool), "float32", window(pool));
 }
 
 function maxPoolGradient(poolOf: PoolOf): Lowering {
   return ({ dy, input, output }, attributes, backend) => {
     const pool = poolOf(input!.shape, attributes);
     if (!pool.isExact) return undefined;
-    const known = output && maxima.get(backend.laid(output).value);
+    const known = output && positionsOf.get(backend.laidMaybeBlocked(output).value);
     const positions = known ?? maxPool(backend.value(input!, pool.order), pool)[1];
     const size = tf.util.sizeFromShape(pool.inShape);
     const zeros = emit("Expand", [scalar(0), int64s([size])], [size], "float32");

@@ -1,5 +1,6 @@
 /** Two-dimensional convolution of channels-last pictures with PyTorch's weights. */
 import * as tf from "@tensorflow/tfjs-core";
+import { fusedConvolution, type ConvolutionSizes } from "../../engine/fused/convolution.js";
 import { EngineError } from "../../errors.js";
 
 /** Strides, padding, dilation and groups of a convolution. */
@@ -22,28 +23,25 @@ type Explicit = [[number, number], [number, number], [number, number], [number, 
  * @returns [batch, outHeight, outWidth, out]
  */
 export function conv2d(input: tf.Tensor4D, weight: tf.Tensor4D, settings: Conv2dSettings): tf.Tensor4D {
-  const { groups } = settings;
-  const [out, perGroup] = weight.shape;
+  const { groups, stride, dilation } = settings;
+  const [out, perGroup, height, width] = weight.shape;
+  const sizes = { strides: stride, pad: explicit(settings), dilations: dilation };
+  const isDepthwise = perGroup === 1 && groups === input.shape[3];
+  const fused = groups === 1 || isDepthwise ? fusedConvolution(input, weight, sizes) : undefined;
+  if (fused !== undefined) return fused;
+  const isDilated = dilation.some((rate) => rate !== 1);
   if (groups === 1) {
     const filter = tf.transpose<tf.Tensor4D>(weight, [2, 3, 1, 0]);
-    return settings.dilation.some((rate) => rate !== 1)
-      ? dilated("Conv2D", "Conv2DBackpropInput", "Conv2DBackpropFilter", input, filter, settings)
-      : tf.conv2d(input, filter, [...settings.stride], explicit(settings));
+    return isDilated
+      ? dilated("Conv2D", input, filter, sizes)
+      : tf.conv2d(input, filter, [...stride], sizes.pad);
   }
   if (perGroup === 1) {
-    const [, , height, width] = weight.shape;
     const multiplied = tf.reshape<tf.Rank.R4>(weight, [groups, out / groups, height, width]);
     const filter = tf.transpose<tf.Tensor4D>(multiplied, [2, 3, 0, 1]);
-    return settings.dilation.some((rate) => rate !== 1)
-      ? dilated(
-          "DepthwiseConv2dNative",
-          "DepthwiseConv2dNativeBackpropInput",
-          "DepthwiseConv2dNativeBackpropFilter",
-          input,
-          filter,
-          settings,
-        )
-      : tf.depthwiseConv2d(input, filter, [...settings.stride], explicit(settings));
+    return isDilated
+      ? dilated("DepthwiseConv2dNative", input, filter, sizes)
+      : tf.depthwiseConv2d(input, filter, [...stride], sizes.pad);
   }
   const inputs = tf.split<tf.Tensor4D>(input, groups, 3);
   const weights = tf.split<tf.Tensor4D>(weight, groups, 0);
@@ -62,41 +60,25 @@ function explicit({ padding: [top, bottom, left, right] }: Conv2dSettings): Expl
   ];
 }
 
-/** TF.js refuses gradients of dilated convolutions; the engine's kernels have them. */
+/** On TF.js's other backends, which compute dilated convolutions and have no gradients for them. */
 function dilated(
-  forwardKernel: string,
-  inputKernel: string,
-  filterKernel: string,
-  input: tf.Tensor4D,
-  filter: tf.Tensor4D,
-  settings: Conv2dSettings,
+  kernel: "Conv2D" | "DepthwiseConv2dNative",
+  input: tf.Tensor,
+  filter: tf.Tensor,
+  { strides, pad, dilations }: ConvolutionSizes,
 ): tf.Tensor4D {
-  const attributes = {
-    strides: [...settings.stride],
-    pad: explicit(settings),
-    dataFormat: "NHWC",
-    dilations: [...settings.dilation],
-  };
-  const run = (kernel: string, inputs: tf.NamedTensorMap, extra: tf.NamedAttrMap = {}): tf.Tensor =>
-    tf.engine().runKernel(kernel, inputs, { ...attributes, ...extra });
-  const operation = tf.customGrad((x, w, save) => {
-    (save as tf.GradSaveFunc)([x as tf.Tensor, w as tf.Tensor]);
-    const value = run(forwardKernel, { x: x as tf.Tensor, filter: w as tf.Tensor });
-    const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]): tf.Tensor[] => {
-      if (tf.getBackend() !== "onnxruntime") {
-        throw new EngineError(
-          "ERR_DILATED_GRADIENT",
-          `The TF.js backend "${tf.getBackend()}" has no gradient for dilated convolutions. ` +
-            'Train on the backend "onnxruntime".',
-        );
-      }
-      const [image, kernel] = saved as [tf.Tensor, tf.Tensor];
-      return [
-        run(inputKernel, { dy, filter: kernel }, { inputShape: image.shape }),
-        run(filterKernel, { x: image, dy }, { filterShape: kernel.shape }),
-      ];
-    };
-    return { value, gradFunc };
-  });
+  const attributes = { strides, pad, dilations, dataFormat: "NHWC" } as unknown as tf.NamedAttrMap;
+  const operation = tf.customGrad((x, w) => ({
+    value: tf
+      .engine()
+      .runKernel<tf.Tensor>(kernel, { x: x as tf.Tensor, filter: w as tf.Tensor }, attributes),
+    gradFunc: () => {
+      throw new EngineError(
+        "ERR_DILATED_GRADIENT",
+        `The TF.js backend "${tf.getBackend()}" has no gradient for dilated convolutions. ` +
+          'Train on the backend "onnxruntime".',
+      );
+    },
+  }));
   return operation(input, filter) as tf.Tensor4D;
 }

@@ -5,9 +5,11 @@ import type { BaseFinetuning, Finetunable, OptimizerConfiguration } from "../../
 import { RandomGain, RandomSpeed, type AudioSource } from "../../data/index.js";
 import { fromHost } from "../../engine/index.js";
 import { ConfigurationError } from "../../errors.js";
+import { inEvalMode } from "../../nn/eval_mode.js";
 import { ctcLoss, Linear } from "../../nn/index.js";
 import { exportOnnx, type OnnxExport } from "../../onnx/index.js";
 import { getGlobalGenerator } from "../../random.js";
+import { filledUp } from "../filled_batch.js";
 import { adamWWithWarmup } from "../recipe.js";
 import { Task } from "../task.js";
 import { readTaskFile, restoreState, writeTaskFile } from "../task_file.js";
@@ -347,22 +349,18 @@ export class SpeechRecognizer extends Task<SpeechRecognizerInput, PaddedSequence
 
   /** The log probabilities of sounds, each as long as its own sound. */
   #hear(sounds: readonly Float32Array[]): LogProbabilities[] {
-    const modes = Array.from(this.namedModules(), ([, module]) => [module, module.training] as const);
-    this.eval();
     const classes = this.vocabulary.size;
-    const { input, length } = padSounds(sounds, {
+    const { input, length } = padSounds(filledUp(sounds), {
       unit: this.#frameSamples,
       maximum: this.frontEnd.maxSamples,
     });
-    const { data, frames, counts } = tf.tidy(() => {
-      const { values, lengths } = this.forward({ input: fromHost(input), length: fromHost(length) });
-      return {
-        data: values.dataSync<"float32">(),
-        frames: values.shape[1]!,
-        counts: lengths.dataSync<"int32">(),
-      };
-    });
-    for (const [module, training] of modes) module.training = training;
+    const { values, lengths } = inEvalMode(this, () =>
+      tf.tidy(() => ({ ...this.forward({ input: fromHost(input), length: fromHost(length) }) })),
+    );
+    const frames = values.shape[1]!;
+    const data = values.dataSync<"float32">();
+    const counts = lengths.dataSync<"int32">();
+    tf.dispose([values, lengths]);
     return sounds.map((_, i) => {
       const start = i * frames * classes;
       return logSoftmax(data.subarray(start, start + counts[i]! * classes), classes);

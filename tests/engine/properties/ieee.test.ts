@@ -160,7 +160,9 @@ describe("single numbers", () => {
     const points = [2 ** -126, 1e-30, 3, 6 - 2 ** -21, 0, -1, 6, 7];
     const size = tf.util.sizeFromShape(shape);
     const x = Array.from({ length: size }, (_, i) => points[i % 8]!);
-    const gradient = tf.grad((x) => tf.mul(tf.relu6(x), 5))(tf.tensor(x, shape)).dataSync();
+    const gradient = tf
+      .grad((x) => tf.mul(tf.relu6(x), 5))(tf.tensor(x, shape))
+      .dataSync();
     expect(Array.from(gradient)).toEqual(x.map((_, i) => (i % 8 < 4 ? 5 : 0)));
   });
 

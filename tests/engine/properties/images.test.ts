@@ -107,6 +107,31 @@ describe("convolutions", () => {
     );
   });
 
+  it("with weights as PyTorch has them, of all channels and of each", () => {
+    const drawn = fc.record({
+      geometry: geometries,
+      depthwise: fc.boolean(),
+      sides: fc.tuple(...new Array(4).fill(fc.integer({ min: 0, max: 2 }))) as fc.Arbitrary<
+        [number, number, number, number]
+      >,
+    });
+    holds(
+      drawn,
+      ({ geometry: { x, inputs, outputs, kernel, stride, dilation }, depthwise, sides }) => {
+        const groups = depthwise ? inputs : 1;
+        const out = depthwise ? inputs * (1 + (outputs % 2)) : outputs;
+        const step: [number, number] = depthwise ? [stride[0], stride[0]] : stride;
+        const settings = { stride: step, dilation, padding: sides, groups };
+        expectAgreement(
+          (a, w) => nn.conv2d(picture(a), picture(w), settings),
+          [x, { shape: [out, inputs / groups, ...kernel] }],
+          { gradients: dilation[0] * dilation[1] === 1 },
+        );
+      },
+      25,
+    );
+  });
+
   it("one after the other, with batch norm, activation, addition and pooling between them", () => {
     const wide = fc.constantFrom(8, 16, 32, 6);
     const inputs = fc.tuple(

@@ -4,7 +4,7 @@
  * [out, in / groups, height, width], and are brought into blocks where they are used.
  */
 import { emit, int64s, Value, type Attributes } from "../../graph/value.js";
-import { blockLast, blockMiddle, sumFirst, unblockMiddle } from "../../blocked/layout.js";
+import { blockLast, blockMiddle, filledChannels, sumFirst, unblockMiddle } from "../../blocked/layout.js";
 import { reshapeValue } from "../../layout.js";
 import { lowerOneOf } from "../../lowering_choices.js";
 import { pads, type ConvInfo } from "./geometry.js";
@@ -20,6 +20,9 @@ const NARROW = 12;
 /** Channels within a block; the first convolution of a network takes plain pictures of fewer channels. */
 export type Block = number;
 
+/** ONNX Runtime fills up blocks of pictures whose channels are a multiple of this. */
+const FILLS = 4;
+
 /** Whether a convolution gives a blocked picture; `block` is 0 where there are none. */
 export function givesBlocks(
   { inChannels, outChannels }: ConvInfo,
@@ -27,30 +30,29 @@ export function givesBlocks(
   depthwise: boolean,
 ): boolean {
   if (block === 0 || outChannels % block !== 0) return false;
-  return depthwise ? inChannels === outChannels : inChannels % block === 0 || inChannels < block;
+  return depthwise ? inChannels === outChannels : inChannels % FILLS === 0 || inChannels < block;
 }
 
-/** Whether the input of such a convolution is to be in blocks as well. */
-export function takesBlocks({ inChannels }: ConvInfo, block: Block): boolean {
-  return inChannels % block === 0;
+/** What such a convolution takes: a picture in blocks, one whose last block is filled up with zeros, or a plain one. */
+export function inputKind({ inChannels }: ConvInfo, block: Block): "blocks" | "filled" | "plain" {
+  if (inChannels % block === 0) return "blocks";
+  return inChannels > block ? "filled" : "plain";
 }
 
-/** @param image in blocks if `takesBlocks` */
+/** @param image of the `inputKind` */
 export function convolve(image: Value, weight: Value, info: ConvInfo, block: Block, groups: number): Value {
   const taps = info.filterHeight * info.filterWidth;
-  const { inChannels, outChannels } = info;
-  const turned =
-    groups === 1 && takesBlocks(info, block)
-      ? blockMiddle(inputBlocks(weight, taps), [1, outChannels, inChannels * taps])
-      : blockMiddle(weight, [1, outChannels, weight.size / outChannels]);
-  const kernel = reshapeValue(turned, weight.shape);
+  const { outChannels } = info;
+  const isBlocked = groups === 1 && inputKind(info, block) !== "plain";
+  const inner = isBlocked ? inputBlocks(weight, taps, block) : weight;
+  const turned = blockMiddle(inner, [1, outChannels, inner.size / outChannels]);
+  const kernel = reshapeValue(turned, [outChannels, inner.shape[1]!, ...weight.shape.slice(2)]);
   const attributes = {
     group: groups,
     kernel_shape: [info.filterHeight, info.filterWidth],
     strides: [info.strideHeight, info.strideWidth],
     dilations: [info.dilationHeight, info.dilationWidth],
   };
-  const isBlocked = groups === 1 && takesBlocks(info, block);
   return convWithZeros(image, kernel, outShape(info), attributes, pads(info), isBlocked ? block : 0);
 }
 
@@ -82,7 +84,7 @@ function convWithZeros(
 /**
  * The gradient with respect to the input. At stride s the rows and columns of the picture fall into s classes each, by
  * which points of the kernel reach them; each class is a convolution of its own at stride 1, and the classes are woven
- * together. `undefined` where the padding is too large for that.
+ * together. The last block is filled up where the convolution takes it so. `undefined` where the padding is too large.
  */
 export function inputGradient(
   dy: Value,
@@ -111,7 +113,8 @@ export function inputGradient(
     info.padInfo.left,
   );
   if ([...rows, ...columns].some(({ before, after }) => before < 0 || after < 0)) return undefined;
-  const shape = [info.batchSize, info.inChannels, rows[0]!.length, columns[0]!.length];
+  const channels = filledChannels(info.inChannels, block);
+  const shape = [info.batchSize, channels, rows[0]!.length, columns[0]!.length];
   const pieces = rows.map((row) =>
     columns.map((column) => {
       if (row.taps.length * column.taps.length === 0) {
@@ -120,7 +123,7 @@ export function inputGradient(
       const points = row.taps.flatMap((y) => column.taps.map((x) => y * filterWidth + x));
       const kernel = pickTaps(weight, points, block, groups);
       const kernelShape = [row.taps.length, column.taps.length];
-      const meta = groups > 1 ? [weight.shape[0]!, 1] : [weight.shape[1]!, weight.shape[0]!];
+      const meta = groups > 1 ? [weight.shape[0]!, 1] : [channels, weight.shape[0]!];
       return convWithZeros(
         dy,
         reshapeValue(kernel, [...meta, ...kernelShape]),
@@ -142,14 +145,14 @@ export function blocksBatches({ batchSize }: ConvInfo, block: Block): boolean {
 
 /**
  * The gradient with respect to the weight, for a batch that `blocksBatches`.
- * @param x in blocks if `takesBlocks`
+ * @param x in blocks if the `inputKind` is that, else plain
  */
 export function weightGradient(x: Value, dy: Value, info: ConvInfo, block: Block): Value {
   const { batchSize, inChannels, outChannels, filterHeight, filterWidth, outHeight, outWidth } = info;
   // The batch takes the place of the input channels: pictures [in, batch, …], kernels [out, batch, …].
   const batches = batchSize / block;
   const area = info.inHeight * info.inWidth;
-  const image = takesBlocks(info, block) ? unblockMiddle(x, [batchSize, inChannels, area]) : x;
+  const image = inputKind(info, block) === "blocks" ? unblockMiddle(x, [batchSize, inChannels, area]) : x;
   const images = blockMiddle(swapMiddle(image, [1, batchSize, inChannels, area]), [
     inChannels,
     batchSize,
@@ -166,7 +169,7 @@ export function weightGradient(x: Value, dy: Value, info: ConvInfo, block: Block
     block,
   );
   const taps = filterHeight * filterWidth;
-  const turned = swapMiddle(sliding, [1, inChannels, outChannels / block, taps * block]);
+  const turned = swapRows(sliding, [inChannels, outChannels / block, taps * block]);
   const plain = unblockMiddle(turned, [outChannels / block, block, inChannels * taps]);
   return reshapeValue(plain, [outChannels, inChannels, filterHeight, filterWidth]);
 }
@@ -191,9 +194,10 @@ function outShape(info: ConvInfo): number[] {
   return [info.batchSize, info.outChannels, info.outHeight, info.outWidth];
 }
 
-/** [out, in, taps] to [out, in / block, taps, block] */
-function inputBlocks(weight: Value, taps: number): Value {
-  return blockMiddle(weight, [weight.shape[0]!, weight.shape[1]!, taps]);
+/** [out, in, taps] to [out, in / block, taps, block], the last block filled up with zeros. */
+function inputBlocks(weight: Value, taps: number, block: Block): Value {
+  const [out, inChannels] = weight.shape as [number, number];
+  return blockMiddle(weight, [out, inChannels, taps], filledChannels(inChannels, block));
 }
 
 /** [a, b, c, d] to [a, c, b, d] */
@@ -203,20 +207,28 @@ function swapMiddle(value: Value, axes: readonly [number, number, number, number
   return emit("Transpose", [reshapeValue(value, axes)], [a, c, b, d], "float32", { perm: [0, 2, 1, 3] });
 }
 
+/** [a, b, c] to [b, a, c]: row after row on all threads, which ONNX Runtime's transpose does on one. */
+function swapRows(value: Value, [a, b, c]: readonly [number, number, number]): Value {
+  const places = Array.from({ length: a * b }, (_, at) => (at % a) * b + Math.floor(at / a));
+  return gather(reshapeValue(value, [a * b, c]), places, 0);
+}
+
 /** The kernel of an input gradient: input and output channels exchanged, with these of its points in this order. */
 function pickTaps(weight: Value, points: readonly number[], block: Block, groups: number): Value {
-  const [out, perGroup, height, width] = weight.shape as [number, number, number, number];
+  const [out, , height, width] = weight.shape as [number, number, number, number];
   const taps = height * width;
   if (groups > 1) {
     const blocks = reshapeValue(blockMiddle(weight, [1, out, taps]), [out / block, taps, block]);
     return taps === 1 ? blocks : gather(blocks, points, 1);
   }
-  const rows = blockLast(inputBlocks(weight, taps), [out, perGroup * taps]);
+  const inner = inputBlocks(weight, taps, block);
+  const inChannels = inner.shape[1]!;
+  const rows = blockLast(inner, [out, inChannels * taps]);
   if (taps === 1) return rows;
   // From a block of outputs for each point to the points of each block of outputs, in the pass that picks them.
   const blocks = out / block;
   const places = Array.from({ length: blocks }, (_, at) => points.map((point) => point * blocks + at)).flat();
-  return gather(reshapeValue(rows, [perGroup / block, taps * blocks, block * block]), places, 1);
+  return gather(reshapeValue(rows, [inChannels / block, taps * blocks, block * block]), places, 1);
 }
 
 function gather(value: Value, positions: readonly number[], axis: number): Value {

@@ -1,7 +1,7 @@
 /** Two-dimensional convolutions and their gradients, on blocked pictures where they can be, else channels-first. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { OnnxRuntimeBackend } from "../../backend.js";
-import { channelsLast, inBlocks, unblocked } from "../../blocked/layout.js";
+import { channelsLast, filledBlocks, inBlocks, unblocked, withoutFilling } from "../../blocked/layout.js";
 import type { Value } from "../../graph/value.js";
 import { inOrder, reshape, reshapeValue } from "../../layout.js";
 import { lowerOneOf } from "../../lowering_choices.js";
@@ -54,16 +54,7 @@ export const convolution: Lowerings = {
   DepthwiseConv2dNativeBackpropFilter: ({ x, dy }, attributes, backend) => {
     const filterShape = attributes.filterShape as number[];
     const info = convInfo(x!.shape, filterShape, attributes, true);
-    const order = imageOrder(info);
-    const block = backend.blockSize();
-    const gradient = blocked.givesBlocks(info, block, true)
-      ? blocked.depthwiseWeightGradient(
-          inBlocks(laid(backend, x!), order),
-          inBlocks(laid(backend, dy!), order),
-          info,
-          block,
-        )
-      : plain.depthwiseWeightGradient(backend.value(x!, order), backend.value(dy!, order), info);
+    const gradient = depthwiseWeightGradient(backend, x!, dy!, info);
     return backend.output(gradient, filterShape, "float32", DEPTHWISE_WEIGHT_ORDER);
   },
 };
@@ -83,7 +74,7 @@ function laid(backend: OnnxRuntimeBackend, tensor: tf.TensorInfo) {
   return backend.laidMaybeBlocked(tensor);
 }
 
-function convolve(
+export function convolve(
   backend: OnnxRuntimeBackend,
   x: tf.TensorInfo,
   weight: Value,
@@ -113,10 +104,14 @@ function blockedInput(
   block: blocked.Block,
 ): Value {
   const order = imageOrder(info);
-  return blocked.takesBlocks(info, block) ? inBlocks(laid(backend, x), order) : backend.value(x, order);
+  const kind = blocked.inputKind(info, block);
+  if (kind === "blocks") return inBlocks(laid(backend, x), order);
+  const image = backend.value(x, order);
+  return kind === "filled" ? filledBlocks(image, block) : image;
 }
 
-function inputGradient(
+/** @param weight in PyTorch's layout */
+export function inputGradient(
   backend: OnnxRuntimeBackend,
   dy: tf.TensorInfo,
   weight: Value,
@@ -127,9 +122,13 @@ function inputGradient(
   const block = backend.blockSize();
   const order = imageOrder(info);
   const fits = tf.util.arraysEqual(dy.shape, info.outShape);
-  if (fits && blocked.givesBlocks(info, block, depthwise) && blocked.takesBlocks(info, block)) {
+  const kind = blocked.givesBlocks(info, block, depthwise) ? blocked.inputKind(info, block) : "plain";
+  if (fits && kind !== "plain") {
     const gradient = blocked.inputGradient(inBlocks(laid(backend, dy), order), weight, info, block, groups);
-    if (gradient !== undefined) return picture(backend, gradient, info.inShape, info, true);
+    if (gradient !== undefined && kind === "blocks")
+      return picture(backend, gradient, info.inShape, info, true);
+    if (gradient !== undefined)
+      return picture(backend, withoutFilling(gradient, info.inChannels), info.inShape, info);
   }
   return picture(
     backend,
@@ -151,7 +150,11 @@ function denseWeightGradient(
   if (!pointwise && blocked.givesBlocks(info, block, false) && blocked.blocksBatches(info, block)) {
     const plainly = (value: Value, isBlocked: boolean) =>
       unblocked({ value, order: undefined, blocked: isBlocked }).value;
-    const inputs = [blockedInput(backend, x, info, block), inBlocks(laid(backend, dy), order)];
+    const isBlocked = blocked.inputKind(info, block) === "blocks";
+    const inputs = [
+      isBlocked ? inBlocks(laid(backend, x), order) : backend.value(x, order),
+      inBlocks(laid(backend, dy), order),
+    ];
     const { strideHeight, strideWidth, dilationHeight, dilationWidth } = info;
     const sizes = [
       info.filterHeight,
@@ -165,21 +168,44 @@ function denseWeightGradient(
     return lowerOneOf(operation, inputs, "blocked", {
       blocked: ([image, output]) => blocked.weightGradient(image!, output!, info, block),
       columns: ([image, output]) =>
-        plain.denseWeightGradient(
-          plainly(image!, blocked.takesBlocks(info, block)),
-          plainly(output!, true),
-          info,
-        ),
+        plain.denseWeightGradient(plainly(image!, isBlocked), plainly(output!, true), info),
     });
   }
-  if (pointwise && block > 0 && plain.weighsMoreThanPictures(info)) {
+  if (block > 0 && plain.takesPoints(info)) {
     const [image, output] = [x, dy].map((tensor) => channelsLast(laid(backend, tensor), order));
-    return plain.pointwiseWeightGradientOfAll(image!, output!, info);
+    return plain.weightGradientOfPoints(image!, output!, info);
   }
   const [image, output] = [backend.value(x, order), backend.value(dy, order)];
   return pointwise
     ? plain.pointwiseWeightGradient(backend, image, output, info)
     : plain.denseWeightGradient(image, output, info);
+}
+
+/** @returns [in, out / in, filterHeight, filterWidth] */
+function depthwiseWeightGradient(
+  backend: OnnxRuntimeBackend,
+  x: tf.TensorInfo,
+  dy: tf.TensorInfo,
+  info: ConvInfo,
+): Value {
+  const order = imageOrder(info);
+  const block = backend.blockSize();
+  if (!blocked.givesBlocks(info, block, true)) {
+    return plain.depthwiseWeightGradient(backend.value(x, order), backend.value(dy, order), info);
+  }
+  const [image, output] = [inBlocks(laid(backend, x), order), inBlocks(laid(backend, dy), order)];
+  return blocked.depthwiseWeightGradient(image, output, info, block);
+}
+
+/** In PyTorch's order, whatever the shape. */
+export function weightGradient(
+  backend: OnnxRuntimeBackend,
+  x: tf.TensorInfo,
+  dy: tf.TensorInfo,
+  info: ConvInfo,
+  depthwise: boolean,
+): Value {
+  return (depthwise ? depthwiseWeightGradient : denseWeightGradient)(backend, x, dy, info);
 }
 
 /** A convolution with its bias and activation. */

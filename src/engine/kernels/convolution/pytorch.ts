@@ -1,0 +1,36 @@
+/** Convolutions whose weight lies as in PyTorch, which is how the graph's operators want it. */
+import { convolve, inputGradient, weightGradient } from "./index.js";
+import { reshapeValue } from "../../layout.js";
+import type { KernelAttributes, Lowerings } from "../lowering.js";
+import { convInfo, type ConvInfo } from "./geometry.js";
+
+type Weight = readonly [out: number, perGroup: number, height: number, width: number];
+
+export const pytorchConvolution: Lowerings = {
+  Convolution: ({ x, weight }, attributes, backend) => {
+    const { info, depthwise } = convolutionOf(x!.shape, weight!.shape, attributes);
+    return convolve(backend, x!, backend.value(weight!), info, depthwise);
+  },
+  ConvolutionInputGrad: ({ dy, weight }, attributes, backend) => {
+    const { info, depthwise } = convolutionOf(attributes.inShape as number[], weight!.shape, attributes);
+    return inputGradient(backend, dy!, backend.value(weight!), info, depthwise);
+  },
+  ConvolutionWeightGrad: ({ x, dy }, attributes, backend) => {
+    const weightShape = attributes.weightShape as number[];
+    const { info, depthwise } = convolutionOf(x!.shape, weightShape, attributes);
+    const gradient = weightGradient(backend, x!, dy!, info, depthwise);
+    return backend.output(reshapeValue(gradient, weightShape), weightShape, "float32");
+  },
+};
+
+function convolutionOf(
+  inShape: readonly number[],
+  weightShape: readonly number[],
+  attributes: KernelAttributes,
+): { info: ConvInfo; depthwise: boolean } {
+  const [out, perGroup, height, width] = weightShape as Weight;
+  const channels = inShape[3]!;
+  const depthwise = perGroup !== channels;
+  const filter = depthwise ? [height, width, channels, out / channels] : [height, width, channels, out];
+  return { info: convInfo(inShape, filter, attributes, depthwise), depthwise };
+}
