@@ -12,9 +12,9 @@ export interface UtteranceSegmenterOptions extends SpeechSegmenterOptions {
 
 /** What is shorter, in seconds, is a click and no word. */
 const SHORTEST_SECONDS = 0.05;
-/** What is not louder than the pause before it by this factor is its noise, */
+/** What is not louder than the pause before it by this factor is its noise. */
 const LOUDER_THAN_NOISE = 2;
-/** and so is what is softer than this share of the loudest sample of the utterance before that. */
+/** What is softer than this share of the utterance before that pause is its noise as well. */
 const NOISE_SHARE = 0.01;
 
 /**
