@@ -45,6 +45,7 @@ describe.skipIf(block === 0)("blocked convolutions (need ONNX Runtime's blocked 
     check(convolve, [picture(2, 7, 8, whole), { shape: [height, width, whole, 8] }].map(eights));
     check(convolve, [picture(8, 6, 5, whole), { shape: [height, width, whole, whole] }]);
     check(convolve, [picture(2, 7, 6, 3), { shape: [height, width, 3, whole] }]);
+    check(convolve, [picture(2, 17, 16, 16), { shape: [height, width, 16, 16] }]);
     check(convolve, [picture(2, 6, 7, block + 4), { shape: [height, width, block + 4, whole] }]);
   });
 
@@ -62,6 +63,17 @@ describe.skipIf(block === 0)(
     const weight: Argument = { shape: [3, 3, whole, whole] };
     const vector: Argument = { shape: [whole] };
     const args = [picture(2, 6, 5, whole), weight, vector, weight];
+
+    it.each([
+      [2, 2, "valid"],
+      [3, 2, "same"],
+      [3, 1, "same"],
+    ] as const)("means over windows of %d, stride %d, padding %s", (size, stride, padding) => {
+      const pool: Operation = (x, w) => tf.avgPool(convolve(x, w), size, stride, padding);
+      // TF.js's own gradient is wrong at the padding.
+      if (padding === "valid") check(pool, args.slice(0, 2));
+      else expect(compareBackends(pool, args.slice(0, 2), false).outputDifference).toBeLessThan(1e-5);
+    });
 
     function convolutions(operation: Operation): number {
       const tensors = args.slice(0, operation.length).map(({ shape }) => tf.ones(shape));
@@ -90,6 +102,38 @@ describe.skipIf(block === 0)(
     });
   },
 );
+
+describe.skipIf(block === 0)("maxima over blocked pictures (need ONNX Runtime's blocked kernels)", () => {
+  const pools = [
+    [2, "valid", true],
+    [3, 1, true],
+    [3, "same", false],
+    [3, "valid", false],
+  ] as const;
+  /** Zeros where the picture is negative, so that many windows have several maxima, in blocks. */
+  const blocked = (x: tf.Tensor): tf.Tensor4D =>
+    tf.relu(tf.conv2d(x as tf.Tensor4D, tf.reshape(tf.eye(whole), [1, 1, whole, whole]), 1, "same"));
+  const operators = (operation: Operation, x: tf.Tensor): Set<unknown> => {
+    engine.startProfiling();
+    tf.tidy(() => tf.grad((a) => operation(a))(x)).dataSync();
+    return new Set(engine.stopProfiling().map(({ args }) => args.op_name));
+  };
+
+  it.each(pools)(
+    "of windows of %d at stride 2, padding %s: the first of several has the gradient",
+    (size, pad, inBlocks) => {
+      const pool: Operation = (x) => tf.maxPool(blocked(x), size, 2, pad, rounding(pad));
+      for (const low of [-1, 0.5]) check(pool, [{ ...picture(2, 8, 6, whole), low, high: 1, among: [0.75] }]);
+      expect(operators(pool, tf.ones([2, 8, 6, whole])).has("ScatterElements")).toBe(!inBlocks);
+    },
+  );
+
+  it("pass over NaN, and have what they were given beside it", () => {
+    const pool: Operation = (x) => tf.maximum(tf.maxPool(blocked(x), 3, 2, 1, "floor"), -3e38);
+    const args = [{ ...picture(1, 4, 6, whole), among: [NaN] }];
+    expect(compareBackends(pool, args, false).outputDifference).toBe(0);
+  });
+});
 
 /** Eight output channels are half a block on processors with blocks of sixteen. */
 function eights(argument: Argument): Argument {

@@ -1,6 +1,7 @@
 /** Compiles pending graphs, once per structure, and runs them. */
 import {
   isBackgroundIdle,
+  computeThreads,
   joinBackground,
   OrtArray,
   Session,
@@ -27,6 +28,11 @@ const SHORT_MS = 10;
 
 /** So many runs of an elementwise graph over a piece take no longer. */
 const SHORT_RUNS = 32;
+
+/** Fewer are not worth another thread. */
+const RUNS_A_THREAD = 4;
+/** Memory feeds no more of them. */
+const MAX_THREADS = 4;
 
 /** What graphs compute in: float32, or float16 in products and float32 in everything else. */
 export type Precision = "32-true" | "16-mixed";
@@ -124,14 +130,26 @@ export class Executor {
     if (this.#begun === undefined) joinBackground();
   }
 
-  /** Runs a session several times, once the values that it needs are computed. */
+  /**
+   * Runs a session of `compileElementwise` several times, once the values that it needs are computed: on all threads at the
+   * same time, for each runs an operator at a time, and shares none of them.
+   */
   runPieces(session: Session, pieces: readonly RunArrays[], needed: readonly Value[]): void {
     const after = runsOf(needed);
+    const shares = shareOut(pieces);
     if (this.#begun !== undefined && !(isBackgroundIdle() && pieces.length < SHORT_RUNS)) {
-      this.#begun.push(session.runInBackground(pieces, after));
+      this.#begun.push(...session.runSideBySide(shares, after, 0));
       return;
     }
-    for (const { inputs, outputs } of pieces) session.run(inputs, outputs);
+    const [own, ...others] = shares as [readonly RunArrays[], ...(readonly RunArrays[])[]];
+    const runs = others.length > 0 ? session.runSideBySide(others, after, 1) : [];
+    try {
+      for (const { inputs, outputs } of own) session.run(inputs, outputs);
+    } finally {
+      if (runs.length > 0) joinBackground();
+    }
+    const failed = runs.find(({ error }) => error !== undefined);
+    if (failed !== undefined) throw failed.error!;
   }
 
   /**
@@ -264,9 +282,10 @@ export class Executor {
     }
   }
 
-  #compile(model: Uint8Array): Session {
+  #compile(model: Uint8Array, threads?: number): Session {
     const start = performance.now();
     const session = new Session(model, {
+      ...(threads !== undefined && { threads }),
       ...(this.#device && { device: this.#device }),
       ...(this.#profile && { profilePrefix: this.#profile.nextPrefix() }),
     });
@@ -293,7 +312,12 @@ export class Executor {
       const model = this.#precision === "16-mixed" ? inMixedPrecision(single) : single;
       const bytes = encodeModel(model.nodes, model.inputs, model.outputs, model.constants);
       try {
-        graph = new CompiledGraph(this.#compile(bytes), model, outputs, plan.nodes.length);
+        graph = new CompiledGraph(
+          this.#compile(bytes, vectors.length > 0 ? 1 : undefined),
+          model,
+          outputs,
+          plan.nodes.length,
+        );
       } catch (error) {
         throw explain(error, calls);
       }
@@ -310,6 +334,14 @@ export class Executor {
     this.#stats.cachedSessions = this.#graphs.size;
     return graph;
   }
+}
+
+/** Runs in lists of about the same length, one for each thread; all in one where they are few. */
+function shareOut(runs: readonly RunArrays[]): (readonly RunArrays[])[] {
+  const threads = Math.min(computeThreads(), MAX_THREADS, Math.floor(runs.length / RUNS_A_THREAD));
+  const length = Math.ceil(runs.length / Math.max(1, threads));
+  const lists = Math.max(1, Math.ceil(runs.length / length));
+  return Array.from({ length: lists }, (_, i) => runs.slice(i * length, (i + 1) * length));
 }
 
 /** Moves the array of a value into a memory, for good. ONNX Runtime itself carries what only this run wants to a device. */

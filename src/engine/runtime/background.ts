@@ -1,7 +1,8 @@
 /**
- * A thread that runs sessions while the event loop goes on, one run after the other in the order in which they began: what
+ * Threads that run sessions while the event loop goes on, one run after the other in the order in which they began: what
  * a GPU's programs know as a stream. Unlike a call on libuv's pool it can be waited for without turning the event loop,
- * and no run queues behind files that are read and pictures that are decoded.
+ * and no run queues behind files that are read and pictures that are decoded. Only runs that have nothing to do with each
+ * other are given to several threads, which compute them at the same time.
  */
 import { createRequire } from "node:module";
 import { Worker } from "node:worker_threads";
@@ -26,8 +27,9 @@ try {
 } catch (error) {
   broken = error;
 }
-parentPort.on("message", ({ shared, calls, after }) => {
+parentPort.on("message", ({ shared, calls, behind, after }) => {
   const state = new Int32Array(shared);
+  for (const other of behind) Atomics.wait(new Int32Array(other), 0, ${RUNNING});
   let result = after.some((other) => Atomics.load(new Int32Array(other), 0) !== ${DONE}) ? ${SKIPPED} : ${DONE};
   const start = performance.now();
   try {
@@ -101,7 +103,8 @@ export class BackgroundRun {
   }
 }
 
-let thread: Worker | undefined;
+/** The first one runs whatever needs no more than one. */
+const threads: Worker[] = [];
 let threadError: string | undefined;
 /** Runs that are not over, in their order. */
 const queue: BackgroundRun[] = [];
@@ -109,6 +112,19 @@ const queue: BackgroundRun[] = [];
 /** Whether nothing runs in the background. */
 export function isBackgroundIdle(): boolean {
   return queue.length === 0;
+}
+
+/** What is begun next waits for these. */
+export function runsUnderWay(): readonly BackgroundRun[] {
+  return [...queue];
+}
+
+/** Where in the background a run belongs. */
+export interface BackgroundPlace {
+  /** The number of its thread. Default: 0. */
+  thread?: number;
+  /** Runs that must be over before, failed or not. Default: all that have been begun. */
+  behind?: readonly BackgroundRun[];
 }
 
 /**
@@ -121,29 +137,31 @@ export function runInBackground(
   calls: readonly NativeCall[],
   after: readonly BackgroundRun[],
   onOver: (run: BackgroundRun) => void,
+  { thread = 0, behind = queue }: BackgroundPlace = {},
 ): BackgroundRun {
-  thread ??= startThread();
+  while (threads.length <= thread) threads.push(startThread());
   const run = new BackgroundRun(after, onOver);
   const { shared } = run;
-  thread.postMessage({
+  threads[thread]!.postMessage({
     shared,
     calls: BigUint64Array.from(calls.flat()),
+    behind: behind.map((other) => other.shared),
     after: after.map((other) => other.shared),
   });
-  if (queue.push(run) === 1) thread.ref();
+  if (queue.push(run) === 1) threads[0]!.ref();
   return run;
 }
 
 /** Waits, without turning the event loop, until nothing runs in the background. */
 export function joinBackground(): void {
-  if (queue.length === 0) return;
-  queue.at(-1)!.wait();
+  for (const run of queue) run.wait();
   endRuns();
 }
 
 function endRuns(): void {
+  if (queue.length === 0) return;
   while (queue.length > 0 && !queue[0]!.isRunning) queue.shift()!.end();
-  if (queue.length === 0) thread!.unref(); // it holds the process only while somebody waits for it
+  if (queue.length === 0) threads[0]!.unref(); // it holds the process only while somebody waits for it
 }
 
 function startThread(): Worker {

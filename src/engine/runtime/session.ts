@@ -10,7 +10,13 @@ import {
   type Pointer,
   type Status,
 } from "./api.js";
-import { joinBackground, runInBackground, type BackgroundRun } from "./background.js";
+import {
+  joinBackground,
+  runInBackground,
+  runsUnderWay,
+  type BackgroundPlace,
+  type BackgroundRun,
+} from "./background.js";
 import type { Device } from "./device.js";
 import { computeThreads, DEFAULT_MEMORY, DEVICE_ALLOCATOR, environment } from "./environment.js";
 import { withSessionOptions, type SessionOptions } from "./session_options.js";
@@ -120,6 +126,7 @@ export class Session {
     runs: readonly RunArrays[],
     after: readonly BackgroundRun[] = [],
     onOver: (run: BackgroundRun) => void = () => undefined,
+    place: BackgroundPlace = {},
   ): BackgroundRun {
     const calls: Call[] = [];
     try {
@@ -128,13 +135,30 @@ export class Session {
       for (const call of calls) end(call);
       throw error;
     }
-    return this.#start(calls, after, onOver);
+    return this.#start(calls, after, onOver, place);
+  }
+
+  /**
+   * Begins runs that share no output in the background, each list of them on a thread of its own.
+   * @param after runs that must have succeeded before
+   * @param firstThread the number of the first list's thread
+   */
+  runSideBySide(
+    lists: readonly (readonly RunArrays[])[],
+    after: readonly BackgroundRun[],
+    firstThread: number,
+  ): BackgroundRun[] {
+    const behind = runsUnderWay();
+    return lists.map((runs, i) =>
+      this.runInBackground(runs, after, undefined, { thread: firstThread + i, behind }),
+    );
   }
 
   #start(
     calls: readonly Call[],
     after: readonly BackgroundRun[],
     onOver: (run: BackgroundRun) => void,
+    place: BackgroundPlace = {},
   ): BackgroundRun {
     const native = calls.map((call) =>
       this.#arguments(call).map((argument) =>
@@ -142,12 +166,13 @@ export class Session {
       ),
     );
     this.#backgroundRuns++;
-    return runInBackground(native, after, (run) => {
+    const finish = (run: BackgroundRun): void => {
       this.#backgroundRuns--;
       for (const call of calls) end(call);
       if (this.#disposed) this.#releaseIfIdle();
       onOver(run);
-    });
+    };
+    return runInBackground(native, after, finish, place);
   }
 
   /** What makes arrays in a provider's memory; undefined where it has no name. */

@@ -169,7 +169,7 @@ export function weightGradient(x: Value, dy: Value, info: ConvInfo, block: Block
     block,
   );
   const taps = filterHeight * filterWidth;
-  const turned = swapMiddle(sliding, [1, inChannels, outChannels / block, taps * block]);
+  const turned = swapRows(sliding, [inChannels, outChannels / block, taps * block]);
   const plain = unblockMiddle(turned, [outChannels / block, block, inChannels * taps]);
   return reshapeValue(plain, [outChannels, inChannels, filterHeight, filterWidth]);
 }
@@ -205,6 +205,12 @@ function swapMiddle(value: Value, axes: readonly [number, number, number, number
   const [a, b, c, d] = axes;
   if (b === 1 || c === 1) return reshapeValue(value, [a, c, b, d]);
   return emit("Transpose", [reshapeValue(value, axes)], [a, c, b, d], "float32", { perm: [0, 2, 1, 3] });
+}
+
+/** [a, b, c] to [b, a, c]: row after row on all threads, which ONNX Runtime's transpose does on one. */
+function swapRows(value: Value, [a, b, c]: readonly [number, number, number]): Value {
+  const places = Array.from({ length: a * b }, (_, at) => (at % a) * b + Math.floor(at / a));
+  return gather(reshapeValue(value, [a * b, c]), places, 0);
 }
 
 /** The kernel of an input gradient: input and output channels exchanged, with these of its points in this order. */

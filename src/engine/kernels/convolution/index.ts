@@ -171,9 +171,9 @@ function denseWeightGradient(
         plain.denseWeightGradient(plainly(image!, isBlocked), plainly(output!, true), info),
     });
   }
-  if (pointwise && block > 0 && plain.weighsMoreThanPictures(info)) {
+  if (block > 0 && plain.takesPoints(info)) {
     const [image, output] = [x, dy].map((tensor) => channelsLast(laid(backend, tensor), order));
-    return plain.pointwiseWeightGradientOfAll(image!, output!, info);
+    return plain.weightGradientOfPoints(image!, output!, info);
   }
   const [image, output] = [backend.value(x, order), backend.value(dy, order)];
   return pointwise

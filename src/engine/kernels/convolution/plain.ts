@@ -150,38 +150,53 @@ export function denseWeightGradient(x: Value, dy: Value, info: ConvInfo): Value 
   const left = reshapeValue(gradients, [outChannels, points]);
   const right = reshapeValue(columns, [taps * inChannels, points]);
   const product = emit("Gemm", [left, right], [outChannels, taps * inChannels], "float32", { transB: 1 });
-  const perTap = reshapeValue(product, [outChannels, taps, inChannels]);
+  return fromTaps(product, info);
+}
+
+/**
+ * Whether to take the weight's gradient from the points of all pictures at once, `weightGradientOfPoints`. Of a pointwise
+ * convolution that has more weights than a picture has elements before and after it: one gradient for each picture, and
+ * their sum, would be the most of the work. Of any other that has far fewer weights than the pictures have elements, which
+ * im2col would write down once more for each weight of a kernel; products of few channels would be slow.
+ */
+export function takesPoints(info: ConvInfo): boolean {
+  const { batchSize, inChannels, outChannels, outHeight, outWidth } = info;
+  const taps = info.filterHeight * info.filterWidth;
+  const weights = inChannels * outChannels * taps;
+  const perPicture = (inChannels + outChannels) * outHeight * outWidth;
+  if (taps === 1) return weights > perPicture;
+  return Math.min(inChannels, outChannels) >= 16 && 4 * weights < batchSize * perPicture;
+}
+
+/**
+ * The gradient of the weight as a product over all points for each point of the filter.
+ * @param x [batch, height, width, channels], as `dy`
+ */
+export function weightGradientOfPoints(x: Value, dy: Value, info: ConvInfo): Value {
+  const { batchSize, inChannels, outChannels, outHeight, outWidth } = info;
+  const points = batchSize * outHeight * outWidth;
+  const rows = reshapeValue(dy, [points, outChannels]);
+  const products = filterPoints(x, info, 1).map((met) => {
+    const factors = [rows, reshapeValue(met, [points, inChannels])];
+    return emit("Gemm", factors, [outChannels, inChannels], "float32", { transA: 1 });
+  });
+  const width = products.length * inChannels;
+  const together =
+    products.length === 1
+      ? products[0]!
+      : emit("Concat", products, [outChannels, width], "float32", { axis: 1 });
+  return fromTaps(together, info);
+}
+
+/** [out, taps · in] to [out, in, height, width] */
+function fromTaps(value: Value, info: ConvInfo): Value {
+  const { inChannels, outChannels, filterHeight, filterWidth } = info;
+  const perTap = reshapeValue(value, [outChannels, filterHeight * filterWidth, inChannels]);
   const gradient = inOrder({ value: perTap, order: undefined }, [0, 2, 1]);
   return reshapeValue(gradient, [outChannels, inChannels, filterHeight, filterWidth]);
 }
 
-/**
- * Whether the weight's gradient has more elements than a picture before and after the convolution: one gradient for each
- * picture, and their sum, would then be the most of the work.
- */
-export function weighsMoreThanPictures({ inChannels, outChannels, outHeight, outWidth }: ConvInfo): boolean {
-  return inChannels * outChannels > (inChannels + outChannels) * outHeight * outWidth;
-}
-
-/**
- * The gradient of the weight of a kernel of one element without padding: one product over the points of all pictures.
- * @param x [batch, height, width, channels], as `dy`
- */
-export function pointwiseWeightGradientOfAll(x: Value, dy: Value, info: ConvInfo): Value {
-  const { batchSize, inChannels, outChannels, outHeight, outWidth, strideHeight, strideWidth } = info;
-  const points = batchSize * outHeight * outWidth;
-  let met = x;
-  if (strideHeight * strideWidth > 1) {
-    const ends = [(outHeight - 1) * strideHeight + 1, (outWidth - 1) * strideWidth + 1];
-    const inputs = [x, int64s([0, 0]), int64s(ends), int64s([1, 2]), int64s([strideHeight, strideWidth])];
-    met = emit("Slice", inputs, [batchSize, outHeight, outWidth, inChannels], "float32");
-  }
-  const factors = [reshapeValue(dy, [points, outChannels]), reshapeValue(met, [points, inChannels])];
-  const product = emit("Gemm", factors, [outChannels, inChannels], "float32", { transA: 1 });
-  return reshapeValue(product, [outChannels, inChannels, 1, 1]);
-}
-
-/** The same as a product for each picture, and their sum. */
+/** The gradient of the weight of a kernel of one element without padding: a product of matrices for each picture. */
 export function pointwiseWeightGradient(
   backend: OnnxRuntimeBackend,
   x: Value,
@@ -197,36 +212,35 @@ export function pointwiseWeightGradient(
   return reshapeValue(sumFirst(products), [outChannels, inChannels, 1, 1]);
 }
 
-/** For each point of the filter, the elements of [.., .., inHeight, inWidth] that it meets: [.., .., outHeight, outWidth]. */
-function filterPoints(images: Value, info: ConvInfo): Value[] {
+/**
+ * For each point of the filter, the elements of a picture that it meets.
+ * @param height the axis of the pictures' height, before that of their width
+ */
+function filterPoints(images: Value, info: ConvInfo, height = 2): Value[] {
   const { filterHeight, filterWidth, strideHeight, strideWidth, outHeight, outWidth } = info;
-  const [outer, inner, height, width] = images.shape as [number, number, number, number];
+  const along = [height, height + 1];
   const [top, left, bottom, right] = pads(info);
+  const spread = (onHeight: number, onWidth: number): number[] => {
+    const numbers = new Array<number>(images.shape.length).fill(0);
+    [numbers[height], numbers[height + 1]] = [onHeight, onWidth];
+    return numbers;
+  };
   const isPadded = top + left + bottom + right > 0;
-  const amounts = int64s([0, 0, top, left, 0, 0, bottom, right]);
-  const paddedShape = [outer, inner, height + top + bottom, width + left + right];
+  const added = spread(top + bottom, left + right);
+  const amounts = int64s([...spread(top, left), ...spread(bottom, right)]);
+  const paddedShape = images.shape.map((length, axis) => length + added[axis]!);
   const padded = isPadded ? emit("Pad", [images, amounts], paddedShape, "float32") : images;
-  const shape = [outer, inner, outHeight, outWidth];
+  const shape = images.shape.map((length, axis) => {
+    if (axis === height) return outHeight;
+    return axis === height + 1 ? outWidth : length;
+  });
   return Array.from({ length: filterHeight * filterWidth }, (_, tap) => {
     const y = Math.floor(tap / filterWidth) * info.dilationHeight;
     const x = (tap % filterWidth) * info.dilationWidth;
     const ends = [y + (outHeight - 1) * strideHeight + 1, x + (outWidth - 1) * strideWidth + 1];
-    if (
-      y === 0 &&
-      x === 0 &&
-      ends[0] === padded.shape[2] &&
-      ends[1] === padded.shape[3] &&
-      strideHeight * strideWidth === 1
-    ) {
-      return padded;
-    }
-    const inputs = [
-      padded,
-      int64s([y, x]),
-      int64s(ends),
-      int64s([2, 3]),
-      int64s([strideHeight, strideWidth]),
-    ];
+    const isWhole = y === 0 && x === 0 && along.every((axis, i) => ends[i] === paddedShape[axis]);
+    if (isWhole && strideHeight * strideWidth === 1) return padded;
+    const inputs = [padded, int64s([y, x]), int64s(ends), int64s(along), int64s([strideHeight, strideWidth])];
     return emit("Slice", inputs, shape, "float32");
   });
 }
