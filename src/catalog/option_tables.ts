@@ -1324,7 +1324,7 @@ export const optionTables = {
       name: "chunkSeconds",
       kinds: ["number"],
       description:
-        "Longer sounds are cut into segments of at most about this many seconds. Default: half as long again as the longest sound that was trained on; 20 for a recogniser that was trained elsewhere.",
+        "Longer utterances are cut into segments of at most about this many seconds. Default: half as long again as the longest sound that was trained on; 20 for a recogniser that was trained elsewhere.",
     },
     {
       name: "overlapSeconds",

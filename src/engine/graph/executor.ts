@@ -16,7 +16,7 @@ import { FrozenGraph, type Model } from "./frozen_graph.js";
 import { inMixedPrecision } from "./mixed_precision.js";
 import { explain, outOfMemory, type KernelCall } from "./kernel_call.js";
 import { ArrayPool } from "./array_pool.js";
-import { makePlan, modelOf, type Plan } from "./plan.js";
+import { inferencePlan, makePlan, modelOf, type Plan } from "./plan.js";
 import type { Profile } from "./profiling.js";
 import { Value, type ValueType } from "./value.js";
 
@@ -308,7 +308,7 @@ export class Executor {
     const calls = plan.nodes.map(({ call }) => call);
     let graph = this.#graphs.get(key);
     if (graph === undefined) {
-      const single = modelOf(plan, outputs, vectors);
+      const single = modelOf(inferencePlan(plan, outputs) ?? plan, outputs, vectors);
       const model = this.#precision === "16-mixed" ? inMixedPrecision(single) : single;
       const bytes = encodeModel(model.nodes, model.inputs, model.outputs, model.constants);
       try {
@@ -378,6 +378,7 @@ function settle(
   value.array = array;
   value.run = run;
   value.node = undefined;
+  value.inference = undefined;
   value.target = undefined;
   value.isMutable = array === target;
   value.isPooled = !value.isMutable;

@@ -2,6 +2,7 @@
  * Inference runs one graph over and over with weights that do not change. After a few such runs the graph is compiled
  * again with its weights as constants, which ONNX Runtime lays out, folds and fuses once and for all.
  */
+import { withoutBlocks } from "../blocked/plain_model.js";
 import { joinBackground, Session, type OrtArray } from "../runtime/index.js";
 import { encodeModel, type ModelNode, type NamedValue } from "./onnx_model.js";
 import { Value } from "./value.js";
@@ -28,6 +29,8 @@ export class FrozenGraph {
   /** The weights of the last run, with their versions. */
   #weights: { value: Value; version: number }[] = [];
   #session: Session | undefined;
+  /** The numbers of the arrays that the session gets: those that are no weights. */
+  #free: readonly number[] = [];
 
   constructor(model: Model) {
     this.#model = model;
@@ -58,14 +61,15 @@ export class FrozenGraph {
     }
     this.#steadyRuns++;
     if (this.#steadyRuns < STEADY_RUNS) return undefined;
-    if (this.#session === undefined && !this.#hasWork(feeds)) return undefined;
-    const bytes = weights.reduce((sum, { array }) => sum + array!.byteLength, 0);
-    if (bytes > MAX_WEIGHT_BYTES) return undefined;
-    this.#session ??= compile(this.#encode(feeds, compile));
-    return {
-      session: this.#session,
-      inputs: feeds.filter(({ isWeight }) => !isWeight).map(({ array }) => array!),
-    };
+    this.#session ??= this.#freeze(feeds, compile);
+    return this.#session && { session: this.#session, inputs: this.#free.map((i) => feeds[i]!.array!) };
+  }
+
+  #freeze(feeds: readonly Value[], compile: Compile): Session | undefined {
+    const bytes = feeds.reduce((sum, { isWeight, array }) => sum + (isWeight ? array!.byteLength : 0), 0);
+    if (bytes > MAX_WEIGHT_BYTES || !this.#hasWork(feeds)) return undefined;
+    this.#free = [...feeds.keys()].filter((i) => !feeds[i]!.isWeight);
+    return compile(this.#encode(feeds, compile));
   }
 
   dispose(): void {
@@ -83,24 +87,33 @@ export class FrozenGraph {
     return outputs.every(({ name }) => free.has(name));
   }
 
+  /** The nodes that follow from weights and constants alone, and those that a run computes. */
+  #split(
+    weights: readonly NamedValue[],
+    free: readonly NamedValue[],
+  ): { before: ModelNode[]; after: ModelNode[]; constants: readonly NamedValue[] } {
+    const { nodes, outputs, constants } = this.#model;
+    const { before, after } = split(nodes, [...constants, ...weights]);
+    const made = before.flatMap((node) =>
+      node.outputs.map((name, i) => ({ name, value: node.outputValues[i]! })),
+    );
+    const plain = withoutBlocks(after, [...constants, ...weights, ...free, ...made], outputs);
+    if (plain === undefined) return { before, after, constants };
+    const all = [...constants, ...plain.constants];
+    return { ...split([...before, ...plain.nodes], [...all, ...weights]), constants: all };
+  }
+
   /** The model with the weights, and whatever follows from them alone, as constants. */
   #encode(feeds: readonly Value[], compile: Compile): Uint8Array {
     joinBackground();
-    const { nodes, inputs, outputs, constants } = this.#model;
+    const { inputs, outputs } = this.#model;
     const weights = inputs.flatMap(({ name }, i) => (feeds[i]!.isWeight ? [{ name, value: feeds[i]! }] : []));
-    const known = new Set([...constants, ...weights].map(({ name }) => name));
-    const before: ModelNode[] = [];
-    const after: ModelNode[] = [];
-    for (const node of nodes) {
-      const isKnown = node.inputs.every((input) => known.has(input));
-      (isKnown ? before : after).push(node);
-      if (isKnown) for (const output of node.outputs) known.add(output);
-    }
+    const free = inputs.filter((_, i) => !feeds[i]!.isWeight);
+    const { before, after, constants } = this.#split(weights, free);
     const wanted = new Set([...after.flatMap((node) => node.inputs), ...outputs.map(({ name }) => name)]);
     const computed = before
       .flatMap((node) => node.outputs.map((name, i) => ({ name, value: node.outputValues[i]! })))
       .filter(({ name }) => wanted.has(name));
-    const free = inputs.filter((_, i) => !feeds[i]!.isWeight);
     const isComputed = new Set(computed.map(({ name }) => name));
     const late = [...constants, ...weights].filter(({ name }) => wanted.has(name) && !isComputed.has(name));
     return encodeModel(after, free, outputs, [
@@ -108,6 +121,22 @@ export class FrozenGraph {
       ...compute(before, computed, weights, constants, compile),
     ]);
   }
+}
+
+/** The nodes that follow from what is known, and the others. */
+function split(
+  nodes: readonly ModelNode[],
+  known: readonly NamedValue[],
+): { before: ModelNode[]; after: ModelNode[] } {
+  const names = new Set(known.map(({ name }) => name));
+  const before: ModelNode[] = [];
+  const after: ModelNode[] = [];
+  for (const node of nodes) {
+    const isKnown = node.inputs.every((input) => names.has(input));
+    (isKnown ? before : after).push(node);
+    if (isKnown) for (const output of node.outputs) names.add(output);
+  }
+  return { before, after };
 }
 
 /** Runs the nodes that depend on nothing but weights and constants. */

@@ -1,7 +1,7 @@
 /** From recorded operators to a model: which nodes the wanted values need, in which order, under which names. */
 import { encodeModel, type ModelNode, type NamedValue } from "./onnx_model.js";
 import type { Model } from "./frozen_graph.js";
-import { nodeName } from "./kernel_call.js";
+import { nodeName, type KernelCall } from "./kernel_call.js";
 import { Value, type GraphNode } from "./value.js";
 
 /** A graph with every value numbered in the order of its first appearance. */
@@ -11,6 +11,10 @@ export interface Plan {
   constants: Value[];
   names: Map<Value, string>;
   key: string;
+  /** Whether there are values that inference can compute in another way. */
+  hasInferenceForm: boolean;
+  /** Where not all nodes are those that were recorded: what they are called. */
+  nodeNames?: ReadonlyMap<GraphNode, string>;
 }
 
 /** A model of its own that computes the roots, and the values that it is to be fed. */
@@ -20,14 +24,25 @@ export function modelOfRoots(roots: readonly Value[]): { bytes: Uint8Array; feed
   return { bytes: encodeModel(nodes, inputs, outputs, constants), feeds: plan.feeds };
 }
 
-/** The nodes that the outputs need, inputs first, and a key that two graphs share exactly if one session serves both. */
-export function makePlan(outputs: readonly Value[]): Plan {
-  const plan: Plan = { nodes: [], feeds: [], constants: [], names: new Map(), key: "" };
+/**
+ * The nodes that the outputs need, inputs first, and a key that two graphs share exactly if one session serves both.
+ * @param forInference whether to compute values the way that keeps nothing for gradients
+ */
+export function makePlan(outputs: readonly Value[], forInference = false): Plan {
+  const producer = (value: Value) => (forInference ? (value.inference ?? value) : value).node;
+  const plan: Plan = {
+    nodes: [],
+    feeds: [],
+    constants: [],
+    names: new Map(),
+    key: "",
+    hasInferenceForm: false,
+  };
   const key: (number | string)[] = [];
   const visited = new Set<GraphNode>();
   const stack: GraphNode[] = [];
   for (const output of outputs) {
-    stack.push(output.node!);
+    stack.push(producer(output)!);
     while (stack.length > 0) {
       const node = stack.at(-1)!;
       if (visited.has(node)) {
@@ -36,7 +51,8 @@ export function makePlan(outputs: readonly Value[]): Plan {
       }
       const waiting = stack.length;
       for (const input of node.inputs) {
-        if (input.node !== undefined && !visited.has(input.node)) stack.push(input.node);
+        const before = producer(input);
+        if (before !== undefined && !visited.has(before)) stack.push(before);
       }
       if (stack.length > waiting) continue;
       stack.pop();
@@ -47,6 +63,33 @@ export function makePlan(outputs: readonly Value[]): Plan {
   for (const output of outputs) key.push(plan.names.get(output)!);
   plan.key = key.join(" ");
   return plan;
+}
+
+/**
+ * The plan in the form that inference computes, with the same feeds; undefined where there is none, and where gradients want the
+ * parts that only the other form has.
+ */
+export function inferencePlan(plan: Plan, outputs: readonly Value[]): Plan | undefined {
+  if (!plan.hasInferenceForm) return undefined;
+  const other = makePlan(outputs, true);
+  const numbers = new Map(plan.nodes.map((node, number) => [node, number]));
+  const replaced = new Set(
+    other.nodes.flatMap(({ outputs: [output] }) => output!.standsFor?.node?.call ?? []),
+  );
+  if (other.nodes.some((node) => numbers.has(node) && replaced.has(node.call!))) return undefined;
+  const firstOf = new Map<KernelCall | undefined, number>();
+  for (const [{ call }, number] of numbers) if (!firstOf.has(call)) firstOf.set(call, number);
+  const nodeNames = new Map(
+    other.nodes.map((node, i) => {
+      const number = numbers.get(node);
+      if (number !== undefined) return [node, nodeName(node.call, node.operator, number)];
+      return [node, `${nodeName(node.call, node.operator, firstOf.get(node.call)!)}/${i}`];
+    }),
+  );
+  for (const [i, feed] of plan.feeds.entries()) {
+    if (!other.names.has(feed)) other.names.set(feed, `unused${i}`);
+  }
+  return { ...other, feeds: plan.feeds, nodeNames };
 }
 
 function addNode(plan: Plan, key: (number | string)[], node: GraphNode): void {
@@ -65,7 +108,12 @@ function addNode(plan: Plan, key: (number | string)[], node: GraphNode): void {
     if (input.constant === undefined) key.push(name);
   }
   plan.nodes.push(node);
-  node.outputs.forEach((output, i) => plan.names.set(output, `n${plan.nodes.length}_${i}`));
+  node.outputs.forEach((output, i) => {
+    const name = `n${plan.nodes.length}_${i}`;
+    plan.names.set(output, name);
+    if (output.standsFor !== undefined) plan.names.set(output.standsFor, name);
+    plan.hasInferenceForm ||= output.inference !== undefined;
+  });
 }
 
 export function modelOf(plan: Plan, outputs: readonly Value[], vectors: readonly Value[]): Model {
@@ -79,7 +127,7 @@ export function modelOf(plan: Plan, outputs: readonly Value[], vectors: readonly
   const nodes = plan.nodes.map((node, index): ModelNode => {
     const present = node.outputs.filter((output, i) => i === 0 || !node.optionalOutputs || used.has(output));
     return {
-      name: nodeName(node.call, node.operator, index),
+      name: plan.nodeNames?.get(node) ?? nodeName(node.call, node.operator, index),
       operator: node.operator,
       inputs: node.inputs.map((input) => plan.names.get(input)!),
       outputs: present.map((output) => plan.names.get(output)!),

@@ -65,6 +65,10 @@ export class Value {
   target: OrtArray | undefined;
   /** Baked into the graph, and part of its structure. */
   readonly constant: readonly number[] | undefined;
+  /** The same numbers from fewer operators, which keep nothing that a gradient would need. */
+  inference: Value | undefined;
+  /** What this is the `inference` of. */
+  standsFor: Value | undefined;
   /** What other nodes derived from this value and later ones may want again, by name. */
   #derived: Map<string, Value> | undefined;
 
@@ -143,6 +147,13 @@ export function emitAll(
   };
   for (const value of values) value.node = node;
   return values;
+}
+
+/** Has a value computed in another way where no gradient follows. */
+export function inInference(value: Value, other: Value): Value {
+  value.inference = other;
+  other.standsFor = value;
+  return value;
 }
 
 /** A vector of int64, as operators take shapes and axes. */

@@ -1,6 +1,6 @@
 /** Gelu, SiLU and their gradients. What both passes need is computed once. */
 import type { OnnxRuntimeBackend } from "../backend.js";
-import { emit, scalar, type Value } from "../graph/value.js";
+import { emit, inInference, scalar, type Value } from "../graph/value.js";
 import type { Inputs, KernelAttributes, Lowering, Lowerings } from "./lowering.js";
 import { saveForGradient, savedForGradient } from "./saved_values.js";
 
@@ -11,7 +11,7 @@ const SLOPE = Math.sqrt(8 / Math.PI);
 const CUBE = 0.044715;
 
 export const fusedActivations: Lowerings = {
-  /** ONNX Runtime's own Gelu is slower than its parts, and keeps none of them for the gradient. */
+  /** ONNX Runtime's own Gelu keeps none of the parts for the gradient. */
   Gelu: ({ x }, attributes, backend) => {
     const { value, order } = backend.laid(x!);
     const scaled = binary("Mul", value, scalar(Math.SQRT1_2));
@@ -21,7 +21,8 @@ export const fusedActivations: Lowerings = {
       beta: { float: 0.5 },
     });
     saveForGradient(attributes, scaled, distribution);
-    return backend.output(binary("Mul", value, distribution), x!.shape, FLOAT, order);
+    const output = orGelu(backend, binary("Mul", value, distribution), value, "none");
+    return backend.output(output, x!.shape, FLOAT, order);
   },
   /** Φ(x) + x · φ(x), where x · φ(x) = u / (√π · exp(u²)) with u = x / √2. */
   GeluGrad: gradient((_x, [scaled, distribution]) => {
@@ -36,7 +37,8 @@ export const fusedActivations: Lowerings = {
     const inner = binary("Mul", binary("Add", cubic, scalar(SLOPE)), value);
     const gate = unary("Sigmoid", inner);
     saveForGradient(attributes, inner, gate);
-    return backend.output(binary("Mul", value, gate), x!.shape, FLOAT, order);
+    const output = orGelu(backend, binary("Mul", value, gate), value, "tanh");
+    return backend.output(output, x!.shape, FLOAT, order);
   },
   /** gate · (1 + (1 - gate) · x · z'), where x · z' = 3 z - 2 · SLOPE · x. */
   GeluTanhGrad: gradient((x, [inner, gate]) => {
@@ -66,6 +68,12 @@ function gradient(derivative: (x: Value, saved: readonly Value[]) => Value): Low
     const slope = derivative(value, savedForGradient(attributes));
     return backend.output(binary("Mul", slope, backend.value(dy!, order)), x!.shape, FLOAT, order);
   };
+}
+
+/** The output, in inference on the CPU computed in one operator. */
+function orGelu(backend: OnnxRuntimeBackend, output: Value, x: Value, approximate: "none" | "tanh"): Value {
+  if (backend.device !== undefined) return output;
+  return inInference(output, emit("Gelu", [x], x.shape, FLOAT, { approximate }));
 }
 
 function unary(operator: string, x: Value): Value {

@@ -1,10 +1,11 @@
 /** Pooling in two and three dimensions and its gradients, channels-first in memory. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { OnnxRuntimeBackend } from "../backend.js";
-import { emit, emitAll, int64s, scalar, Value, type Attributes } from "../graph/value.js";
-import { inBlocks } from "../blocked/layout.js";
+import { inBlocks, unblocked } from "../blocked/layout.js";
 import { maxima, maximaGradient, poolsInBlocks, type Maxima } from "../blocked/max_pool.js";
-import { identityOrder, reshapeValue } from "../layout.js";
+import { averageInBlocks, maximumInBlocks } from "../blocked/pooling.js";
+import { emit, emitAll, inInference, int64s, scalar, Value, type Attributes } from "../graph/value.js";
+import { identityOrder, reshapeValue, type Laid } from "../layout.js";
 import { inputGradient } from "./convolution/plain.js";
 import { castTo } from "./elementwise.js";
 import type { KernelAttributes, Lowering, Lowerings } from "./lowering.js";
@@ -19,10 +20,11 @@ const maximaOf = new WeakMap<Value, Maxima>();
 type PoolOf = (inShape: readonly number[], attributes: KernelAttributes) => Pool;
 
 export const pooling: Lowerings = {
-  MaxPool: (inputs, attributes, backend) =>
-    blockedMaxPool(inputs, attributes, backend) ?? plainMaxPool(inputs, attributes, backend),
+  MaxPool: pooled(poolOf2D, (image, pool) => maxPool(image, pool)[0], maxPoolInBlocks),
   MaxPool3D: pooled(poolOf3D, (image, pool) => maxPool(image, pool)[0]),
-  AvgPool: pooled(poolOf2D, averagePool),
+  AvgPool: pooled(poolOf2D, averagePool, (image, pool) =>
+    averageInBlocks(image.value, outShape(pool), window(pool)),
+  ),
   AvgPool3D: pooled(poolOf3D, averagePool),
   MaxPoolGrad: (inputs, attributes, backend) =>
     blockedMaxPoolGradient(inputs, attributes, backend) ?? plainMaxPoolGradient(inputs, attributes, backend),
@@ -61,45 +63,35 @@ export const pooling: Lowerings = {
   },
 };
 
-const plainMaxPool = pooled(poolOf2D, (image, pool) => maxPool(image, pool)[0]);
 const plainMaxPoolGradient = maxPoolGradient(poolOf2D);
 
-/** A blocked picture whose windows can be pooled in blocks. */
-function blockedPool(
-  x: tf.TensorInfo,
-  attributes: KernelAttributes,
-  backend: OnnxRuntimeBackend,
-): { image: Value; pool: Pool } | undefined {
-  const { value, order, blocked } = backend.laidMaybeBlocked(x);
-  if (blocked !== true) return undefined;
-  const pool = poolOf2D(x.shape, attributes);
-  const isChannelsFirst = tf.util.arraysEqual([...(order ?? identityOrder(4))], pool.order);
-  return isChannelsFirst && pool.isExact && poolsInBlocks(pool) ? { image: value, pool } : undefined;
-}
-
-const blockedMaxPool: Lowering = ({ x }, attributes, backend) => {
-  const found = blockedPool(x!, attributes, backend);
-  if (found === undefined) return undefined;
-  const { image, pool } = found;
-  const known = maxima(image, pool);
-  maximaOf.set(known.pooled, known);
-  return backend.output(known.pooled, pool.outShape, "float32", pool.order, true);
-};
-
 const blockedMaxPoolGradient: Lowering = ({ dy, input, output }, attributes, backend) => {
-  const found = blockedPool(input!, attributes, backend);
-  if (found === undefined) return undefined;
-  const { image, pool } = found;
-  const known = (output && maximaOf.get(backend.laidMaybeBlocked(output).value)) ?? maxima(image, pool);
+  const image = backend.laidMaybeBlocked(input!);
+  const pool = poolOf2D(input!.shape, attributes);
+  if (!isBlockedAs(image, pool) || !pool.isExact || !poolsInBlocks(pool)) return undefined;
+  const known = (output && maximaOf.get(backend.laidMaybeBlocked(output).value)) ?? maxima(image.value, pool);
   const gradient = inBlocks(backend.laidMaybeBlocked(dy!), pool.order);
-  const value = maximaGradient(image, gradient, known, pool, backend.blockSize());
+  const value = maximaGradient(image.value, gradient, known, pool, backend.blockSize());
   return backend.output(value, pool.inShape, "float32", pool.order, true);
 };
 
-function pooled(poolOf: PoolOf, lower: (image: Value, pool: Pool) => Value): Lowering {
+function isBlockedAs({ blocked, order }: Laid, pool: Pool): boolean {
+  return blocked === true && tf.util.arraysEqual([...(order ?? identityOrder(4))], pool.order);
+}
+
+/** @param lowerBlocks the same from blocked pictures to blocked ones */
+function pooled(
+  poolOf: PoolOf,
+  lower: (image: Value, pool: Pool) => Value,
+  lowerBlocks?: (image: Laid, pool: Pool) => Value,
+): Lowering {
   return ({ x }, attributes, backend) => {
     const pool = poolOf(x!.shape, attributes);
     if (x!.dtype !== "float32" || !pool.isExact) return undefined;
+    const laid = backend.laidMaybeBlocked(x!);
+    if (lowerBlocks !== undefined && isBlockedAs(laid, pool)) {
+      return backend.output(lowerBlocks(laid, pool), pool.outShape, "float32", pool.order, true);
+    }
     const value = lower(backend.value(x!, pool.order), pool);
     return backend.output(value, pool.outShape, "float32", pool.order);
   };
@@ -109,9 +101,27 @@ function window({ filter, strides, dilations, before, after }: Pool): Attributes
   return { kernel_shape: filter, strides, dilations, pads: [...before, ...after] };
 }
 
+function outShape({ batch, channels, outLengths }: Pool): number[] {
+  return [batch, channels, ...outLengths];
+}
+
+/** With what the gradient will ask for, which inference does without. */
+function maxPoolInBlocks(image: Laid, pool: Pool): Value {
+  const inference = maximumInBlocks(image.value, outShape(pool), window(pool));
+  if (poolsInBlocks(pool)) {
+    const known = maxima(image.value, pool);
+    maximaOf.set(known.pooled, known);
+    return inInference(known.pooled, inference);
+  }
+  const [plain, positions] = maxPool(unblocked(image).value, pool);
+  const value = inBlocks({ value: plain, order: pool.order }, pool.order);
+  positionsOf.set(value, positions);
+  return inInference(value, inference);
+}
+
 /** Passes over NaN, as TF.js does: ONNX Runtime's maximum would forget what came before one. */
 function maxPool(image: Value, pool: Pool): [value: Value, positions: Value] {
-  const shape = [pool.batch, pool.channels, ...pool.outLengths];
+  const shape = outShape(pool);
   const outputs = [
     { shape, type: "float32" as const },
     { shape, type: "int64" as const },
@@ -124,20 +134,14 @@ function maxPool(image: Value, pool: Pool): [value: Value, positions: Value] {
 }
 
 function averagePool(image: Value, pool: Pool): Value {
-  return emit(
-    "AveragePool",
-    [image],
-    [pool.batch, pool.channels, ...pool.outLengths],
-    "float32",
-    window(pool),
-  );
+  return emit("AveragePool", [image], outShape(pool), "float32", window(pool));
 }
 
 function maxPoolGradient(poolOf: PoolOf): Lowering {
   return ({ dy, input, output }, attributes, backend) => {
     const pool = poolOf(input!.shape, attributes);
     if (!pool.isExact) return undefined;
-    const known = output && positionsOf.get(backend.laid(output).value);
+    const known = output && positionsOf.get(backend.laidMaybeBlocked(output).value);
     const positions = known ?? maxPool(backend.value(input!, pool.order), pool)[1];
     const size = tf.util.sizeFromShape(pool.inShape);
     const zeros = emit("Expand", [scalar(0), int64s([size])], [size], "float32");

@@ -22,6 +22,7 @@ import { getGlobalGenerator } from "../../random.js";
 import type { ClassificationReport } from "../classification_report.js";
 import { Classifier, type ClassifierRecipe } from "../classifier.js";
 import type { DataPart } from "../collect_parts.js";
+import { filledUp } from "../filled_batch.js";
 import {
   checkOutputOptions,
   type ClassifierOutput,
@@ -322,14 +323,17 @@ export class AudioClassifier extends Classifier<AudioInput, AudioSource> {
     const waveforms = sounds.map(({ samples }) => samples);
     const host: Record<string, HostTensor> =
       source.kind === "frozen"
-        ? { input: stackFeatures(waveforms.map((samples) => source.extract(samples))) }
-        : { ...padSounds(waveforms, { unit: this.#unit, minimum: this.frontEnd.options.nFft }) };
-    return inEvalMode(this, () =>
+        ? { input: stackFeatures(filledUp(waveforms.map((samples) => source.extract(samples)))) }
+        : { ...padSounds(filledUp(waveforms), { unit: this.#unit, minimum: this.frontEnd.options.nFft }) };
+    const logits = inEvalMode(this, () =>
       tf.tidy(() => {
         const tensors = Object.entries(host).map(([name, tensor]) => [name, fromHost(tensor)] as const);
-        return this.forward(Object.fromEntries(tensors) as unknown as AudioInput).arraySync() as number[][];
+        return this.forward(Object.fromEntries(tensors) as unknown as AudioInput);
       }),
     );
+    const rows = logits.arraySync() as number[][];
+    logits.dispose();
+    return rows.slice(0, sounds.length);
   }
 
   /** Samples of 0.1 s: what lengths are rounded up to. */

@@ -40,9 +40,13 @@ export class JoinedTranscript {
     if (ends) this.#close();
   }
 
-  finish(): Transcription {
+  /** @param samples of the whole sound */
+  finish(samples: number): Transcription {
     this.#close();
-    const words = this.#words;
+    const seconds = samples / this.#recognizer.sampleRate;
+    const within = (time: number): number => Math.min(Math.max(time, 0), seconds);
+    // There may be silence around an utterance that was not recorded.
+    const words = this.#words.map((word) => ({ ...word, start: within(word.start), end: within(word.end) }));
     return { text: words.map(({ word }) => word).join(" "), words };
   }
 

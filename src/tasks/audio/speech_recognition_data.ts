@@ -72,10 +72,14 @@ export interface SpeechPreprocessing {
   unit: number;
   /** Samples that sounds are padded to at most. Default: no limit. */
   maximum?: number;
+  /** Samples that are kept of the silence on either side of speech. Default: all. */
+  margin?: number;
 }
 
 const DEFAULT_BATCH_SIZE = { usual: 16, least: 2 };
 const DEFAULT_CACHE_BYTES = 2 ** 30;
+/** `predict` hears sounds that are trimmed, streams and exported models hear the silence that was recorded: both are learnt. */
+const TRIMMED_SHARE: Record<LabeledPart, number> = { train: 0.5, val: 1, test: 1 };
 const SHOWN_TRANSCRIPTS = 5;
 const PARTS_OF_STAGE: Record<Stage, readonly SpeechPart[]> = {
   fit: ["train", "val"],
@@ -289,10 +293,19 @@ export class SpeechRecognitionData extends PartsDataModule<SpeechSample, SpeechB
 
   #preparation(part: SpeechPart): SpeechPreparation {
     const { minSeconds = 0.05, maxSeconds = 30, ...decode } = this.#options;
-    const { sampleRate, trainTransforms } = this.#preprocessing;
-    const transforms = part === "train" ? trainTransforms : [];
-    const { vocabulary } = this;
-    return { sampleRate, transforms, decode, vocabulary, normalize: this.#normalize, minSeconds, maxSeconds };
+    const { sampleRate, trainTransforms, margin, maximum = Infinity } = this.#preprocessing;
+    return {
+      sampleRate,
+      transforms: part === "train" ? trainTransforms : [],
+      decode,
+      vocabulary: this.vocabulary,
+      normalize: this.#normalize,
+      minSeconds,
+      maxSeconds,
+      maximum,
+      // The frames of predictions keep their places in the sound.
+      trim: part === "predict" || margin === undefined ? undefined : { margin, share: TRIMMED_SHARE[part] },
+    };
   }
 
   protected override loader(part: SpeechPart): DataLoader<SpeechSample, SpeechBatch> | undefined {

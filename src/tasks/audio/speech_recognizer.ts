@@ -5,9 +5,11 @@ import type { BaseFinetuning, Finetunable, OptimizerConfiguration } from "../../
 import { RandomGain, RandomSpeed, type AudioSource } from "../../data/index.js";
 import { fromHost } from "../../engine/index.js";
 import { ConfigurationError } from "../../errors.js";
+import { inEvalMode } from "../../nn/eval_mode.js";
 import { ctcLoss, Linear } from "../../nn/index.js";
 import { exportOnnx, type OnnxExport } from "../../onnx/index.js";
 import { getGlobalGenerator } from "../../random.js";
+import { filledUp } from "../filled_batch.js";
 import { adamWWithWarmup } from "../recipe.js";
 import { Task } from "../task.js";
 import { readTaskFile, restoreState, writeTaskFile } from "../task_file.js";
@@ -49,6 +51,7 @@ import { speechReport, type SpeechReport, type SpeechReportPart } from "./speech
 import { openSpeechStream, type SpeechStream } from "./speech_stream.js";
 import { rememberSounds, type TrainedSounds } from "./trained_sounds.js";
 import { transcribe, type Transcriber } from "./transcribe.js";
+import { marginAt } from "./trim_to_speech.js";
 import { Vocabulary, type TokenUnit } from "./transcripts/vocabulary.js";
 
 /** A batch on the device, or what `forward` takes. */
@@ -208,8 +211,10 @@ export class SpeechRecognizer extends Task<SpeechRecognizerInput, PaddedSequence
   }
 
   /**
-   * Writes down what is said: one sound gives one answer; a list, a folder or a pattern gives many. Long sounds are cut where
-   * there is a pause, so that what is heard is like what was trained on, and heard in overlapping windows where there is none.
+   * Writes down what is said: one sound gives one answer; a list, a folder or a pattern gives many. What lies between silences is
+   * heard by itself, so that a long sound gives the words that its utterances give one by one. Utterances that are longer than
+   * what was trained on are cut where there is a pause, and heard in overlapping windows where there is none. A recogniser that
+   * was trained elsewhere hears a sound as a whole, unless it is too long.
    *
    * @param input a path, URL, Buffer, samples `{ samples, sampleRate }`, chunks of samples, a folder (end it with a slash so
    *   that TypeScript knows), a pattern such as `calls/*.wav`, or an array of these
@@ -294,8 +299,8 @@ export class SpeechRecognizer extends Task<SpeechRecognizerInput, PaddedSequence
    * sounds of any length at `sampleRate`: `waveforms`, float32 [batch, samples] with zeros behind each sound's end, and
    * `lengths`, int64 [batch], their samples. It gives `logits`, float32 [batch, frames, classes], and `logit_lengths`,
    * int32 [batch], the frames of each. The metadata `labels` are the tokens, of which number 0 is CTC's blank;
-   * `kindling.task` has the sample rate and the seconds of a frame too. Features are part of the graph, decoding is not. For
-   * an encoder of samples, sounds must be padded to at least one frame.
+   * `kindling.task` has the sample rate and the seconds of a frame too. Features are part of the graph; decoding is not, nor is
+   * cutting sounds into utterances, which `predict` does. For an encoder of samples, sounds must be padded to at least one frame.
    *
    * @throws as the function `exportOnnx`
    */
@@ -344,22 +349,18 @@ export class SpeechRecognizer extends Task<SpeechRecognizerInput, PaddedSequence
 
   /** The log probabilities of sounds, each as long as its own sound. */
   #hear(sounds: readonly Float32Array[]): LogProbabilities[] {
-    const modes = Array.from(this.namedModules(), ([, module]) => [module, module.training] as const);
-    this.eval();
     const classes = this.vocabulary.size;
-    const { input, length } = padSounds(sounds, {
+    const { input, length } = padSounds(filledUp(sounds), {
       unit: this.#frameSamples,
       maximum: this.frontEnd.maxSamples,
     });
-    const { data, frames, counts } = tf.tidy(() => {
-      const { values, lengths } = this.forward({ input: fromHost(input), length: fromHost(length) });
-      return {
-        data: values.dataSync<"float32">(),
-        frames: values.shape[1]!,
-        counts: lengths.dataSync<"int32">(),
-      };
-    });
-    for (const [module, training] of modes) module.training = training;
+    const { values, lengths } = inEvalMode(this, () =>
+      tf.tidy(() => ({ ...this.forward({ input: fromHost(input), length: fromHost(length) }) })),
+    );
+    const frames = values.shape[1]!;
+    const data = values.dataSync<"float32">();
+    const counts = lengths.dataSync<"int32">();
+    tf.dispose([values, lengths]);
     return sounds.map((_, i) => {
       const start = i * frames * classes;
       return logSoftmax(data.subarray(start, start + counts[i]! * classes), classes);
@@ -378,6 +379,7 @@ export class SpeechRecognizer extends Task<SpeechRecognizerInput, PaddedSequence
       sampleRate: this.sampleRate,
       trainTransforms: [new RandomSpeed(), new RandomGain()],
       unit: this.#frameSamples,
+      margin: marginAt(this.sampleRate),
       ...(Number.isFinite(this.frontEnd.maxSamples) && { maximum: this.frontEnd.maxSamples }),
     });
   }

@@ -41,7 +41,7 @@ export interface SpeechRecognizerOptions {
 /** Options of `SpeechRecognizer.predict`. */
 export interface TranscriptionOptions extends DecodingOptions, Omit<AudioDecodeOptions, "sampleRate"> {
   /**
-   * Longer sounds are cut into segments of at most about this many seconds. Default: half as long again as the longest sound
+   * Longer utterances are cut into segments of at most about this many seconds. Default: half as long again as the longest sound
    * that was trained on; 20 for a recogniser that was trained elsewhere.
    */
   chunkSeconds?: number;

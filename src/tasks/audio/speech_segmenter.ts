@@ -1,4 +1,4 @@
-/** Cuts sound of any length into utterances such as a recogniser was trained on: at pauses, where there are any. */
+/** Cuts utterances of any length into segments such as a recogniser was trained on: at short or noisy pauses, where there are any. */
 import { voiceActivity } from "./voice_activity.js";
 
 /** A piece of a longer sound, to be heard on its own. */
@@ -34,7 +34,7 @@ export interface SpeechSegmenterOptions {
 }
 
 /** A pause that is taken, in seconds. */
-const PAUSE_SECONDS = 0.25;
+export const PAUSE_SECONDS = 0.25;
 /** A pause that will do where a segment would become too long: longer than what stop consonants have in them. */
 const SHORT_PAUSE_SECONDS = 0.1;
 /** A pause that ends a segment, however short that is. */
@@ -71,11 +71,13 @@ export class SpeechSegmenter {
   /** Samples at the buffer's beginning that belong to the segment before. */
   #context = 0;
   /** Where the buffer begins in the whole sound. */
-  #origin = 0;
+  #origin: number;
   /** Of what was said last: where nothing is said for long, there is nothing else to compare noise with. */
   #loudness = 0;
 
-  constructor({ frame, longest, overlap, before, behind, ...options }: SpeechSegmenterOptions) {
+  /** @param origin where the sound begins in one that it is a part of */
+  constructor({ frame, longest, overlap, before, behind, ...options }: SpeechSegmenterOptions, origin = 0) {
+    this.#origin = origin;
     const whole = (samples: number): number => Math.max(1, Math.round(samples / frame)) * frame;
     this.#options = {
       ...options,

@@ -1,14 +1,16 @@
 /** Many sounds of any length through one recogniser, long ones cut into segments, and all of them in batches. */
-import { streamAudio, type AudioPiece, type AudioSource } from "../../data/index.js";
+import { streamAudio, type AudioSource } from "../../data/index.js";
 import { resolveSounds } from "./audio_files.js";
 import { checkDecodingOptions } from "./decoding/decode.js";
 import type { LogProbabilities } from "./decoding/log_probabilities.js";
 import type { Transcription } from "./decoding/words.js";
 import { JoinedTranscript } from "./joined_transcript.js";
-import { SpeechSegmenter, type SpeechSegment, type SpeechSegmenterOptions } from "./speech_segmenter.js";
+import { PAUSE_SECONDS, type SpeechSegment } from "./speech_segmenter.js";
 import { checkSeconds, type TranscriptionOptions } from "./speech_recognizer_options.js";
 import type { TrainedSounds } from "./trained_sounds.js";
 import type { Vocabulary } from "./transcripts/vocabulary.js";
+import { marginAt } from "./trim_to_speech.js";
+import { UtteranceSegmenter, type UtteranceSegmenterOptions } from "./utterance_segmenter.js";
 
 /** What of a recogniser transcribing needs. */
 export interface Transcriber {
@@ -34,6 +36,8 @@ const DEFAULT_CHUNK_SECONDS = 20;
 const DEFAULT_SILENCE = { before: 0.15, behind: 0.15 };
 /** A segment that is cut at a pause has at least this share of the longest, unless shorter sounds were trained on. */
 const SHORTEST_SHARE = 0.25;
+/** An utterance ends with a pause that is so much longer than what is usual within those that were trained on. */
+const LONGER_THAN_USUAL = 1.5;
 
 /**
  * @returns one answer for one sound, and many for many
@@ -61,21 +65,29 @@ export async function transcribe(
   const decode = dropUndefined({ timeoutSeconds, maxBytes, maxDecodedSeconds, channel });
   const { sources, single } = await resolveSounds(input);
   const transcripts = sources.map(() => new JoinedTranscript(recognizer, decoding));
+  const lengths = sources.map(() => 0);
   const waiting: { transcript: JoinedTranscript; segment: SpeechSegment }[] = [];
   const hearWaiting = (): void => {
     const heard = recognizer.hear(waiting.map(({ segment }) => segment.samples));
     waiting.forEach(({ transcript, segment }, i) => transcript.add(segment, heard[i]!));
     waiting.length = 0;
   };
-  for (const [i, source] of sources.entries()) {
-    const pieces = streamAudio(source, { ...decode, sampleRate });
-    for await (const segment of segmentsOf(pieces, segmentation)) {
-      waiting.push({ transcript: transcripts[i]!, segment });
+  const hear = (transcript: JoinedTranscript, segments: readonly SpeechSegment[]): void => {
+    for (const segment of segments) {
+      waiting.push({ transcript, segment });
       if (waiting.length === BATCH_SIZE) hearWaiting();
     }
+  };
+  for (const [i, source] of sources.entries()) {
+    const segmenter = new UtteranceSegmenter(segmentation);
+    for await (const { samples } of streamAudio(source, { ...decode, sampleRate })) {
+      lengths[i]! += samples.length;
+      hear(transcripts[i]!, segmenter.push(samples));
+    }
+    hear(transcripts[i]!, segmenter.flush());
   }
   if (waiting.length > 0) hearWaiting();
-  const results = transcripts.map((transcript) => transcript.finish());
+  const results = transcripts.map((transcript, i) => transcript.finish(lengths[i]!));
   return single ? results[0]! : results;
 }
 
@@ -83,7 +95,7 @@ function segmentationOf(
   { sampleRate, frame, maxSamples, trained }: Transcriber,
   chunkSeconds: number | undefined,
   overlapSeconds: number,
-): SpeechSegmenterOptions {
+): UtteranceSegmenterOptions {
   const overlap = overlapSeconds * sampleRate;
   const usual = trained === undefined ? DEFAULT_CHUNK_SECONDS : LONGER_THAN_TRAINED * trained.longest;
   const longest =
@@ -92,48 +104,20 @@ function segmentationOf(
       : chunkSeconds * sampleRate;
   const shortest = Math.min((trained?.shortest ?? Infinity) * sampleRate, SHORTEST_SHARE * longest);
   const { before, behind } = trained ?? DEFAULT_SILENCE;
-  const margins = { before: before * sampleRate, behind: behind * sampleRate };
-  return { sampleRate, frame, shortest, longest, overlap, ...margins };
-}
-
-/** A short sound is one segment. */
-async function* segmentsOf(
-  pieces: AsyncGenerator<AudioPiece, void>,
-  options: SpeechSegmenterOptions,
-): AsyncGenerator<SpeechSegment, void> {
-  const { samples, isWhole } = await takeSamples(pieces, options.longest);
-  if (isWhole) {
-    yield { samples, start: 0, left: 0, frames: undefined, ends: true };
-    return;
-  }
-  const segmenter = new SpeechSegmenter(options);
-  yield* segmenter.push(samples);
-  for await (const piece of pieces) yield* segmenter.push(piece.samples);
-  yield* segmenter.flush();
-}
-
-/** The beginning of a sound, up to a number of samples or a little more. */
-async function takeSamples(
-  pieces: AsyncGenerator<AudioPiece, void>,
-  limit: number,
-): Promise<{ samples: Float32Array; isWhole: boolean }> {
-  const taken: Float32Array[] = [];
-  let length = 0;
-  let isWhole = false;
-  while (length <= limit && !isWhole) {
-    const next = await pieces.next();
-    isWhole = next.done === true;
-    if (next.done === true) break;
-    taken.push(next.value.samples);
-    length += next.value.samples.length;
-  }
-  const samples = new Float32Array(length);
-  let at = 0;
-  for (const piece of taken) {
-    samples.set(piece, at);
-    at += piece.length;
-  }
-  return { samples, isWhole };
+  const usualPause = trained?.pause ?? Infinity;
+  const pause = Math.max(PAUSE_SECONDS, LONGER_THAN_USUAL * usualPause) * sampleRate;
+  const margin = marginAt(sampleRate);
+  return {
+    sampleRate,
+    frame,
+    shortest,
+    longest,
+    overlap,
+    pause,
+    margin,
+    before: before * sampleRate,
+    behind: behind * sampleRate,
+  };
 }
 
 function dropUndefined<T extends object>(options: T): { [Key in keyof T]?: Exclude<T[Key], undefined> } {

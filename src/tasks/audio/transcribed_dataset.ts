@@ -18,6 +18,7 @@ import type {
   TranscribedSounds,
 } from "./transcripts/transcribed_sounds.js";
 import type { Vocabulary } from "./transcripts/vocabulary.js";
+import { trimToSpeech } from "./trim_to_speech.js";
 
 /** A sound and its tokens. */
 export type SpeechSample = AudioSample<readonly number[]>;
@@ -31,6 +32,10 @@ export interface SpeechPreparation {
   normalize: (transcript: string) => string;
   minSeconds: number;
   maxSeconds: number;
+  /** In samples. */
+  maximum: number;
+  /** Of the silence around speech, as `trimToSpeech` has it: samples that are kept, and of how many sounds. */
+  trim: { margin: number; share: number } | undefined;
 }
 
 /** What the loaders go through. */
@@ -82,8 +87,12 @@ export class ListedSpeech implements SpeechDataset {
   }
 
   async get(index: number, random: Generator): Promise<SpeechSample> {
-    const sample = await this.#sounds.get(index, random);
-    return { ...sample, target: this.#tokens(index) };
+    const { input, ...sample } = await this.#sounds.get(index, random);
+    return {
+      ...sample,
+      ...heardOf(input.data as Float32Array, this.#preparation, random),
+      target: this.#tokens(index),
+    };
   }
 
   async check(index: number): Promise<void> {
@@ -139,7 +148,7 @@ export class MadeSpeech implements SpeechDataset {
     checkDuration(sound.samples.length / sampleRate, name, undefined, this.#preparation);
     for (const transform of transforms) sound = transform.apply(sound, random);
     const target = vocabulary.encode(normalize(transcript), { name });
-    return { input: new HostTensor(sound.samples, [sound.samples.length]), target, index };
+    return { ...heardOf(sound.samples, this.#preparation, random), target, index };
   }
 
   async check(index: number): Promise<void> {
@@ -165,6 +174,18 @@ export class MadeSpeech implements SpeechDataset {
     };
     return new MadeSpeech(selected, this.#preparation);
   }
+}
+
+function heardOf(
+  samples: Float32Array,
+  { trim, maximum }: SpeechPreparation,
+  random: Generator,
+): Pick<SpeechSample, "input"> {
+  const isTrimmed = trim !== undefined && random.uniform() < trim.share;
+  const trimmed = isTrimmed ? trimToSpeech(samples, trim.margin) : samples;
+  // With silence that was not recorded it may be too long.
+  const heard = trimmed.length > maximum ? samples : trimmed;
+  return { input: new HostTensor(heard, [heard.length]) };
 }
 
 function checkDuration(

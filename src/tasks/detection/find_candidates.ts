@@ -36,9 +36,12 @@ export async function* findCandidates(
     for (const source of sources) yield await network.detect(source, options);
     return;
   }
+  let left = sources.length;
   for await (const { input: pixels, originalSize } of detectionPictureLoader(sources, square)) {
     const sizes = originalSize.data;
-    for (const [i, { scores, boxes }] of run(finder, pixels).entries()) {
+    const found = run(finder, pixels).slice(0, left);
+    left -= found.length;
+    for (const [i, { scores, boxes }] of found.entries()) {
       const size = { width: sizes[2 * i]!, height: sizes[2 * i + 1]! };
       yield inPicture(selectDetections(scores, boxes, options), size, square);
     }

@@ -1,6 +1,7 @@
 /** Letterboxed pictures for prediction, batch by batch, the next ones decoded while the network runs. */
 import { DataLoader, readImageSize, type Dataset, type ImageSource } from "../../data/index.js";
 import { Generator } from "../../random.js";
+import { filledUp } from "../filled_batch.js";
 import {
   collateDetections,
   DetectionDataset,
@@ -12,7 +13,10 @@ import {
 
 const BATCH_SIZE = 8;
 
-/** Batches in the order of the sources. */
+/**
+ * Batches in the order of the sources, the last one filled up (see `filledUp`): leave out what comes of the pictures behind those
+ * of the sources.
+ */
 export function detectionPictureLoader(
   sources: readonly ImageSource[],
   options: Pick<DetectionDatasetOptions, "imageSize" | "letterbox">,
@@ -25,5 +29,6 @@ export function detectionPictureLoader(
       return new DetectionDataset([record], options).get(0, new Generator(0));
     },
   };
-  return new DataLoader(dataset, { batchSize: BATCH_SIZE, collate: collateDetections });
+  const collate = (samples: DetectionSample[]): DetectionBatch => collateDetections(filledUp(samples));
+  return new DataLoader(dataset, { batchSize: BATCH_SIZE, collate });
 }

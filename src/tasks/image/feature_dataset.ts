@@ -78,11 +78,11 @@ export class FeatureDataset implements Dataset<ImageSample> {
   }
 }
 
-/** Pictures [height, width, 3] of one size as one array [count, height, width, 3], the rest of it black. */
-export function stack(pictures: readonly HostTensor[], count = pictures.length): HostTensor {
+/** Pictures [height, width, 3] of one size as one array [count, height, width, 3]. */
+export function stack(pictures: readonly HostTensor[]): HostTensor {
   const [first] = pictures;
   const size = first!.data.length;
-  const data = new Uint8Array(count * size);
+  const data = new Uint8Array(pictures.length * size);
   pictures.forEach((picture, i) => data.set(picture.data, i * size));
-  return new HostTensor(data, [count, ...first!.shape]);
+  return new HostTensor(data, [pictures.length, ...first!.shape]);
 }

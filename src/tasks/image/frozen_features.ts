@@ -57,10 +57,10 @@ export class FrozenFeatures {
     if (this.#session !== undefined) return this.#session;
     const { module, numFeatures } = source;
     const extract = (pixels: HostTensor): HostTensor => {
-      const features = tf.tidy(() =>
-        module.forward(normalizePixels(fromHost(pixels), this.#input)).dataSync<"float32">(),
-      );
-      return new HostTensor(features, [pixels.shape[0]!, numFeatures]);
+      const features = tf.tidy(() => module.forward(normalizePixels(fromHost(pixels), this.#input)));
+      const data = features.dataSync<"float32">();
+      features.dispose();
+      return new HostTensor(data, [pixels.shape[0]!, numFeatures]);
     };
     return { numFeatures, extract };
   }

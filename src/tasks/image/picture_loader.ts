@@ -8,14 +8,14 @@ import {
   type ImageSource,
 } from "../../data/index.js";
 import type { HostTensor } from "../../host_tensor.js";
+import { filledUp } from "../filled_batch.js";
 import { stack } from "./feature_dataset.js";
 
-/** A power of two. */
 const BATCH_SIZE = 16;
 
 /**
- * Batches uint8 [batch, height, width, 3] in the order of the sources. Behind the pictures of the last one are black ones up to
- * the next power of two, so that few shapes are compiled: leave out what comes of them.
+ * Batches uint8 [batch, height, width, 3] in the order of the sources, the last one filled up (see `filledUp`): leave out what
+ * comes of the pictures behind those of the sources.
  */
 export function pictureLoader(
   sources: readonly ImageSource[],
@@ -25,7 +25,6 @@ export function pictureLoader(
     length: sources.length,
     get: async (index) => imageToTensor(await decodeImage(sources[index]!, geometry)),
   };
-  const collate = (pictures: HostTensor[]): HostTensor =>
-    stack(pictures, 2 ** Math.ceil(Math.log2(pictures.length)));
+  const collate = (pictures: HostTensor[]): HostTensor => stack(filledUp(pictures));
   return new DataLoader(dataset, { batchSize: BATCH_SIZE, collate });
 }

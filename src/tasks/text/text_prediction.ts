@@ -6,8 +6,9 @@ import { fromHost } from "../../engine/index.js";
 import { DataError } from "../../errors.js";
 import { inEvalMode } from "../../nn/eval_mode.js";
 import type { AnyModule } from "../../nn/index.js";
+import { filledSize } from "../filled_batch.js";
 
-/** Texts of a batch at most, a power of two: batches are filled up to the next one. */
+/** Texts of a batch at most. */
 const MOST_ROWS = 64;
 /** Tokens or n-grams of a batch at most, where it has several texts. */
 const MOST_POSITIONS = 2 ** 15;
@@ -43,7 +44,7 @@ export async function runOnEncoded(
 ): Promise<Float32Array[]> {
   const results: Float32Array[] = [];
   for (const batch of batchesOf(encoded, preprocessor)) {
-    const rows = 2 ** Math.ceil(Math.log2(batch.length));
+    const rows = filledSize(batch.length);
     const arrays = preprocessor.collate(
       batch.map((index) => encoded[index]!),
       rows,

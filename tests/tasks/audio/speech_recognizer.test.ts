@@ -16,6 +16,7 @@ import {
   SpeechRecognizer,
   Vocabulary,
   wordErrorRate,
+  type RecognizedWord,
   type SpeechRecognizerOptions,
 } from "../../../src/tasks/audio/index.js";
 import { randomWords, RATE, say, spoken } from "./tones.js";
@@ -136,17 +137,57 @@ describe("a recogniser trained from nothing", () => {
       heard.push(input.input.size);
       return SpeechRecognizer.prototype.forward.call(task, input);
     });
+    // Too loud beside speech to be silence for certain.
     const pause = (): Float32Array =>
       Float32Array.from({ length: 0.3 * RATE }, () => 0.003 * random.normal());
     const chunks = pieces.flatMap(({ samples }) => [samples, pause()]);
     const long = await task.predict({ chunks, sampleRate: RATE });
     forward.mockRestore();
-    // One word of 180 at most: features are normalised over what is heard, and silence around a piece is a part of that.
+    // One word of 180 at most: features are normalised over what is heard, and the noise around a piece is a part of that.
     expect(wordErrorRate([long.text], [expected]).rate).toBeLessThan(0.01);
     expect(heard.length).toBeGreaterThan(2);
     // Eight segments at a time, none of them half as long again as any that was trained on, padded by 19% at most.
     expect(Math.max(...heard)).toBeLessThanOrEqual(8 * 3 * RATE * 1.19);
   });
+
+  it.each([0.3, 0.7, 2])(
+    "hears what has %d s of silence between it exactly as piece by piece",
+    async (pause) => {
+      const random = new Generator(100 * pause);
+      const pieces = Array.from({ length: 40 }, (_, i) => {
+        const { samples } = say(randomWords(1 + random.integer(4), random), random);
+        return samples.map((sample) => (i % 3 === 0 ? 0.1 : 1) * sample);
+      });
+      const silences = pieces.map(() => new Float32Array(pause * RATE + random.integer(1000)));
+      const whole = Buffer.concat(
+        pieces.flatMap((samples, i) => [silences[i]!, samples]).map(({ buffer }) => new Uint8Array(buffer)),
+      );
+      const samples = new Float32Array(new Uint8Array(whole).buffer);
+      const chunks: Float32Array[] = [];
+      for (let at = 0; at < samples.length; at += chunks.at(-1)!.length) {
+        chunks.push(samples.slice(at, at + 1 + random.integer(5000)));
+      }
+      const long = await task.predict({ chunks, sampleRate: RATE });
+
+      let offset = 0;
+      const expected: RecognizedWord[] = [];
+      const inPieces = await task.predict(pieces.map((samples) => ({ samples, sampleRate: RATE })));
+      inPieces.forEach(({ words }, i) => {
+        offset += silences[i]!.length / RATE;
+        for (const word of words)
+          expected.push({ ...word, start: offset + word.start, end: offset + word.end });
+        offset += pieces[i]!.length / RATE;
+      });
+      expect(expected.length).toBeGreaterThan(60);
+      expect(long.text).toBe(expected.map(({ word }) => word).join(" "));
+      // Alone, a word does not reach out of its sound.
+      long.words.forEach(({ start, end, score }, i) => {
+        expect(score).toBeCloseTo(expected[i]!.score, 4);
+        expect(Math.abs(start - expected[i]!.start)).toBeLessThan(0.04);
+        expect(Math.abs(end - expected[i]!.end)).toBeLessThan(0.04);
+      });
+    },
+  );
 
   it("takes fewer frames a second for words than for letters, unless it is told how many", () => {
     const letters = Vocabulary.fromTranscripts(["low"], "characters");
@@ -182,7 +223,11 @@ describe("a recogniser trained from nothing", () => {
   it("hears nothing in silence, in noise bursts shorter than a frame, and in 0.05 s", async () => {
     const silence = { samples: new Float32Array(8000), sampleRate: RATE };
     const short = { samples: new Float32Array(400).fill(0.01), sampleRate: RATE };
-    const results = await task.predict([silence, short]);
+    const single = { samples: Float32Array.of(0.5), sampleRate: RATE };
+    const results = await task.predict([silence, short, single]);
+    expect([results[0]!.text, results[2]!.text]).toEqual(["", ""]);
+    const loud = say(["low"], new Generator(13)).samples.map((sample) => 1000 * sample);
+    expect((await task.predict({ samples: loud, sampleRate: RATE })).text).toBe("low");
     for (const { words, text } of results) expect(text).toBe(words.map(({ word }) => word).join(" "));
     await expect(task.predict({ samples: Float32Array.of(NaN), sampleRate: RATE })).rejects.toThrow(
       code("ERR_AUDIO_NOT_FINITE"),

@@ -108,4 +108,9 @@ it("remembers how long sounds were, and how much silence was around speech", () 
   expect(trained).toMatchObject({ shortest: 0.5, longest: 2.3, measured: 3 });
   expect(trained.before).toBeCloseTo(0.1, 1);
   expect(trained.behind).toBeCloseTo(0.2, 1);
+  const paused = concatenate([loud(0.5), quiet(0.4), loud(0.5)]);
+  expect(rememberSounds(undefined, [paused, concatenate(sounds[2]!)], RATE).pause).toBeCloseTo(0.2, 1);
+  // Of an older file, which does not know of pauses.
+  const { pause: _pause, ...older } = trained;
+  expect(rememberSounds(older, [paused], RATE)).toEqual(rememberSounds(undefined, [paused], RATE));
 });

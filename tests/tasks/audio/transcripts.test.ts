@@ -250,4 +250,35 @@ describe("SpeechRecognitionData", () => {
       expect(target!.shape[1]).toBeGreaterThanOrEqual(Math.max(...targetLength!.data));
     }
   });
+
+  it("trims sounds to speech, half of those that are trained on, where there is room, and no predictions", async () => {
+    const samples = new Float32Array(8000);
+    samples.fill(0.5, 3000, 7900);
+    const sounds = { files: Array.from({ length: 64 }, () => ({ samples, sampleRate: 8000 })) };
+    const speech = { ...sounds, transcripts: sounds.files.map(() => "abc") };
+    const data = await SpeechRecognitionData.fromFiles({
+      train: speech,
+      val: speech,
+      predict: sounds.files,
+      trainTransforms: [],
+      batchSize: 64,
+    });
+    const lengths = async (loader: typeof data.trainDataloader): Promise<number[]> => {
+      for await (const { length } of loader.call(data)!) return [...length.data];
+      return [];
+    };
+    const attach = (maximum: number): void =>
+      data.attachPreprocessing({ sampleRate: 8000, trainTransforms: [], unit: 80, margin: 240, maximum });
+    attach(Infinity);
+    const trimmed = 4900 + 2 * 240;
+    expect(new Set(await lengths(data.valDataloader))).toEqual(new Set([trimmed]));
+    expect(new Set(await lengths(data.predictDataloader))).toEqual(new Set([8000]));
+    const learnt = await lengths(data.trainDataloader);
+    const share = learnt.filter((length) => length === trimmed).length / 64;
+    expect(share).toBeGreaterThan(0.3);
+    expect(share).toBeLessThan(0.7);
+    expect(new Set(learnt)).toEqual(new Set([trimmed, 8000]));
+    attach(trimmed - 1);
+    expect(new Set(await lengths(data.valDataloader))).toEqual(new Set([8000]));
+  });
 });
