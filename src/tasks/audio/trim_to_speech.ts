@@ -1,7 +1,7 @@
 /** Where speech begins and ends in a sound, to the sample, and the sound with a fixed silence around it. */
 
-/** What is softer than this share of the loudest sample, which is 40 decibels below it, is silence. */
-export const SILENT_SHARE = 0.01;
+/** What is softer than this share of the loudest sample, 46 decibels below it, is silence: a final s may be 40 below. */
+export const SILENT_SHARE = 0.005;
 /** Softer than any recording. */
 export const SOFTEST_PEAK = 1e-6;
 /** What is heard of the silence around speech, in seconds: the edge of a word may be softer than the threshold. */

@@ -12,8 +12,10 @@ export interface UtteranceSegmenterOptions extends SpeechSegmenterOptions {
 
 /** What is shorter, in seconds, is a click and no word. */
 const SHORTEST_SECONDS = 0.05;
-/** What is not louder than the pause before it by this factor is noise. */
+/** What is not louder than the pause before it by this factor is its noise, */
 const LOUDER_THAN_NOISE = 2;
+/** and so is what is softer than this share of the loudest sample of the utterance before that. */
+const NOISE_SHARE = 0.01;
 
 /**
  * An utterance lasts until it has been silent for a pause, and silence is what is much softer than the utterance itself. What is
@@ -99,7 +101,7 @@ export class UtteranceSegmenter {
   }
 
   #stopWaiting(): void {
-    if (this.#peak < this.#noise) {
+    if (!this.#isSpeech(this.#position)) {
       this.#restart(this.#position);
       return;
     }
@@ -128,21 +130,22 @@ export class UtteranceSegmenter {
         : [...this.#passOn(this.#cutter, heard), ...this.#cutter.flush()];
     const rest = Math.min(heard, this.#position);
     const pause = this.#samples.subarray(rest, this.#position);
-    this.#noise = Math.max(LOUDER_THAN_NOISE * peakOf(pause), this.#silentShare * this.#peak);
+    this.#noise = Math.max(LOUDER_THAN_NOISE * peakOf(pause), NOISE_SHARE * this.#peak);
     this.#restart(rest);
     return segments;
   }
 
   #hear(end: number, heard: number): SpeechSegment[] {
     this.#skipSilence();
-    if (!this.#isSpeech(this.#samples.subarray(this.#start, end))) return [];
+    if (!this.#isSpeech(end)) return [];
     const start = this.#start - this.#options.margin;
     const samples = cutOut(this.#samples, start, heard);
     return [{ samples, start: this.#origin + start, left: 0, frames: undefined, ends: true }];
   }
 
   /** Rather than a click, or the noise of the pause before. */
-  #isSpeech(samples: Float32Array): boolean {
+  #isSpeech(end: number): boolean {
+    const samples = this.#samples.subarray(this.#start, end);
     const isLoud = (sample: number): boolean => Math.abs(sample) >= this.#noise;
     const first = samples.findIndex(isLoud);
     return first >= 0 && samples.findLastIndex(isLoud) + 1 - first >= this.#shortest;

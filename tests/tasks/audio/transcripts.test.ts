@@ -263,22 +263,22 @@ describe("SpeechRecognitionData", () => {
       trainTransforms: [],
       batchSize: 64,
     });
-    const lengths = async (loader: typeof data.trainDataloader): Promise<number[]> => {
-      for await (const { length } of loader.call(data)!) return [...length.data];
+    const lengths = async (part: "train" | "val" | "predict"): Promise<number[]> => {
+      for await (const { length } of data[`${part}Dataloader`]()!) return [...length.data];
       return [];
     };
     const attach = (maximum: number): void =>
       data.attachPreprocessing({ sampleRate: 8000, trainTransforms: [], unit: 80, margin: 240, maximum });
     attach(Infinity);
     const trimmed = 4900 + 2 * 240;
-    expect(new Set(await lengths(data.valDataloader))).toEqual(new Set([trimmed]));
-    expect(new Set(await lengths(data.predictDataloader))).toEqual(new Set([8000]));
-    const learnt = await lengths(data.trainDataloader);
+    expect(new Set(await lengths("val"))).toEqual(new Set([trimmed]));
+    expect(new Set(await lengths("predict"))).toEqual(new Set([8000]));
+    const learnt = await lengths("train");
     const share = learnt.filter((length) => length === trimmed).length / 64;
     expect(share).toBeGreaterThan(0.3);
     expect(share).toBeLessThan(0.7);
     expect(new Set(learnt)).toEqual(new Set([trimmed, 8000]));
     attach(trimmed - 1);
-    expect(new Set(await lengths(data.valDataloader))).toEqual(new Set([8000]));
+    expect(new Set(await lengths("val"))).toEqual(new Set([8000]));
   });
 });
