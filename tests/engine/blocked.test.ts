@@ -64,6 +64,17 @@ describe.skipIf(block === 0)(
     const vector: Argument = { shape: [whole] };
     const args = [picture(2, 6, 5, whole), weight, vector, weight];
 
+    it.each([
+      [2, 2, "valid"],
+      [3, 2, "same"],
+      [3, 1, "same"],
+    ] as const)("means over windows of %d, stride %d, padding %s", (size, stride, padding) => {
+      const pool: Operation = (x, w) => tf.avgPool(convolve(x, w), size, stride, padding);
+      // TF.js's own gradient is wrong at the padding.
+      if (padding === "valid") check(pool, args.slice(0, 2));
+      else expect(compareBackends(pool, args.slice(0, 2), false).outputDifference).toBeLessThan(1e-5);
+    });
+
     function convolutions(operation: Operation): number {
       const tensors = args.slice(0, operation.length).map(({ shape }) => tf.ones(shape));
       engine.startProfiling();

@@ -142,24 +142,27 @@ describe("steady weights", () => {
     whenSteady(forward).forEach((value, i) => expect(value).toBeCloseTo(first[i]!, 5));
   });
 
-  it("pool maxima of blocked pictures past NaN, as TensorFlow.js's cpu backend does", async () => {
-    const numbers = Array.from({ length: 2 * 12 * 12 * 3 }, (_, i) => Math.sin(i));
-    const pool = (x: tf.Tensor4D): tf.Tensor => tf.maxPool(x, 3, 2, "same");
-    for (const missing of [[], [0, 200, 201, 740]]) {
-      const pixels = numbers.map((value, i) => (missing.includes(Math.floor(i / 3)) ? NaN : value));
-      const conv = new Conv2d(3, 16, 1, { bias: false });
-      const x = tf.tensor4d(pixels, [2, 12, 12, 3]);
-      const maps = conv.forward(x);
-      const shape = maps.shape as [number, number, number, number];
-      const input = Array.from(maps.dataSync());
-      const values = whenSteady(() => pool(conv.forward(x) as tf.Tensor4D));
-      await tf.setBackend("cpu");
-      const expected = Array.from(pool(tf.tensor4d(input, shape)).dataSync());
-      await tf.setBackend("onnxruntime");
-      expect(input.some(Number.isNaN)).toBe(missing.length > 0);
-      values.forEach((value, i) => expect(value).toBeCloseTo(expected[i]!, 5));
-    }
-  });
+  it.each([1, "same"] as const)(
+    "pool maxima past NaN as TensorFlow.js's cpu does, padding %s",
+    async (pad) => {
+      const numbers = Array.from({ length: 2 * 12 * 12 * 3 }, (_, i) => Math.sin(i));
+      const pool = (x: tf.Tensor4D): tf.Tensor => tf.maxPool(x, 3, 2, pad, pad === 1 ? "floor" : undefined);
+      for (const missing of [[], [0, 200, 201, 740]]) {
+        const pixels = numbers.map((value, i) => (missing.includes(Math.floor(i / 3)) ? NaN : value));
+        const conv = new Conv2d(3, 16, 1, { bias: false });
+        const x = tf.tensor4d(pixels, [2, 12, 12, 3]);
+        const maps = conv.forward(x);
+        const shape = maps.shape as [number, number, number, number];
+        const input = Array.from(maps.dataSync());
+        const values = whenSteady(() => pool(conv.forward(x) as tf.Tensor4D));
+        await tf.setBackend("cpu");
+        const expected = Array.from(pool(tf.tensor4d(input, shape)).dataSync());
+        await tf.setBackend("onnxruntime");
+        expect(input.some(Number.isNaN)).toBe(missing.length > 0);
+        values.forEach((value, i) => expect(value).toBeCloseTo(expected[i]!, 5));
+      }
+    },
+  );
 });
 
 /** The error function of x / √2, by its Taylor series. */

@@ -3,7 +3,7 @@
  * two backward. The variance is the mean of the squares less the squared mean, as in Flax.
  */
 import { affine, addInPass, channelDots, channelMeans } from "../../blocked/channels.js";
-import { emit, scalar, type Value } from "../../graph/value.js";
+import { emit, scalar, Value } from "../../graph/value.js";
 import { inverseDeviation, type Statistics } from "./plain.js";
 
 const float = "float32" as const;
@@ -19,7 +19,7 @@ export function forward(
   const meanSquare = channelDots(x, x, 1 / countOf(x));
   const difference = emit("Sub", [meanSquare, times(mean, mean)], shape, float);
   const variance = emit("Max", [difference, scalar(0)], shape, float);
-  const factor = times(gamma, inverseDeviation(variance, eps));
+  const factor = times(gamma, inverseOf(variance, eps));
   const shift = emit("Sub", [beta, times(mean, factor)], shape, float);
   return { y: affine(x, factor, shift), mean, variance };
 }
@@ -33,22 +33,22 @@ export function backward(
 ): { dx: Value; dgamma: Value; dbeta: Value } {
   const { shape } = gamma;
   const count = countOf(x);
-  const rstd = inverseDeviation(variance, eps);
-  const meanDy = channelMeans(dy);
-  const dbeta = times(meanDy, scalar(count));
+  const rstd = inverseOf(variance, eps);
+  const dbeta = channelMeans(dy, count);
   const centredDot = emit("Sub", [channelDots(dy, x), times(mean, dbeta)], shape, float);
   const dgamma = times(centredDot, rstd);
   const factor = times(gamma, rstd);
-  const slope = times(times(factor, rstd), times(dgamma, scalar(-1 / count)));
-  const shift = emit(
-    "Neg",
-    [emit("Add", [times(factor, meanDy), times(slope, mean)], shape, float)],
-    shape,
-    float,
-  );
-  const zeros = times(shift, scalar(0));
+  const share = times(factor, scalar(-1 / count));
+  const slope = times(times(share, rstd), dgamma);
+  const shift = emit("Sub", [times(share, dbeta), times(slope, mean)], shape, float);
+  const none = new Value(shape, float, new Array<number>(gamma.size).fill(0));
   const fromX = affine(x, slope, shift);
-  return { dx: addInPass(affine(dy, factor, zeros), fromX)!, dgamma, dbeta };
+  return { dx: addInPass(affine(dy, factor, none), fromX)!, dgamma, dbeta };
+}
+
+/** 1 / √(variance + eps), once for both passes. */
+function inverseOf(variance: Value, eps: number): Value {
+  return variance.derive(`inverse deviation ${eps}`, () => inverseDeviation(variance, eps));
 }
 
 function countOf(x: Value): number {
