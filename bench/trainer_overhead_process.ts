@@ -24,25 +24,24 @@ import {
   type HostBatch,
 } from "./trainer_overhead_models.js";
 
+/** A step in milliseconds, the median of a run. */
+export interface StepTime {
+  ms: number;
+  /** What of it is not ONNX Runtime's. */
+  ownMs: number;
+}
+
 export interface OverheadMeasurement {
-  /** Whether all three leave the same weights, bit by bit. */
+  /** Whether all runs leave the same weights, bit by bit. */
   identical: boolean;
-  /** A step of the loop written by hand. */
-  loopMs: number;
-  /** A step of the Trainer with `barebones`. */
-  bareMs: number;
-  /** A step of the Trainer with a CSV logger and a progress bar. */
-  fullMs: number;
-  /** What of each is not ONNX Runtime's, whose own time differs by more from run to run than the Trainer adds. */
-  ownMs: { loop: number; bare: number; full: number };
+  /** Of each round: the loop written by hand, the Trainer with `barebones`, and with a CSV logger and a progress bar. */
+  rounds: { loop: StepTime; bare: StepTime; full: StepTime }[];
 }
 
 /** Steps of each run that are not counted: the first compile, the next are recorded. */
 const WARMUP = 20;
 
-interface Run {
-  ms: number;
-  ownMs: number;
+interface Run extends StepTime {
   weights: Float32Array[];
 }
 
@@ -104,37 +103,25 @@ async function measure(name: string, steps: number, rounds: number): Promise<Ove
     { name: "bare", train: inTrainer({ barebones: true }, batches) },
     { name: "full", train: (module: Classifier) => inTrainer(full(), batches)(module) },
   ] as const;
-  const measured = { loop: [] as Run[], bare: [] as Run[], full: [] as Run[] };
+  const measured: OverheadMeasurement["rounds"] = [];
   let expected: Float32Array[] | undefined;
   let identical = true;
   for (let round = 0; round < rounds; round++) {
+    const times: Partial<Record<(typeof variants)[number]["name"], StepTime>> = {};
     // Each comes first, second and last equally often, so that a slow moment of the machine hits all of them.
     for (let i = 0; i < variants.length; i++) {
       const variant = variants[(round + i) % variants.length]!;
-      const run = await timed(make, variant.train);
-      const { weights } = run;
-      measured[variant.name].push(run);
+      const { weights, ...time } = await timed(make, variant.train);
+      times[variant.name] = time;
       expected ??= weights;
       identical &&= weights.every((weight, j) =>
         weight.every((value, k) => Object.is(value, expected![j]![k])),
       );
     }
+    measured.push(times as OverheadMeasurement["rounds"][number]);
   }
   rmSync(folder, { recursive: true });
-  // Whatever else runs on the machine takes half as long again for seconds at a time, and never less: the quickest round tells.
-  const quickest = (variant: keyof typeof measured, key: "ms" | "ownMs") =>
-    Math.min(...measured[variant].map((run) => run[key]));
-  return {
-    identical,
-    loopMs: quickest("loop", "ms"),
-    bareMs: quickest("bare", "ms"),
-    fullMs: quickest("full", "ms"),
-    ownMs: {
-      loop: quickest("loop", "ownMs"),
-      bare: quickest("bare", "ownMs"),
-      full: quickest("full", "ownMs"),
-    },
-  };
+  return { identical, rounds: measured };
 }
 
 const [name, steps, rounds] = process.argv.slice(2);
