@@ -3,6 +3,7 @@
  * proportion to the tape alone.
  */
 import * as tf from "@tensorflow/tfjs-core";
+import { aliasOf } from "../engine/alias.js";
 import { EngineError } from "../errors.js";
 
 /** A kernel call as TF.js notes it. */
@@ -91,10 +92,7 @@ export function noGrad<T>(f: () => T): T {
  * gradient is differentiated in turn, flows into the original. TF.js calls a kernel for that, a third of all calls of a step.
  */
 function share(tensor: tf.Tensor): tf.Tensor {
-  const engine = tf.engine();
-  engine.backend.incRef(tensor.dataId);
-  const shared = engine.makeTensorFromTensorInfo(tensor);
-  return engine.keep(Object.assign(shared, { id: tensor.id }));
+  return tf.keep(Object.assign(aliasOf(tensor), { id: tensor.id }));
 }
 
 /** The nodes by which `y` depends on any of `xs`, in the order of the tape. */

@@ -1,5 +1,6 @@
 /** One number that may still be on the device. It is read when somebody asks, so that a training step never waits. */
 import * as tf from "@tensorflow/tfjs-core";
+import { aliasOf } from "../../engine/alias.js";
 import { ConfigurationError } from "../../errors.js";
 import { isTensor } from "../../nested.js";
 
@@ -14,7 +15,7 @@ export class LazyScalar {
   constructor(name: string, value: unknown) {
     this.#value = NaN;
     if (typeof value === "number") this.#value = value;
-    else if (isTensor(value) && value.size === 1) this.#tensor = tf.keep(value.clone());
+    else if (isTensor(value) && value.size === 1) this.#tensor = tf.keep(aliasOf(value));
     else throw valueError(name, value);
   }
 

@@ -203,7 +203,10 @@ export class MetricsHub {
       entries.set(key, entry);
       return entry;
     }
-    const changed = (Object.keys(log) as (keyof ResolvedLog)[]).filter((key) => log[key] !== known.log[key]);
+    const changed: string[] = [];
+    for (const key in log) {
+      if (log[key as keyof ResolvedLog] !== known.log[key as keyof ResolvedLog]) changed.push(key);
+    }
     if (changed.length > 0) {
       throw new ConfigurationError(
         "ERR_LOG_CONFLICT",
