@@ -33,7 +33,7 @@ function wave(shape: number[], phase: number): tf.Tensor {
 /** How far the gradient of the critic is from length 1 (Gulrajani et al., 2017). */
 function gradientPenalty(critic: Critic, x: tf.Tensor, weight: tf.Tensor): tf.Scalar {
   const slope = tf.grad((x: tf.Tensor) => tf.sum(tf.square(tf.tanh(critic(x, weight)))))(x);
-  const lengths = tf.norm(tf.reshape(slope, [x.shape[0]!, -1]), 2, 1);
+  const lengths = tf.norm(tf.reshape(slope, [x.shape[0], -1]), 2, 1);
   return tf.mean(tf.square(tf.sub(lengths, 1)));
 }
 

@@ -28,7 +28,7 @@ export function fusedConvolution(
   const channels = x.shape[3];
   const fits = perGroup === channels || (perGroup === 1 && out % channels === 0);
   if (!fits || x.rank !== 4 || weight.rank !== 4 || !canFuse(x, weight)) return undefined;
-  return runFused("Convolution", { x, weight }, { ...sizes } as unknown as tf.NamedAttrMap);
+  return runFused("Convolution", { x, weight }, { ...sizes });
 }
 
 type Attributes = tf.NamedAttrMap;
