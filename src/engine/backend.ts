@@ -196,7 +196,7 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
 
   /**
    * Compiles a function of vectors of one length, whatever that is, which works element by element.
-   * @returns the session, and for each of its inputs the number of the vector, or the array of a number
+   * @returns the session, and for each of its inputs the number of the vector, or the value of a number
    */
   compileElementwise(count: number, f: (vectors: tf.Tensor[]) => tf.Tensor[]) {
     const values = Array.from({ length: count }, () => new Value([PLACEHOLDER_LENGTH], "float32"));
@@ -214,13 +214,9 @@ export class OnnxRuntimeBackend extends tf.KernelBackend {
     });
   }
 
-  /** Runs a session several times, on pieces of one array after the other, once the tensors that it needs are computed. */
-  runPieces(session: Session, pieces: readonly RunArrays[], needed: readonly tf.TensorInfo[]): void {
-    this.#executor.runPieces(
-      session,
-      pieces,
-      needed.map((tensor) => this.entryOf(tensor).laid!.value),
-    );
+  /** Runs a session of `compileElementwise` several times, on pieces of arrays, once the values that it needs are computed. */
+  runPieces(session: Session, pieces: readonly RunArrays[], needed: readonly Value[]): void {
+    this.#executor.runPieces(session, pieces, needed);
   }
 
   /**

@@ -76,15 +76,13 @@ export class InPlaceUpdate<Slot extends string> {
     const runs = this.#pieces.map(([value, grad, ...slots], i) => {
       const vectors = [value!, gradients?.[i] ?? grad!, ...slots];
       return {
-        inputs: feeds.map((feed) => (typeof feed === "number" ? vectors[feed]! : feed)),
+        inputs: feeds.map((feed) => (typeof feed === "number" ? vectors[feed]! : feed.array!)),
         outputs: [value!, ...slots],
       };
     });
-    this.#backend.runPieces(
-      session,
-      runs,
-      items.map(({ grad }) => grad),
-    );
+    const numbers = feeds.filter((feed) => typeof feed !== "number");
+    const computed = items.map(({ grad }) => this.#backend.entryOf(grad).laid!.value);
+    this.#backend.runPieces(session, runs, [...computed, ...numbers]);
   }
 
   /** Pieces of the gradients where they lie one behind the other already, as those that ranks have shared do. */

@@ -356,6 +356,16 @@ describe("log()", () => {
     expect(() => model.trainer).toThrow("BoringModel is not attached to a Trainer.");
   });
 
+  it("refuses a tensor that is disposed", async () => {
+    const model = new BoringModel();
+    const gone = tf.scalar(1);
+    gone.dispose();
+    model.validationStep = () => model.log("x", gone, { batchSize: 1 });
+    await expect(trainer().trainer.validate(model, { val: boringBatches(1) })).rejects.toThrow(
+      "Tensor is disposed",
+    );
+  });
+
   it("works from callbacks through the module, and logDict logs several values", async () => {
     class Logs extends Callback {
       override onTrainBatchEnd(_trainer: Trainer, module: AnyLightningModule) {

@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { engine, runStep } from "../../src/engine/index.js";
 import { OrtArray, Session } from "../../src/engine/runtime/index.js";
+import { scaleGrads } from "../../src/nn/grad_factor.js";
 import * as nn from "../../src/nn/index.js";
 import { Generator } from "../../src/random.js";
 import { smallModel } from "../support/small_model.js";
@@ -256,6 +257,34 @@ describe("a graph that fails in the background", () => {
     expect(weight.dataSync()).toEqual(before.map((value) => value - 1));
     await busy;
   });
+});
+
+it("a factor of the gradients that fails in the background changes no parameter", async () => {
+  const weight = new nn.Parameter(matrix(1, [4, 4]));
+  const optimizer = new nn.SGD([weight], { lr: 1 });
+  const computeGradients = () => runStep(() => nn.computeGradients(() => tf.sum(weight), [weight]).dispose());
+  const step = (index: number) =>
+    runStep(() =>
+      tf.tidy(() => {
+        const rows = tf.gather(tf.ones([4, 4]), tf.tensor1d([index], "int32"));
+        scaleGrads([weight], tf.sum<tf.Scalar>(rows));
+        optimizer.step();
+        optimizer.zeroGrad();
+      }),
+    );
+  await computeGradients();
+  await step(0);
+  const before = weight.dataSync();
+  expect(before).toEqual(
+    matrix(1, [4, 4])
+      .dataSync()
+      .map((value) => Math.fround(value - 4)),
+  );
+  await computeGradients();
+  const busy = occupy();
+  await expect(step(99)).rejects.toMatchObject({ code: "ERR_ENGINE_RUN" });
+  expect(weight.dataSync()).toEqual(before);
+  await busy;
 });
 
 describe.skipIf(missing !== undefined)(`a change of device (${missing ?? "ready"})`, () => {

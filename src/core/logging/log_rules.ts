@@ -92,18 +92,19 @@ export function resolveLog(
   accumulates: boolean,
 ): ResolvedLog {
   const rule = hook === undefined ? undefined : rules[hook];
+  const quoted = (): string => JSON.stringify(name);
   if (rule === undefined) {
     const place = hook === undefined ? "outside the Trainer's hooks" : `inside \`${hook}\``;
     throw new ConfigurationError(
       "ERR_LOG_NOT_ALLOWED",
-      `log(${JSON.stringify(name)}) was called ${place}, where no step or epoch is open to add it to. ` +
+      `log(${quoted()}) was called ${place}, where no step or epoch is open to add it to. ` +
         "Log in a step or in an epoch hook, or give the value to a logger directly: this.logger.logMetrics({ name: value }, step).",
     );
   }
   if (name.includes(DATALOADER_SUFFIX)) {
     throw new ConfigurationError(
       "ERR_LOG_NAME",
-      `log(${JSON.stringify(name)}): names must not contain ${JSON.stringify(DATALOADER_SUFFIX)}, which is added for you where several ` +
+      `log(${quoted()}): names must not contain ${JSON.stringify(DATALOADER_SUFFIX)}, which is added for you where several ` +
         "loaders are evaluated. Leave it out, or pass { addDataloaderIdx: false } and another name.",
     );
   }
@@ -114,26 +115,26 @@ export function resolveLog(
   if (onStep && !perBatch) {
     throw new ConfigurationError(
       "ERR_LOG_ON_STEP",
-      `log(${JSON.stringify(name)}, { onStep: true }) was called inside \`${hook}\`, which belongs to no step. Leave onStep out there.`,
+      `log(${quoted()}, { onStep: true }) was called inside \`${hook}\`, which belongs to no step. Leave onStep out there.`,
     );
   }
   if (onStep && accumulates) {
     throw new ConfigurationError(
       "ERR_LOG_ON_STEP",
-      `log(${JSON.stringify(name)}, { onStep: true }) was given a Metric, which has a value over the epoch only. ` +
+      `log(${quoted()}, { onStep: true }) was given a Metric, which has a value over the epoch only. ` +
         "Leave onStep out, or log the step's own number under another name.",
     );
   }
   if (!onStep && !onEpoch) {
     throw new ConfigurationError(
       "ERR_LOG_NEVER",
-      `log(${JSON.stringify(name)}) with onStep and onEpoch both false logs nothing. Set one of them, or remove the call.`,
+      `log(${quoted()}) with onStep and onEpoch both false logs nothing. Set one of them, or remove the call.`,
     );
   }
   if (!reductions.includes(reduceFx)) {
     throw new ConfigurationError(
       "ERR_LOG_REDUCE",
-      `log(${JSON.stringify(name)}) was given reduceFx ${JSON.stringify(reduceFx)}. Choose one of "mean", "min", "max", "sum".`,
+      `log(${quoted()}) was given reduceFx ${JSON.stringify(reduceFx)}. Choose one of "mean", "min", "max", "sum".`,
     );
   }
   return { stage, perBatch, progBar, logger, onStep, onEpoch, reduceFx };

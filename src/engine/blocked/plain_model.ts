@@ -10,24 +10,12 @@ import { blockSize } from "./block_size.js";
 const BLOCKED = "com.microsoft.nchwc:";
 
 /** Operators that take each number by itself, wherever it lies. */
-const ELEMENTWISE: ReadonlySet<string> = new Set([
-  ...[
-    "Abs",
-    "Add",
-    "Clip",
-    "Div",
-    "Elu",
-    "Erf",
-    "Exp",
-    "HardSigmoid",
-    "LeakyRelu",
-    "Log",
-    "Max",
-    "Min",
-    "Mul",
-  ],
-  ...["Neg", "Pow", "Reciprocal", "Relu", "Sigmoid", "Softplus", "Sqrt", "Sub", "Tanh"],
-]);
+const ELEMENTWISE: ReadonlySet<string> = new Set(
+  (
+    "Abs Add Clip Div Elu Erf Exp HardSigmoid LeakyRelu Log Max Min Mul Neg Pow Reciprocal Relu Sigmoid Softplus Sqrt " +
+    "Sub Tanh"
+  ).split(" "),
+);
 
 export interface PlainModel {
   nodes: ModelNode[];

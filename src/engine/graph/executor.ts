@@ -154,17 +154,17 @@ export class Executor {
 
   /**
    * A session over vectors of any one length, which the roots are computed from element by element.
-   * @returns the session, and for each of its inputs the number of the vector, or the array of a number
+   * @returns the session, and for each of its inputs the number of the vector, or the value of a number
    */
   compileElementwise(
     vectors: readonly Value[],
     roots: readonly Value[],
-  ): { session: Session; feeds: (number | OrtArray)[] } {
+  ): { session: Session; feeds: (number | Value)[] } {
     const plan = makePlan(roots);
     const { session } = this.#graphFor({ ...plan, key: `elementwise ${plan.key}` }, roots, vectors);
     const feeds = plan.feeds.map((feed) => {
       const vector = vectors.indexOf(feed);
-      return vector < 0 ? feed.array! : vector;
+      return vector < 0 ? feed : vector;
     });
     return { session, feeds };
   }
@@ -309,11 +309,12 @@ export class Executor {
     let graph = this.#graphs.get(key);
     if (graph === undefined) {
       const single = modelOf(inferencePlan(plan, outputs) ?? plan, outputs, vectors);
+      const isElementwise = vectors.length > 0; // `runPieces` shares out its runs, so that none needs a second thread
       const model = this.#precision === "16-mixed" ? inMixedPrecision(single) : single;
       const bytes = encodeModel(model.nodes, model.inputs, model.outputs, model.constants);
       try {
         graph = new CompiledGraph(
-          this.#compile(bytes, vectors.length > 0 ? 1 : undefined),
+          this.#compile(bytes, isElementwise ? 1 : undefined),
           model,
           outputs,
           plan.nodes.length,

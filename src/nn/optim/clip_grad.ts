@@ -1,7 +1,7 @@
 /** Bounds on gradients, between the backward pass and the optimizer's step. */
 import * as tf from "@tensorflow/tfjs-core";
 import { ConfigurationError } from "../../errors.js";
-import { fusedSquaredSums as squaredSums } from "../../engine/fused/squared_sums.js";
+import { fusedSquaredSums } from "../../engine/fused/squared_sums.js";
 import { scaleGrads } from "../grad_factor.js";
 import type { Parameter } from "../parameter.js";
 
@@ -74,7 +74,7 @@ export function clipGradNormAmong(
 function termsOf(parameters: readonly Parameter[], normType: number): (tf.Scalar | null)[] {
   const grads = parameters.map(({ grad }) => grad);
   const present = grads.filter((grad) => grad !== null);
-  const terms = normType === 2 ? squaredSums(present) : present.map((grad) => termOf(grad, normType));
+  const terms = normType === 2 ? fusedSquaredSums(present) : present.map((grad) => termOf(grad, normType));
   let next = 0;
   return grads.map((grad) => (grad === null ? null : terms[next++]!));
 }
