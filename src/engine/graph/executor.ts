@@ -26,6 +26,9 @@ import { Value, type ValueType } from "./value.js";
  */
 const SHORT_MS = 10;
 
+/** A graph of so many operators gets lively threads: what goes on between its operators counts. */
+const MANY_NODES = 16;
+
 /** So many runs of an elementwise graph over a piece take no longer. */
 const SHORT_RUNS = 32;
 
@@ -248,7 +251,7 @@ export class Executor {
       taken.add(target);
       return target;
     });
-    const frozen = graph.frozen.sessionFor(feeds, (model) => this.#compile(model));
+    const frozen = graph.frozen.sessionFor(feeds, (model) => this.#compile(model, graph.nodeCount));
     const { session, inputs: given } = frozen ?? { session: graph.session, inputs };
     const count = (ms: number): void => {
       graph.lastMs = ms;
@@ -282,13 +285,16 @@ export class Executor {
     }
   }
 
-  #compile(model: Uint8Array, threads?: number): Session {
+  /** @param isElementwise whether `runPieces` shares out its runs, so that none needs a second thread */
+  #compile(model: Uint8Array, nodeCount: number, isElementwise = false): Session {
     const start = performance.now();
-    const session = new Session(model, {
-      ...(threads !== undefined && { threads }),
+    const options = {
+      ...(isElementwise && { threads: 1 }),
       ...(this.#device && { device: this.#device }),
       ...(this.#profile && { profilePrefix: this.#profile.nextPrefix() }),
-    });
+    };
+    const isLively = !isElementwise && this.#device === undefined && nodeCount >= MANY_NODES;
+    const session = new Session(model, options, isLively);
     this.#stats.compiles++;
     this.#stats.compileMs += performance.now() - start;
     return session;
@@ -309,16 +315,12 @@ export class Executor {
     let graph = this.#graphs.get(key);
     if (graph === undefined) {
       const single = modelOf(inferencePlan(plan, outputs) ?? plan, outputs, vectors);
-      const isElementwise = vectors.length > 0; // `runPieces` shares out its runs, so that none needs a second thread
       const model = this.#precision === "16-mixed" ? inMixedPrecision(single) : single;
       const bytes = encodeModel(model.nodes, model.inputs, model.outputs, model.constants);
       try {
-        graph = new CompiledGraph(
-          this.#compile(bytes, isElementwise ? 1 : undefined),
-          model,
-          outputs,
-          plan.nodes.length,
-        );
+        const nodeCount = plan.nodes.length;
+        const session = this.#compile(bytes, nodeCount, vectors.length > 0);
+        graph = new CompiledGraph(session, model, outputs, nodeCount);
       } catch (error) {
         throw explain(error, calls);
       }

@@ -18,6 +18,7 @@ import {
   type BackgroundRun,
 } from "./background.js";
 import type { Device } from "./device.js";
+import { giveThreads, LIVELY_MICROSECONDS, takeThreads } from "./lively_threads.js";
 import { computeThreads, DEFAULT_MEMORY, DEVICE_ALLOCATOR, environment } from "./environment.js";
 import { withSessionOptions, type SessionOptions } from "./session_options.js";
 import { takeOrtValue, type OrtArray } from "./tensor.js";
@@ -42,6 +43,8 @@ export class Session {
   #session: Pointer | undefined;
   #disposed = false;
   #backgroundRuns = 0;
+  /** How many lively threads compute in it; undefined where it has none. */
+  readonly #livelyThreads: number | undefined;
   readonly #device: Device | undefined;
   readonly #inputNames: CStrings;
   /** By the names, joined. */
@@ -51,16 +54,21 @@ export class Session {
 
   /**
    * @param model the bytes of a model, or the path of one (external data beside it is found)
+   * @param lively whether it is to have lively threads (see `lively_threads.ts`) while the process can afford them
    * @throws EngineError `ERR_ENGINE_COMPILE` where ONNX Runtime does not take the model or the options
    */
-  constructor(model: Uint8Array | string, options: SessionOptions = {}) {
+  constructor(model: Uint8Array | string, options: SessionOptions = {}, lively = false) {
     this.#device = options.device;
     this.#initializers = Object.values(options.initializers ?? {});
     if (this.#device !== undefined) joinBackground(); // a device serves one thread at a time
+    const threads = lively ? takeThreads() : undefined;
+    this.#livelyThreads = threads;
     try {
-      this.#session = createSession(model, options);
+      const liveliness = threads && { threads, spinMicroseconds: LIVELY_MICROSECONDS };
+      this.#session = createSession(model, { ...options, ...liveliness });
       for (const array of this.#initializers) array.acquire();
     } catch (error) {
+      if (threads !== undefined) giveThreads(threads);
       const source = typeof model === "string" ? model : `A graph of ${model.byteLength} bytes`;
       throw new EngineError(
         "ERR_ENGINE_COMPILE",
@@ -262,6 +270,7 @@ export class Session {
     if (this.#device !== undefined) joinBackground();
     ortApi().releaseSession(this.#session);
     for (const array of this.#initializers) array.release();
+    if (this.#livelyThreads !== undefined) giveThreads(this.#livelyThreads);
     this.#session = undefined;
   }
 }

@@ -10,6 +10,8 @@ const OPTIMIZATION_LEVELS = { disabled: 0, basic: 1, extended: 2, all: 99 };
 export interface SessionOptions {
   /** Threads of its own for this session. By default all sessions share one pool with a thread for each core. */
   threads?: number;
+  /** Microseconds for which threads of its own look for the next operator before they sleep. Default: 0. */
+  spinMicroseconds?: number;
   /**
    * Arrays in place of the model's initializers of these names, of their type and shape, used where they lie. They must
    * not change afterwards. ONNX Runtime ignores a name that the model does not have.
@@ -29,6 +31,7 @@ export interface SessionOptions {
 export function withSessionOptions<Result>(
   {
     threads,
+    spinMicroseconds = 0,
     device,
     initializers = {},
     optimization = "all",
@@ -46,7 +49,13 @@ export function withSessionOptions<Result>(
     if (threads === undefined) check(api.disablePerSessionThreads(options));
     else {
       check(api.setIntraOpNumThreads(options, threads));
-      check(api.addSessionConfigEntry(options, "session.intra_op.allow_spinning", "0"));
+      const spins = spinMicroseconds > 0;
+      check(api.addSessionConfigEntry(options, "session.intra_op.allow_spinning", spins ? "1" : "0"));
+      if (spins) {
+        check(
+          api.addSessionConfigEntry(options, "session.intra_op.spin_duration_us", String(spinMicroseconds)),
+        );
+      }
     }
     check(api.addSessionConfigEntry(options, "session.use_env_allocators", "1"));
     if (device !== undefined) appendProvider(options, device.settings);
