@@ -12,6 +12,7 @@ import {
   type AcceleratorOptions,
 } from "./accelerators/index.js";
 import { ConfigurationError, EngineError } from "../errors.js";
+import { noteTensorsOnIds } from "./data_entries.js";
 import { HostTensor } from "../host_tensor.js";
 import { Profile, type EngineTraceEvent } from "./graph/profiling.js";
 import type { RecordedGraph } from "./graph/recorded_graph.js";
@@ -63,6 +64,7 @@ let backend: OnnxRuntimeBackend | undefined;
 let profile: Profile | undefined;
 
 if (tf.engine().registryFactory[BACKEND_NAME] === undefined) {
+  noteTensorsOnIds();
   registerAllKernels();
   tf.registerBackend(BACKEND_NAME, () => (backend = new OnnxRuntimeBackend()), PRIORITY);
 }

@@ -2,13 +2,13 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { canFuse, runFused } from "./fused.js";
 
-type Sides = readonly [number, number];
+type Attributes = tf.NamedAttrMap;
 
-/** As TF.js's convolutions take them. */
+/** Height and width of what a convolution goes by. */
 export interface ConvolutionSizes {
   strides: readonly [number, number];
-  /** Zeros around the picture, axis by axis. */
-  pad: readonly [Sides, Sides, Sides, Sides];
+  /** Zeros around the picture: above, below, left, right. */
+  padding: readonly [number, number, number, number];
   dilations: readonly [number, number];
 }
 
@@ -28,10 +28,8 @@ export function fusedConvolution(
   const channels = x.shape[3];
   const fits = perGroup === channels || (perGroup === 1 && out % channels === 0);
   if (!fits || x.rank !== 4 || weight.rank !== 4 || !canFuse(x, weight)) return undefined;
-  return runFused("Convolution", { x, weight }, { ...sizes });
+  return runFused("Convolution", { x, weight }, sizes as unknown as Attributes);
 }
-
-type Attributes = tf.NamedAttrMap;
 
 const convolve = (x: tf.Tensor, weight: tf.Tensor, attributes: Attributes): tf.Tensor =>
   runFused("Convolution", { x, weight }, attributes);

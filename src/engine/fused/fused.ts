@@ -8,8 +8,10 @@ import { BACKEND_NAME } from "../backend.js";
 /** Whether a fused kernel can take these tensors: the engine is active, and they are float32 with something in them. */
 export function canFuse(...tensors: (tf.Tensor | undefined)[]): boolean {
   if (tf.getBackend() !== BACKEND_NAME) return false;
-  const present = tensors.filter((tensor) => tensor !== undefined);
-  return present.every(({ dtype, size }) => dtype === "float32" && size > 0);
+  for (const tensor of tensors) {
+    if (tensor !== undefined && (tensor.dtype !== "float32" || tensor.size === 0)) return false;
+  }
+  return true;
 }
 
 /** Runs a kernel with one output. Inputs that are `undefined` are left out. */

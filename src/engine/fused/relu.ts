@@ -1,6 +1,14 @@
-/** The gradients of relu and relu6 from their outputs, in place of TF.js's longer ones from their inputs. */
+/** relu and relu6 without TF.js's way to them, and their gradients from their outputs, where TF.js takes their inputs. */
 import * as tf from "@tensorflow/tfjs-core";
 import { canFuse, runFused } from "./fused.js";
+
+export function fusedRelu(x: tf.Tensor): tf.Tensor {
+  return canFuse(x) ? runFused("Relu", { x }) : tf.relu(x);
+}
+
+export function fusedRelu6(x: tf.Tensor): tf.Tensor {
+  return canFuse(x) ? runFused("Relu6", { x }) : tf.relu6(x);
+}
 
 fromOutput("Relu", (dy, y) => tf.mul(dy, tf.step(y)));
 fromOutput("Relu6", (dy, y) => {

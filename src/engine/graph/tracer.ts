@@ -245,13 +245,11 @@ export class Tracer {
   /** @param count of inputs given */
   #match(kernelName: string, attributes: Attributes, count: number): ProgramCall | undefined {
     const position = this.#calls.length;
-    const matching: Program[] = [];
-    for (const candidate of this.#candidates) {
-      const call = candidate.calls[position];
-      if (call === undefined || !isSameCall(call, kernelName, attributes, this.#given, count)) continue;
-      if (this.#candidates.length === 1) return call;
-      matching.push(candidate);
-    }
+    const isNext = (call: ProgramCall | undefined): boolean =>
+      call !== undefined && isSameCall(call, kernelName, attributes, this.#given, count);
+    const [first, second] = this.#candidates;
+    if (second === undefined) return isNext(first?.calls[position]) ? first!.calls[position] : undefined;
+    const matching = this.#candidates.filter(({ calls }) => isNext(calls[position]));
     if (matching.length > 0) this.#candidates = matching;
     return matching[0]?.calls[position];
   }

@@ -38,12 +38,13 @@ export function registerKernels(lowerings: Lowerings): void {
         const backend = parameters.backend as OnnxRuntimeBackend;
         const inputs = parameters.inputs as Inputs;
         const attributes = parameters.attrs ?? {};
-        if (some(inputs, isDisposed) && some(inputs, (tensor) => isGone(tensor, backend)))
+        const traits = traitsOf(inputs);
+        if ((traits & DISPOSED) !== 0 && presentTensors(inputs).some((tensor) => isGone(tensor, backend)))
           throw disposedInput(kernelName, inputs);
-        const recorded = lowering && record(kernelName, lowering, inputs, attributes, backend);
+        const recorded = lowering && record(kernelName, lowering, inputs, traits, attributes, backend);
         if (recorded !== undefined) return recorded;
         if (fallback === undefined) throw unknownCase(kernelName, inputs);
-        const isFree = lowering !== undefined && some(inputs, isEmpty) && !some(inputs, hasElements);
+        const isFree = lowering !== undefined && (traits & (EMPTY | FILLED)) === EMPTY;
         if (!isFree) count(backend, kernelName);
         return runFallback(fallback, inputs, attributes, backend);
       },
@@ -56,16 +57,18 @@ function record(
   kernelName: string,
   lowering: Lowering,
   inputs: Inputs,
+  traits: number,
   attributes: KernelAttributes,
   backend: OnnxRuntimeBackend,
 ): Result | undefined {
-  if (some(inputs, isOutsideGraphs)) return undefined;
+  if ((traits & OUTSIDE) !== 0) return undefined;
   const result = backend.call(kernelName, inputs, attributes, (given, copy) =>
     withCopy(copy, attributes, () => lowering(given, copy, backend)),
   );
   if (result === undefined) return undefined;
+  if (!Array.isArray(result) && (traits & EMPTY) === 0 && !isEmpty(result)) return result;
   const outputs = Array.isArray(result) ? result : [result];
-  if (!outputs.every(isEmpty) && some(inputs, isEmpty) && !TAKES_EMPTY.has(kernelName)) {
+  if (!outputs.every(isEmpty) && (traits & EMPTY) !== 0 && !TAKES_EMPTY.has(kernelName)) {
     for (const { dataId } of outputs) backend.disposeData(dataId);
     return undefined;
   }
@@ -122,21 +125,32 @@ function isEmpty({ shape }: tf.TensorInfo): boolean {
   return shape.includes(0);
 }
 
-function hasElements(tensor: tf.TensorInfo): boolean {
-  return !isEmpty(tensor);
-}
+/** What there is among a call's tensors. */
+const DISPOSED = 1;
+/** Of a type that graphs do not know. */
+const OUTSIDE = 2;
+const EMPTY = 4;
+const FILLED = 8;
 
-function isOutsideGraphs({ dtype }: tf.TensorInfo): boolean {
-  return dtype === "string" || dtype === "complex64";
-}
-
-/** Whether a test holds for any of a call's tensors. Makes no list of them: it is asked of every call of every step. */
-function some(inputs: Inputs, test: (tensor: tf.TensorInfo) => boolean): boolean {
+/** Looks at a call's tensors once, and makes no list of them: every call of every step comes here. */
+function traitsOf(inputs: Inputs): number {
+  let traits = 0;
   for (const name in inputs) {
     const given = inputs[name] as tf.TensorInfo | tf.TensorInfo[] | null | undefined;
-    if (given != null && (Array.isArray(given) ? given.some(test) : test(given))) return true;
+    if (given == null) continue;
+    if (Array.isArray(given)) for (const tensor of given) traits |= traitsOfOne(tensor);
+    else traits |= traitsOfOne(given);
   }
-  return false;
+  return traits;
+}
+
+function traitsOfOne(tensor: tf.TensorInfo): number {
+  const { dtype } = tensor;
+  return (
+    (isDisposed(tensor) ? DISPOSED : 0) |
+    (dtype === "string" || dtype === "complex64" ? OUTSIDE : 0) |
+    (isEmpty(tensor) ? EMPTY : FILLED)
+  );
 }
 
 function presentTensors(inputs: Inputs): tf.TensorInfo[] {

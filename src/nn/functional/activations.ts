@@ -1,16 +1,17 @@
 /** Activation functions, element by element but for softmax. */
 import * as tf from "@tensorflow/tfjs-core";
 import { fusedGelu, fusedSilu, type GeluApproximation } from "../../engine/fused/activations.js";
+import { fusedRelu, fusedRelu6 } from "../../engine/fused/relu.js";
 import { ConfigurationError, describeChoices } from "../../errors.js";
 
 /** max(x, 0) */
 export function relu(x: tf.Tensor): tf.Tensor {
-  return tf.relu(x);
+  return fusedRelu(x);
 }
 
 /** min(max(x, 0), 6) */
 export function relu6(x: tf.Tensor): tf.Tensor {
-  return tf.relu6(x);
+  return fusedRelu6(x);
 }
 
 /** x where positive, `negativeSlope` · x elsewhere. Default slope: 0.01. */

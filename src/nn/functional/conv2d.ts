@@ -1,6 +1,6 @@
 /** Two-dimensional convolution of channels-last pictures with PyTorch's weights. */
 import * as tf from "@tensorflow/tfjs-core";
-import { fusedConvolution, type ConvolutionSizes } from "../../engine/fused/convolution.js";
+import { fusedConvolution } from "../../engine/fused/convolution.js";
 import { EngineError } from "../../errors.js";
 
 /** Strides, padding, dilation and groups of a convolution. */
@@ -23,13 +23,14 @@ type Explicit = [[number, number], [number, number], [number, number], [number, 
  * @returns [batch, outHeight, outWidth, out]
  */
 export function conv2d(input: tf.Tensor4D, weight: tf.Tensor4D, settings: Conv2dSettings): tf.Tensor4D {
-  const { groups, stride, dilation } = settings;
+  const { groups, stride, padding, dilation } = settings;
   const [out, perGroup, height, width] = weight.shape;
-  const sizes = { strides: stride, pad: explicit(settings), dilations: dilation };
-  const isDepthwise = perGroup === 1 && groups === input.shape[3];
-  const fused = groups === 1 || isDepthwise ? fusedConvolution(input, weight, sizes) : undefined;
-  if (fused !== undefined) return fused;
+  if (groups === 1 || (perGroup === 1 && groups === input.shape[3])) {
+    const fused = fusedConvolution(input, weight, { strides: stride, padding, dilations: dilation });
+    if (fused !== undefined) return fused;
+  }
   const isDilated = dilation.some((rate) => rate !== 1);
+  const sizes = { strides: stride, pad: explicit(settings), dilations: dilation };
   if (groups === 1) {
     const filter = tf.transpose<tf.Tensor4D>(weight, [2, 3, 1, 0]);
     return isDilated
@@ -65,9 +66,9 @@ function dilated(
   kernel: "Conv2D" | "DepthwiseConv2dNative",
   input: tf.Tensor,
   filter: tf.Tensor,
-  { strides, pad, dilations }: ConvolutionSizes,
+  sizes: object,
 ): tf.Tensor4D {
-  const attributes = { strides, pad, dilations, dataFormat: "NHWC" } as unknown as tf.NamedAttrMap;
+  const attributes: tf.NamedAttrMap = { ...sizes, dataFormat: "NHWC" };
   const operation = tf.customGrad((x, w) => ({
     value: tf
       .engine()

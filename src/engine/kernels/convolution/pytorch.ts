@@ -5,6 +5,7 @@ import type { KernelAttributes, Lowerings } from "../lowering.js";
 import { convInfo, type ConvInfo } from "./geometry.js";
 
 type Weight = readonly [out: number, perGroup: number, height: number, width: number];
+type Padding = readonly [top: number, bottom: number, left: number, right: number];
 
 export const pytorchConvolution: Lowerings = {
   Convolution: ({ x, weight }, attributes, backend) => {
@@ -32,5 +33,12 @@ function convolutionOf(
   const channels = inShape[3]!;
   const depthwise = perGroup !== channels;
   const filter = depthwise ? [height, width, channels, out / channels] : [height, width, channels, out];
-  return { info: convInfo(inShape, filter, attributes, depthwise), depthwise };
+  const [top, bottom, left, right] = attributes.padding as Padding;
+  const pad = [
+    [0, 0],
+    [top, bottom],
+    [left, right],
+    [0, 0],
+  ];
+  return { info: convInfo(inShape, filter, { ...attributes, pad }, depthwise), depthwise };
 }
