@@ -238,16 +238,17 @@ export class Executor {
     targets: readonly (OrtArray | undefined)[],
     after: readonly BackgroundRun[],
   ): { arrays: OrtArray[]; run: BackgroundRun | undefined } {
-    const needed = new Set(feeds);
     const memory = this.#memory;
     for (const feed of feeds) if (feed.array!.device !== memory) bring(feed, memory);
     const inputs = feeds.map((feed) => feed.array!);
-    const taken = new Set(inputs);
-    for (const value of this.#released) if (!needed.has(value)) this.#recycle(value);
+    const isNeeded = among(feeds, this.#released.size);
+    for (const value of this.#released) if (!isNeeded(value)) this.#recycle(value);
+    const isRead = among(inputs, targets.length);
+    const taken = new Set<OrtArray>();
     const outputs = graph.outputs.map((output, i) => {
       const target = targets[i];
       // Nothing is computed into an array that the graph reads.
-      if (target === undefined || taken.has(target)) return this.#take(output);
+      if (target === undefined || taken.has(target) || isRead(target)) return this.#take(output);
       taken.add(target);
       return target;
     });
@@ -337,6 +338,13 @@ export class Executor {
     this.#stats.cachedSessions = this.#graphs.size;
     return graph;
   }
+}
+
+/** Whether an item is one of a list's, to be asked so many times: a few questions are not worth a set. */
+function among<T>(list: readonly T[], questions: number): (item: T) => boolean {
+  if (questions < 8) return (item) => list.includes(item);
+  const set = new Set(list);
+  return (item) => set.has(item);
 }
 
 /** Runs in lists of about the same length, one for each thread; all in one where they are few. */

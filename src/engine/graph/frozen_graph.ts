@@ -45,17 +45,10 @@ export class FrozenGraph {
     feeds: readonly Value[],
     compile: Compile,
   ): { session: Session; inputs: OrtArray[] } | undefined {
-    const weights = feeds.filter(({ isWeight }) => isWeight);
-    const isSteady =
-      weights.length > 0 &&
-      weights.length === this.#weights.length &&
-      weights.every((value, i) => {
-        const before = this.#weights[i]!;
-        return before.value === value && before.version === value.version;
-      });
-    if (!isSteady) {
+    if (!this.#isSteady(feeds)) {
       this.dispose();
       this.#steadyRuns = 0;
+      const weights = feeds.filter(({ isWeight }) => isWeight);
       this.#weights = weights.map((value) => ({ value, version: value.version }));
       return undefined;
     }
@@ -63,6 +56,17 @@ export class FrozenGraph {
     if (this.#steadyRuns < STEADY_RUNS) return undefined;
     this.#session ??= this.#freeze(feeds, compile);
     return this.#session && { session: this.#session, inputs: this.#free.map((i) => feeds[i]!.array!) };
+  }
+
+  /** Whether the weights are those of the last run. */
+  #isSteady(feeds: readonly Value[]): boolean {
+    let weights = 0;
+    for (const value of feeds) {
+      if (!value.isWeight) continue;
+      const before = this.#weights[weights++];
+      if (before?.value !== value || before.version !== value.version) return false;
+    }
+    return weights > 0 && weights === this.#weights.length;
   }
 
   #freeze(feeds: readonly Value[], compile: Compile): Session | undefined {

@@ -58,9 +58,9 @@ export class Tracer {
   readonly #programs = new Set<Program>();
   #calls: Call[] = [];
   #results = 0;
-  /** Arrays from outside, numbered in the order of their first use. */
-  #feeds = new Map<Value, number>();
+  /** Arrays from outside, in the order of their first use. Each knows its number and the stretch that it has it in. */
   #outside: Value[] = [];
+  #stretch = 0;
   /** Arrays that follow from the calls' attributes and shapes. */
   #tables = new Set<Value>();
   /** Programs that begin with these calls; none while recording. */
@@ -169,7 +169,7 @@ export class Tracer {
    * @param roots the entries it computed, with the numbers of its outputs
    */
   remember(graph: CompiledGraph, feeds: readonly Value[], roots: ReadonlyMap<Entry, number>): void {
-    const sources = feeds.map((feed) => this.#feeds.get(feed) ?? (this.#tables.has(feed) ? feed : undefined));
+    const sources = feeds.map((feed) => this.#numberOf(feed) ?? (this.#tables.has(feed) ? feed : undefined));
     const results = [...roots].map(([{ result }, output]) => [result, output] as const);
     const isExplained =
       !this.#irregular && !sources.includes(undefined) && results.every(([result]) => result !== undefined);
@@ -206,8 +206,8 @@ export class Tracer {
       }
     }
     this.#results = 0;
-    this.#feeds = new Map();
     this.#outside = [];
+    this.#stretch++;
     this.#tables = new Set();
     this.#irregular = false;
     this.#candidates = [...this.#programs].reverse();
@@ -237,9 +237,16 @@ export class Tracer {
     const { value } = entry.laid!;
     // A value that is still to be computed and is no result entered the graph behind the calls' back.
     if (value.array === undefined) this.#irregular = true;
-    let feed = this.#feeds.get(value);
-    if (feed === undefined) this.#feeds.set(value, (feed = this.#outside.push(value) - 1));
-    return feed;
+    if (value.stretch !== this.#stretch) {
+      value.stretch = this.#stretch;
+      value.feed = this.#outside.push(value) - 1;
+    }
+    return value.feed;
+  }
+
+  /** The number of an array from outside in this stretch; undefined where it has not been used. */
+  #numberOf(value: Value): number | undefined {
+    return value.stretch === this.#stretch ? value.feed : undefined;
   }
 
   /** @param count of inputs given */
@@ -301,7 +308,7 @@ export class Tracer {
       entry.result = this.#results++;
       return { kind: "computed", ...layout };
     }
-    const feed = this.#feeds.get(value);
+    const feed = this.#numberOf(value);
     return feed === undefined ? { kind: "made" } : { kind: "feed", feed, ...layout };
   }
 

@@ -61,6 +61,9 @@ export class Value {
   isWeight = false;
   /** Changes whenever the numbers in the array do. */
   version = 0;
+  /** Its number among the arrays that a stretch of calls is given from outside, and which stretch: see `tracer.ts`. */
+  feed = 0;
+  stretch = -1;
   /** Where the array is to be computed; anywhere if undefined. */
   target: OrtArray | undefined;
   /** Baked into the graph, and part of its structure. */
