@@ -105,12 +105,9 @@ export class DDPStrategy extends Strategy {
     return { ...given, ...(deviceId === undefined ? {} : { deviceId }), threads: this.#threads };
   }
 
-  /** The cores of a machine are shared: threads of one process have one pool, in which each rank computes as well. */
+  /** The cores of a machine are shared. */
   get #threads(): number {
-    const { group, localWorldSize } = this.#membership!;
-    const cores = availableParallelism();
-    const share = group.backend === "local" ? cores - localWorldSize + 1 : Math.floor(cores / localWorldSize);
-    return Math.max(1, share);
+    return Math.max(1, Math.floor(availableParallelism() / this.#membership!.localWorldSize));
   }
 
   processDataloader<Loader extends BatchLoader>(loader: Loader, use: LoaderUse = "train"): Loader {
