@@ -15,7 +15,7 @@ export function openSession(
   features: string,
   input: ImageInput,
 ): FrozenBackbone & { pooling: Pooling } {
-  const session = new Session(model, {}, true);
+  const session = new Session(model, { lively: true });
   const run = (pixels: HostTensor) => session.run([normalize(pixels, input)], [undefined], [features])[0]!;
   const { height, width } = possibleSize(input);
   const probe = run(new HostTensor(new Uint8Array(height * width * 3), [1, height, width, 3]));

@@ -18,8 +18,7 @@ const open = (lively: boolean) =>
       inputs: { a: [1, [64, 64]] },
       outputs: { b: [1, [64, 64]] },
     }),
-    {},
-    lively,
+    { lively },
   );
 
 /** A chain of operators, none of which can be left out. */
@@ -44,7 +43,8 @@ describe.skipIf(!isLinux || others === 0)("lively threads (needs Linux and two c
 
   it("are given back where the model is refused", () => {
     const before = countThreads();
-    for (let i = 0; i < 300; i++) expect(() => new Session(new Uint8Array(8), {}, true)).toThrow("refused");
+    for (let i = 0; i < 300; i++)
+      expect(() => new Session(new Uint8Array(8), { lively: true })).toThrow("refused");
     const session = open(true);
     expect(countThreads()).toBe(before + others);
     session.dispose();

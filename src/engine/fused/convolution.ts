@@ -4,12 +4,25 @@ import { canFuse, runFused } from "./fused.js";
 
 type Attributes = tf.NamedAttrMap;
 
-/** Height and width of what a convolution goes by. */
+/** The numbers that a convolution goes by, pairs for height and width. */
 export interface ConvolutionSizes {
   strides: readonly [number, number];
   /** Zeros around the picture: above, below, left, right. */
   padding: readonly [number, number, number, number];
   dilations: readonly [number, number];
+}
+
+type Sides = [number, number];
+
+/** Zeros around a picture axis by axis, as TF.js's convolutions take them. */
+export function explicitPadding(padding: ConvolutionSizes["padding"]): [Sides, Sides, Sides, Sides] {
+  const [top, bottom, left, right] = padding;
+  return [
+    [0, 0],
+    [top, bottom],
+    [left, right],
+    [0, 0],
+  ];
 }
 
 /**

@@ -289,13 +289,11 @@ export class Executor {
   /** @param isElementwise whether `runPieces` shares out its runs, so that none needs a second thread */
   #compile(model: Uint8Array, nodeCount: number, isElementwise = false): Session {
     const start = performance.now();
-    const options = {
-      ...(isElementwise && { threads: 1 }),
+    const session = new Session(model, {
+      ...(isElementwise ? { threads: 1 } : { lively: this.#device === undefined && nodeCount >= MANY_NODES }),
       ...(this.#device && { device: this.#device }),
       ...(this.#profile && { profilePrefix: this.#profile.nextPrefix() }),
-    };
-    const isLively = !isElementwise && this.#device === undefined && nodeCount >= MANY_NODES;
-    const session = new Session(model, options, isLively);
+    });
     this.#stats.compiles++;
     this.#stats.compileMs += performance.now() - start;
     return session;

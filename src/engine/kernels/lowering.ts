@@ -25,6 +25,13 @@ export type Lowerings = Record<string, Lowering>;
 /** Kernels whose lowering takes arrays without elements and still gives some; the others' it need not know of them. */
 const TAKES_EMPTY = new Set(["Concat", "Bincount", "DenseBincount", "TensorScatterUpdate"]);
 
+/** What there is among a call's tensors. */
+const DISPOSED = 1;
+/** Of a type that graphs do not know. */
+const OUTSIDE = 2;
+const EMPTY = 4;
+const FILLED = 8;
+
 /** Registers every kernel of TF.js's cpu backend: recorded where it has a lowering, on that backend where not. */
 export function registerKernels(lowerings: Lowerings): void {
   const fallbacks = new Map(tf.getKernelsForBackend("cpu").map((kernel) => [kernel.kernelName, kernel]));
@@ -66,9 +73,8 @@ function record(
     withCopy(copy, attributes, () => lowering(given, copy, backend)),
   );
   if (result === undefined) return undefined;
-  if (!Array.isArray(result) && (traits & EMPTY) === 0 && !isEmpty(result)) return result;
   const outputs = Array.isArray(result) ? result : [result];
-  if (!outputs.every(isEmpty) && (traits & EMPTY) !== 0 && !TAKES_EMPTY.has(kernelName)) {
+  if ((traits & EMPTY) !== 0 && !TAKES_EMPTY.has(kernelName) && !outputs.every(isEmpty)) {
     for (const { dataId } of outputs) backend.disposeData(dataId);
     return undefined;
   }
@@ -124,13 +130,6 @@ function namedTensors(inputs: Inputs): [name: string, tensor: tf.TensorInfo][] {
 function isEmpty({ shape }: tf.TensorInfo): boolean {
   return shape.includes(0);
 }
-
-/** What there is among a call's tensors. */
-const DISPOSED = 1;
-/** Of a type that graphs do not know. */
-const OUTSIDE = 2;
-const EMPTY = 4;
-const FILLED = 8;
 
 /** Looks at a call's tensors once, and makes no list of them: every call of every step comes here. */
 function traitsOf(inputs: Inputs): number {

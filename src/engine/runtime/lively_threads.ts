@@ -6,9 +6,9 @@
 import { computeThreads } from "./environment.js";
 
 /** Twenty are nearly as good, and hundreds are no better. */
-export const LIVELY_MICROSECONDS = 50;
+export const LIVELY_MICROSECONDS = "50";
 
-/** All sessions' together. Containers often allow a thousand or two in all. */
+/** Of all sessions of this JavaScript thread. Containers often allow a thousand or two in all. */
 const MOST = 256;
 
 let taken = 0;

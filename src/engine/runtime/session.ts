@@ -18,7 +18,7 @@ import {
   type BackgroundRun,
 } from "./background.js";
 import type { Device } from "./device.js";
-import { giveThreads, LIVELY_MICROSECONDS, takeThreads } from "./lively_threads.js";
+import { giveThreads, takeThreads } from "./lively_threads.js";
 import { computeThreads, DEFAULT_MEMORY, DEVICE_ALLOCATOR, environment } from "./environment.js";
 import { withSessionOptions, type SessionOptions } from "./session_options.js";
 import { takeOrtValue, type OrtArray } from "./tensor.js";
@@ -54,18 +54,16 @@ export class Session {
 
   /**
    * @param model the bytes of a model, or the path of one (external data beside it is found)
-   * @param lively whether it is to have lively threads (see `lively_threads.ts`) while the process can afford them
    * @throws EngineError `ERR_ENGINE_COMPILE` where ONNX Runtime does not take the model or the options
    */
-  constructor(model: Uint8Array | string, options: SessionOptions = {}, lively = false) {
+  constructor(model: Uint8Array | string, options: SessionOptions = {}) {
     this.#device = options.device;
     this.#initializers = Object.values(options.initializers ?? {});
     if (this.#device !== undefined) joinBackground(); // a device serves one thread at a time
-    const threads = lively ? takeThreads() : undefined;
+    const threads = options.lively === true ? takeThreads() : undefined;
     this.#livelyThreads = threads;
     try {
-      const liveliness = threads && { threads, spinMicroseconds: LIVELY_MICROSECONDS };
-      this.#session = createSession(model, { ...options, ...liveliness });
+      this.#session = createSession(model, { ...options, ...(threads ? { threads } : { lively: false }) });
       for (const array of this.#initializers) array.acquire();
     } catch (error) {
       if (threads !== undefined) giveThreads(threads);

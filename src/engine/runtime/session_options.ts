@@ -4,14 +4,15 @@ import { check, ortApi, receive, type Pointer } from "./api.js";
 import type { Device } from "./device.js";
 import { appendProvider } from "./providers.js";
 import { LOG_FATAL } from "./environment.js";
+import { LIVELY_MICROSECONDS } from "./lively_threads.js";
 
 const OPTIMIZATION_LEVELS = { disabled: 0, basic: 1, extended: 2, all: 99 };
 
 export interface SessionOptions {
   /** Threads of its own for this session. By default all sessions share one pool with a thread for each core. */
   threads?: number;
-  /** Microseconds for which threads of its own look for the next operator before they sleep. Default: 0. */
-  spinMicroseconds?: number;
+  /** Whether its threads, which are then its own, are lively (see `lively_threads.ts`) while there are not too many. Default: false. */
+  lively?: boolean;
   /**
    * Arrays in place of the model's initializers of these names, of their type and shape, used where they lie. They must
    * not change afterwards. ONNX Runtime ignores a name that the model does not have.
@@ -31,7 +32,7 @@ export interface SessionOptions {
 export function withSessionOptions<Result>(
   {
     threads,
-    spinMicroseconds = 0,
+    lively = false,
     device,
     initializers = {},
     optimization = "all",
@@ -49,12 +50,9 @@ export function withSessionOptions<Result>(
     if (threads === undefined) check(api.disablePerSessionThreads(options));
     else {
       check(api.setIntraOpNumThreads(options, threads));
-      const spins = spinMicroseconds > 0;
-      check(api.addSessionConfigEntry(options, "session.intra_op.allow_spinning", spins ? "1" : "0"));
-      if (spins) {
-        check(
-          api.addSessionConfigEntry(options, "session.intra_op.spin_duration_us", String(spinMicroseconds)),
-        );
+      check(api.addSessionConfigEntry(options, "session.intra_op.allow_spinning", lively ? "1" : "0"));
+      if (lively) {
+        check(api.addSessionConfigEntry(options, "session.intra_op.spin_duration_us", LIVELY_MICROSECONDS));
       }
     }
     check(api.addSessionConfigEntry(options, "session.use_env_allocators", "1"));

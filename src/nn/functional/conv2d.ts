@@ -1,6 +1,6 @@
 /** Two-dimensional convolution of channels-last pictures with PyTorch's weights. */
 import * as tf from "@tensorflow/tfjs-core";
-import { fusedConvolution } from "../../engine/fused/convolution.js";
+import { explicitPadding, fusedConvolution } from "../../engine/fused/convolution.js";
 import { EngineError } from "../../errors.js";
 
 /** Strides, padding, dilation and groups of a convolution. */
@@ -12,8 +12,6 @@ export interface Conv2dSettings {
   /** Divides both channel counts. */
   groups: number;
 }
-
-type Explicit = [[number, number], [number, number], [number, number], [number, number]];
 
 /**
  * Two-dimensional convolution with a weight in PyTorch's layout.
@@ -30,7 +28,7 @@ export function conv2d(input: tf.Tensor4D, weight: tf.Tensor4D, settings: Conv2d
     if (fused !== undefined) return fused;
   }
   const isDilated = dilation.some((rate) => rate !== 1);
-  const sizes = { strides: stride, pad: explicit(settings), dilations: dilation };
+  const sizes = { strides: stride, pad: explicitPadding(padding), dilations: dilation };
   if (groups === 1) {
     const filter = tf.transpose<tf.Tensor4D>(weight, [2, 3, 1, 0]);
     return isDilated
@@ -50,15 +48,6 @@ export function conv2d(input: tf.Tensor4D, weight: tf.Tensor4D, settings: Conv2d
     inputs.map((part, i) => conv2d(part, weights[i]!, { ...settings, groups: 1 })),
     3,
   );
-}
-
-function explicit({ padding: [top, bottom, left, right] }: Conv2dSettings): Explicit {
-  return [
-    [0, 0],
-    [top, bottom],
-    [left, right],
-    [0, 0],
-  ];
 }
 
 /** On TF.js's other backends, which compute dilated convolutions and have no gradients for them. */

@@ -1,11 +1,11 @@
 /** Convolutions whose weight lies as in PyTorch, which is how the graph's operators want it. */
 import { convolve, inputGradient, weightGradient } from "./index.js";
+import { explicitPadding, type ConvolutionSizes } from "../../fused/convolution.js";
 import { reshapeValue } from "../../layout.js";
 import type { KernelAttributes, Lowerings } from "../lowering.js";
 import { convInfo, type ConvInfo } from "./geometry.js";
 
 type Weight = readonly [out: number, perGroup: number, height: number, width: number];
-type Padding = readonly [top: number, bottom: number, left: number, right: number];
 
 export const pytorchConvolution: Lowerings = {
   Convolution: ({ x, weight }, attributes, backend) => {
@@ -33,12 +33,6 @@ function convolutionOf(
   const channels = inShape[3]!;
   const depthwise = perGroup !== channels;
   const filter = depthwise ? [height, width, channels, out / channels] : [height, width, channels, out];
-  const [top, bottom, left, right] = attributes.padding as Padding;
-  const pad = [
-    [0, 0],
-    [top, bottom],
-    [left, right],
-    [0, 0],
-  ];
+  const pad = explicitPadding(attributes.padding as ConvolutionSizes["padding"]);
   return { info: convInfo(inShape, filter, { ...attributes, pad }, depthwise), depthwise };
 }

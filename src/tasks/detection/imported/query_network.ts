@@ -55,7 +55,7 @@ export class QueryNetwork extends DetectorNetwork {
   constructor(options: QueryNetworkOptions) {
     super();
     this.#options = options;
-    this.#session = new Session(options.model, {}, true);
+    this.#session = new Session(options.model, { lively: true });
   }
 
   /**
