@@ -1,14 +1,17 @@
 /** Modules made of modules, and modules that only pass on or flatten. */
 import * as tf from "@tensorflow/tfjs-core";
 import { Module, type AnyModule } from "./module.js";
+import { stepsOf, type SequentialStep } from "./normed_convolution.js";
 
 /** Calls modules one after the other. Their names are `0`, `1`, … */
 export class Sequential extends Module {
   readonly #modules: Module[];
+  readonly #steps: SequentialStep[];
 
   constructor(...modules: Module[]) {
     super();
     this.#modules = modules;
+    this.#steps = stepsOf(modules);
   }
 
   get length(): number {
@@ -25,7 +28,7 @@ export class Sequential extends Module {
   }
 
   forward(input: tf.Tensor): tf.Tensor {
-    return this.#modules.reduce((value, module) => module.forward(value), input);
+    return this.#steps.reduce((value, step) => step.forward(value), input);
   }
 
   protected override parts(): [string, unknown][] {

@@ -4,6 +4,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
 import { engine } from "../../src/engine/index.js";
 import { blockSize } from "../../src/engine/blocked/block_size.js";
+import { batchNorm } from "../../src/nn/index.js";
+import { Generator } from "../../src/random.js";
 import { compareBackends, type Argument, type Operation } from "../support/compare_backends.js";
 
 const block = blockSize();
@@ -102,6 +104,52 @@ describe.skipIf(block === 0)(
     });
   },
 );
+
+describe.skipIf(block === 0)("batch norm in training (needs ONNX Runtime's blocked kernels)", () => {
+  it("keeps the digits of deviations that are a hundredth of the mean, behind a 1x1 convolution", () => {
+    const [points, channels] = [2 * 4 * 4, whole];
+    const random = new Generator(1);
+    const numbers = (count: number, mean: number, deviation: number) =>
+      Float32Array.from({ length: count }, () => mean + deviation * random.normal());
+    const [x, w] = [numbers(points * channels, 1, 0.01), numbers(channels * channels, 0, 1)];
+    const exact = normalized(x, w, channels);
+    const { output, variance } = batchNorm(
+      tf.conv2d(tf.tensor4d(x, [2, 4, 4, channels]), tf.tensor4d(w, [1, 1, channels, channels]), 1, "valid"),
+      tf.ones([channels]),
+      tf.zeros([channels]),
+      0,
+    );
+    expect(farthest(variance.dataSync<"float32">(), exact.variance)).toBeLessThan(1e-7);
+    expect(farthest(output.dataSync<"float32">(), exact.output)).toBeLessThan(2e-4);
+  });
+
+  /** In float64: x [points, channels] times w [channels, channels], less its mean, by its deviation. */
+  function normalized(x: Float32Array, w: Float32Array, channels: number) {
+    const points = x.length / channels;
+    const product = Array.from({ length: points * channels }, (_, at) => {
+      const [point, out] = [Math.floor(at / channels), at % channels];
+      let sum = 0;
+      for (let i = 0; i < channels; i++) sum += x[point * channels + i]! * w[i * channels + out]!;
+      return sum;
+    });
+    const mean = (values: readonly number[]) =>
+      Array.from({ length: channels }, (_, channel) => {
+        let sum = 0;
+        for (let at = channel; at < values.length; at += channels) sum += values[at]!;
+        return sum / points;
+      });
+    const means = mean(product);
+    const centred = product.map((value, at) => value - means[at % channels]!);
+    const variance = mean(centred.map((value) => value * value));
+    return { variance, output: centred.map((value, at) => value / Math.sqrt(variance[at % channels]!)) };
+  }
+
+  function farthest(actual: Float32Array, expected: readonly number[]): number {
+    return Math.max(
+      ...expected.map((value, i) => Math.abs(actual[i]! - value) / Math.max(1, Math.abs(value))),
+    );
+  }
+});
 
 describe.skipIf(block === 0)("maxima over blocked pictures (need ONNX Runtime's blocked kernels)", () => {
   const pools = [

@@ -25,7 +25,7 @@ const lines = {
   products: ["BatchMatMul _FusedMatMul Einsum"],
   images: [
     "Conv2D Conv2DBackpropInput Conv2DBackpropFilter DepthwiseConv2dNative DepthwiseConv2dNativeBackpropInput DepthwiseConv2dNativeBackpropFilter MaxPool",
-    "AvgPool MaxPoolGrad AvgPoolGrad Convolution ConvolutionInputGrad ConvolutionWeightGrad",
+    "AvgPool MaxPoolGrad AvgPoolGrad Convolution ConvolutionInputGrad ConvolutionWeightGrad NormedConvolution",
   ],
   volumes: [
     "Conv3D Conv3DBackpropInputV2 Conv3DBackpropFilterV2 MaxPool3D AvgPool3D MaxPool3DGrad AvgPool3DGrad",

@@ -12,6 +12,30 @@ export function affine(x: Value, scale: Value, shift: Value): Value {
   return emit(CONV, inputs, x.shape, "float32", { group: channels, kernel_shape: [1, 1] });
 }
 
+/**
+ * The mean of each channel of `x` from the means of the picture that it is a 1x1 convolution of, before it is computed;
+ * undefined if that is not how it comes about. [channels]
+ */
+export function meansBeforePass(x: Value, block: number): Value | undefined {
+  const { node } = x;
+  if (node?.operator !== CONV || node.inputs.length !== 2 || "activation" in node.attributes)
+    return undefined;
+  const [image, weight] = node.inputs as [Value, Value];
+  if (image.shape[1]! % block !== 0 || !isPointwise(node.attributes)) return undefined;
+  return x.derive("means before pass", () => {
+    const [channels, inChannels] = weight.shape as [number, number];
+    const point = reshapeValue(channelMeans(image), [1, inChannels, 1, 1]);
+    const means = emit(CONV, [point, weight], [1, channels, 1, 1], "float32", node.attributes);
+    return reshapeValue(means, [channels]);
+  });
+}
+
+/** Whether a convolution takes each point by itself, and every point. */
+function isPointwise({ group, kernel_shape, strides = [1], pads = [0] }: Attributes): boolean {
+  const sizes = [kernel_shape as number[], strides as number[]].flat();
+  return group === 1 && sizes.every((size) => size === 1) && (pads as number[]).every((zeros) => zeros === 0);
+}
+
 /** `x` plus an offset for each channel, in the pass that computes `x`; undefined if that is no convolution without a bias. */
 export function shiftInPass(x: Value, shift: Value): Value | undefined {
   const { node } = x;
@@ -69,7 +93,9 @@ export function pictureMeans(x: Value): Value {
 /** The mean of each channel, times a factor: [channels]. */
 export function channelMeans(x: Value, factor = 1): Value {
   const [batch, channels] = x.shape as [number, number];
-  return sumFirst(reshapeValue(pictureMeans(x), [batch, channels]), factor / batch);
+  return x.derive(`channel means ${factor}`, () =>
+    sumFirst(reshapeValue(pictureMeans(x), [batch, channels]), factor / batch),
+  );
 }
 
 /**

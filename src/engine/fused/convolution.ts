@@ -37,11 +37,42 @@ export function fusedConvolution(
   weight: tf.Tensor4D,
   sizes: ConvolutionSizes,
 ): tf.Tensor4D | undefined {
+  if (!fits(x, weight) || !canFuse(x, weight)) return undefined;
+  return runFused("Convolution", { x, weight }, sizes as unknown as Attributes);
+}
+
+/** A batch norm with given statistics, all [out], and an activation: what often stands behind a convolution. */
+export interface ConvolutionNorm {
+  mean: tf.Tensor;
+  variance: tf.Tensor;
+  gamma: tf.Tensor;
+  beta: tf.Tensor;
+}
+
+/** Kernels of activations that one call can compute together with the convolution and the norm before them. */
+export type NormedActivation = "Relu" | "Relu6" | "Silu";
+
+/**
+ * `fusedConvolution`, `fusedBatchNormInference` and an activation in one call, for inference: it has no gradient.
+ *
+ * @returns as `fusedConvolution`
+ */
+export function fusedNormedConvolution(
+  x: tf.Tensor4D,
+  weight: tf.Tensor4D,
+  { mean, variance, gamma, beta }: ConvolutionNorm,
+  attributes: ConvolutionSizes & { eps: number; activation?: NormedActivation | undefined },
+): tf.Tensor4D | undefined {
+  if (!fits(x, weight) || !canFuse(x, weight, mean, variance, gamma, beta)) return undefined;
+  const inputs = { x, weight, mean, variance, gamma, beta };
+  return runFused("NormedConvolution", inputs, attributes as unknown as Attributes);
+}
+
+function fits(x: tf.Tensor4D, weight: tf.Tensor4D): boolean {
+  if (x.rank !== 4 || weight.rank !== 4) return false;
   const [out, perGroup] = weight.shape;
   const channels = x.shape[3];
-  const fits = perGroup === channels || (perGroup === 1 && out % channels === 0);
-  if (!fits || x.rank !== 4 || weight.rank !== 4 || !canFuse(x, weight)) return undefined;
-  return runFused("Convolution", { x, weight }, sizes as unknown as Attributes);
+  return perGroup === channels || (perGroup === 1 && out % channels === 0);
 }
 
 const convolve = (x: tf.Tensor, weight: tf.Tensor, attributes: Attributes): tf.Tensor =>

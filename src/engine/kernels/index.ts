@@ -4,6 +4,7 @@ import { batchNorm } from "./batch_norm/index.js";
 import { binaryElementwise } from "./binary.js";
 import { blocks } from "./blocks.js";
 import { convolution } from "./convolution/index.js";
+import { normedConvolution } from "./convolution/normed.js";
 import { pytorchConvolution } from "./convolution/pytorch.js";
 import { convolution3D } from "./convolution_3d.js";
 import { creation } from "./creation.js";
@@ -49,6 +50,7 @@ export const lowerings: Lowerings = {
   ...einsum,
   ...convolution,
   ...pytorchConvolution,
+  ...normedConvolution,
   ...convolution3D,
   ...dilation,
   ...pooling,

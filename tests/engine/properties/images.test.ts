@@ -6,6 +6,7 @@ import { afterEach, describe, it } from "vitest";
 import { expectAgreement, holds, tensorOf } from "../../support/arbitraries.js";
 import type { Argument } from "../../support/compare_backends.js";
 import { provesCoverage } from "../../support/kernel_coverage.js";
+import { fusedNormedConvolution } from "../../../src/engine/fused/convolution.js";
 import * as nn from "../../../src/nn/index.js";
 import "../../../src/engine/index.js";
 
@@ -128,6 +129,46 @@ describe("convolutions", () => {
         );
       },
       25,
+    );
+  });
+
+  it("with a batch norm and an activation in one call", () => {
+    const drawn = fc.record({
+      geometry: geometries,
+      depthwise: fc.boolean(),
+      activation: fc.constantFrom(undefined, "Relu" as const, "Relu6" as const, "Silu" as const),
+    });
+    const functions = { Relu: nn.relu, Relu6: nn.relu6, Silu: nn.silu };
+    holds(
+      drawn,
+      ({ geometry: { x, inputs, outputs, kernel, stride, dilation }, depthwise, activation }) => {
+        const groups = depthwise ? inputs : 1;
+        const out = depthwise ? inputs : outputs;
+        const step: [number, number] = depthwise ? [stride[0], stride[0]] : stride;
+        const settings = { stride: step, dilation, padding: [1, 0, 1, 1] as const, groups };
+        expectAgreement(
+          (a, w, mean, variance, gamma, beta) => {
+            const norm = { mean: mean!, variance: variance!, gamma: gamma!, beta: beta! };
+            const { padding } = settings;
+            const sizes = { strides: step, padding, dilations: dilation, eps: 0.1, activation };
+            const together = fusedNormedConvolution(picture(a), picture(w), norm, sizes);
+            if (together !== undefined) return together;
+            const convolved = nn.conv2d(picture(a), picture(w), settings);
+            const normed = nn.batchNormInference(convolved, mean!, variance!, gamma!, beta!, 0.1);
+            return activation === undefined ? normed : functions[activation](normed);
+          },
+          [
+            x,
+            { shape: [out, inputs / groups, ...kernel], low: -0.5, high: 0.5 },
+            { shape: [out] },
+            { shape: [out], low: 0.2, high: 2 },
+            { shape: [out] },
+            { shape: [out] },
+          ],
+          { gradients: false },
+        );
+      },
+      15,
     );
   });
 

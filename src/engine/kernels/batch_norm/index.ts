@@ -14,7 +14,7 @@ export const batchNorm: Lowerings = {
     const inBlock = channelsLast(laid);
     const [factor, offset] = [backend.value(gamma!), backend.value(beta!)];
     const { y, mean, variance } = inBlock
-      ? blocked.forward(laid.value, factor, offset, eps as number)
+      ? blocked.forward(laid.value, factor, offset, eps as number, backend.blockSize())
       : plain.forward(backend.laid(x!), factor, offset, eps as number);
     return [
       backend.output(y, x!.shape, "float32", laid.order, inBlock),
@@ -60,6 +60,7 @@ export const batchNorm: Lowerings = {
           laid.value,
           statistics,
           eps as number,
+          backend.blockSize(),
         )
       : plain.backward(
           backend.value(dy!, backend.laid(x!).order),
