@@ -148,13 +148,13 @@ describe("convolutions", () => {
         const settings = { stride: step, dilation, padding: [1, 0, 1, 1] as const, groups };
         expectAgreement(
           (a, w, mean, variance, gamma, beta) => {
-            const norm = { mean: mean!, variance: variance!, gamma: gamma!, beta: beta! };
+            const norm = { mean: mean, variance: variance, gamma: gamma, beta: beta };
             const { padding } = settings;
             const sizes = { strides: step, padding, dilations: dilation, eps: 0.1, activation };
             const together = fusedNormedConvolution(picture(a), picture(w), norm, sizes);
             if (together !== undefined) return together;
             const convolved = nn.conv2d(picture(a), picture(w), settings);
-            const normed = nn.batchNormInference(convolved, mean!, variance!, gamma!, beta!, 0.1);
+            const normed = nn.batchNormInference(convolved, mean, variance, gamma, beta, 0.1);
             return activation === undefined ? normed : functions[activation](normed);
           },
           [
