@@ -5,6 +5,7 @@ import { emit, sizeOf, type Value } from "../graph/value.js";
 import { reshapeValue } from "../layout.js";
 import { sumOfRows } from "./fused_layer_norm.js";
 import type { Lowerings } from "./lowering.js";
+import { productOfColumns } from "./transposed_product.js";
 
 const FLOAT = "float32";
 
@@ -31,7 +32,7 @@ export const fusedLinear: Lowerings = {
     const dys = [dy0!, dy1!, dy2!];
     return [
       output(backend, inputGradient(backend, dys, weights), x!.shape),
-      ...dys.map((dy) => weightGradient(backend, dy, x!)),
+      ...dys.map((dy) => weightGradient(backend, dy, x!, dys.length)),
       ...dys.map((dy, i) => biasGradient(backend, dy, weights[i]!.shape[0]!)),
     ];
   },
@@ -66,10 +67,15 @@ function inputGradient(
   return sum!;
 }
 
-function weightGradient(backend: OnnxRuntimeBackend, dy: tf.TensorInfo, x: tf.TensorInfo): tf.TensorInfo {
-  const [gradient, rows] = [matrix(backend.value(dy)), matrix(backend.value(x))];
-  const shape = [gradient.shape[1]!, rows.shape[1]!];
-  return output(backend, emit("Gemm", [gradient, rows], shape, FLOAT, { transA: 1 }), shape);
+/** @param uses how many gradients have this `x` */
+function weightGradient(
+  backend: OnnxRuntimeBackend,
+  dy: tf.TensorInfo,
+  x: tf.TensorInfo,
+  uses = 1,
+): tf.TensorInfo {
+  const product = productOfColumns(backend, matrix(backend.value(dy)), matrix(backend.value(x)), uses);
+  return output(backend, product, product.shape);
 }
 
 function biasGradient(backend: OnnxRuntimeBackend, dy: tf.TensorInfo, outputs: number): tf.TensorInfo {

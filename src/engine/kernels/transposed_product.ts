@@ -1,6 +1,7 @@
 /** Products of matrices one of which is transposed, over the last two axes. */
 import type { OnnxRuntimeBackend } from "../backend.js";
 import { emit, scalar, type Value } from "../graph/value.js";
+import { inOrder, reshapeValue } from "../layout.js";
 
 const FLOAT = "float32";
 
@@ -25,6 +26,35 @@ export function transposedProduct(
   const operands = [transA ? transpose(a) : a, transB ? transpose(b) : b];
   const product = emit("MatMul", operands, shape, FLOAT);
   return alpha === 1 ? product : emit("Mul", [product, scalar(alpha)], shape, FLOAT);
+}
+
+/** Below this many products of numbers, or columns, turning an operand takes longer than it saves. */
+const WORTHWHILE = { products: 2 ** 22, columns: 32 };
+
+/**
+ * aᵀ b. ONNX Runtime's product turns its left operand once for every few columns of the right one, so on the CPU the
+ * operand, or the right one and then the product, is turned before, whichever is less to turn.
+ *
+ * @param a [rows, m]
+ * @param b [rows, n]
+ * @param uses how many products have this right operand
+ * @returns [m, n]
+ */
+export function productOfColumns(backend: OnnxRuntimeBackend, a: Value, b: Value, uses = 1): Value {
+  const [rows, m] = a.shape as [number, number];
+  const n = b.shape[1]!;
+  const isLarge = rows * m * n >= WORTHWHILE.products && Math.min(m, n) >= WORTHWHILE.columns;
+  if (backend.device !== undefined || backend.isExporting || !isLarge)
+    return emit("Gemm", [a, b], [m, n], FLOAT, { transA: 1 });
+  if (rows * m <= (rows * n) / uses + m * n) return emit("Gemm", [turned(a), b], [m, n], FLOAT);
+  return turned(emit("Gemm", [turned(b), a], [n, m], FLOAT));
+}
+
+/** A matrix transposed in three dimensions, where ONNX Runtime does not fold it back into the product. */
+function turned(value: Value): Value {
+  const [rows, columns] = value.shape as [number, number];
+  const turned = inOrder({ value: reshapeValue(value, [1, rows, columns]), order: undefined }, [0, 2, 1]);
+  return reshapeValue(turned, [columns, rows]);
 }
 
 function transpose(value: Value): Value {

@@ -173,7 +173,7 @@ function denseWeightGradient(
   }
   if (block > 0 && plain.takesPoints(info)) {
     const [image, output] = [x, dy].map((tensor) => channelsLast(laid(backend, tensor), order));
-    return plain.weightGradientOfPoints(image!, output!, info);
+    return plain.weightGradientOfPoints(backend, image!, output!, info);
   }
   const [image, output] = [backend.value(x, order), backend.value(dy, order)];
   return pointwise

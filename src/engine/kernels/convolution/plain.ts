@@ -6,7 +6,7 @@ import type { OnnxRuntimeBackend } from "../../backend.js";
 import { emit, int64s, Value } from "../../graph/value.js";
 import { sumFirst } from "../../blocked/layout.js";
 import { inOrder, reshapeValue } from "../../layout.js";
-import { transposedProduct } from "../transposed_product.js";
+import { productOfColumns, transposedProduct } from "../transposed_product.js";
 import { pads, type ConvInfo } from "./geometry.js";
 
 /** 128 MiB of float32. */
@@ -172,14 +172,18 @@ export function takesPoints(info: ConvInfo): boolean {
  * The gradient of the weight as a product over all points for each point of the filter.
  * @param x [batch, height, width, channels], as `dy`
  */
-export function weightGradientOfPoints(x: Value, dy: Value, info: ConvInfo): Value {
+export function weightGradientOfPoints(
+  backend: OnnxRuntimeBackend,
+  x: Value,
+  dy: Value,
+  info: ConvInfo,
+): Value {
   const { batchSize, inChannels, outChannels, outHeight, outWidth } = info;
   const points = batchSize * outHeight * outWidth;
   const rows = reshapeValue(dy, [points, outChannels]);
-  const products = filterPoints(x, info, 1).map((met) => {
-    const factors = [rows, reshapeValue(met, [points, inChannels])];
-    return emit("Gemm", factors, [outChannels, inChannels], "float32", { transA: 1 });
-  });
+  const products = filterPoints(x, info, 1).map((met) =>
+    productOfColumns(backend, rows, reshapeValue(met, [points, inChannels])),
+  );
   const width = products.length * inChannels;
   const together =
     products.length === 1
