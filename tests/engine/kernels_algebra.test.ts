@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { engine } from "../../src/engine/index.js";
 import { Generator } from "../../src/random.js";
 import { check, type Case } from "../support/check_kernels.js";
-import type { Argument } from "../support/compare_backends.js";
+import { compareBackends, type Argument } from "../support/compare_backends.js";
 
 const noGradient = { gradients: false };
 const matrix: Argument = { shape: [3, 4] };
@@ -13,6 +13,24 @@ const tagged: Argument = { shape: [4, 3], transposed: [1, 0] };
 const integers: Argument = { shape: [40], dtype: "int32", low: -20, high: 21 };
 const bits: Argument = { shape: [8], dtype: "bool" };
 const vector = (tensor: tf.Tensor): tf.Tensor1D => tensor as tf.Tensor1D;
+
+describe("products of columns", () => {
+  const product = (a: tf.Tensor, b: tf.Tensor) => tf.matMul(a, b, true);
+
+  it.each([
+    ["the left operand", 96, 128],
+    ["the right operand and the product", 160, 48],
+  ])("turn %s, once", (_, m, n) => {
+    const args = [m, n].map((columns) => ({ shape: [640, columns] }));
+    const { outputDifference, gradientDifferences } = compareBackends(product, args, true);
+    expect(Math.max(outputDifference, ...gradientDifferences)).toBeLessThan(1e-5);
+
+    engine.startProfiling();
+    tf.tidy(() => product(tf.ones([640, m]), tf.ones([640, n]))).dataSync();
+    const names = engine.stopProfiling().map(({ args }) => args.op_name);
+    expect(names.filter((name) => name === "Transpose").length).toBe(m <= n ? 1 : 2);
+  });
+});
 
 describe("numbers", () => {
   check([

@@ -3,6 +3,7 @@ import { emit, emitAll, int64s, scalar, type Subgraph, type Value } from "../gra
 import { reshapeValue } from "../layout.js";
 import { sumOfRows } from "./fused_layer_norm.js";
 import type { Lowerings } from "./lowering.js";
+import { productOfColumns } from "./transposed_product.js";
 
 const FLOAT = "float32";
 
@@ -100,8 +101,8 @@ export const fusedGru: Lowerings = {
       backend.output(reshapeValue(result, like!.shape), like!.shape, FLOAT);
     return [
       output(dx, x),
-      output(transposedGemm(byInput, flatX), weightIh),
-      output(transposedGemm(byState, flatBefore), weightHh),
+      output(productOfColumns(backend, byInput, flatX), weightIh),
+      output(productOfColumns(backend, byState, flatBefore), weightHh),
       output(sumOfRows(byInput), biasIh),
       output(sumOfRows(byState), biasHh),
       output(dh0, h0),
@@ -157,11 +158,6 @@ function gates(x: Value, weight: Value, bias: Value, hidden: number): [Value, Va
   const product = emit("Gemm", [x, weight, bias], [rows, 3 * hidden], FLOAT, { transB: 1 });
   const outputs = [0, 1, 2].map(() => ({ shape: [rows, hidden], type: FLOAT }) as const);
   return emitAll("Split", [product], outputs, { axis: 1, num_outputs: 3 }) as [Value, Value, Value];
-}
-
-/** aᵀ b */
-function transposedGemm(a: Value, b: Value): Value {
-  return emit("Gemm", [a, b], [a.shape[1]!, b.shape[1]!], FLOAT, { transA: 1 });
 }
 
 /** float32 [frames, batch, 1]: 1 for frames of the sequence, 0 behind its end. */

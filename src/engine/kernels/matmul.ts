@@ -6,6 +6,7 @@ import type { OnnxRuntimeBackend } from "../backend.js";
 import * as math from "./arithmetic.js";
 import { activate } from "./elementwise.js";
 import type { Lowerings } from "./lowering.js";
+import { productOfColumns } from "./transposed_product.js";
 
 export const matmul: Lowerings = {
   BatchMatMul: ({ a, b }, { transposeA, transposeB }, backend) => {
@@ -67,7 +68,10 @@ function matrixProduct(
     left.value.shape.slice(0, -2),
     right.value.shape.slice(0, -2),
   );
-  return product(left, right, [...batch, rows, columns]);
+  const shape = [...batch, rows, columns];
+  const isTurned = left.transposed && !right.transposed && shape.length === 2;
+  if (isTurned && left.value.type === "float32") return productOfColumns(backend, left.value, right.value);
+  return product(left, right, shape);
 }
 
 function asMatrices(laid: Laid, transpose: boolean): Matrices {
