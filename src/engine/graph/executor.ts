@@ -13,6 +13,7 @@ import type { EngineError } from "../../errors.js";
 import type { EngineStats } from "../stats.js";
 import { encodeModel } from "./onnx_model.js";
 import { FrozenGraph, type Model } from "./frozen_graph.js";
+import { withoutLastReshapes } from "./last_reshapes.js";
 import { inMixedPrecision } from "./mixed_precision.js";
 import { explain, outOfMemory, type KernelCall } from "./kernel_call.js";
 import { ArrayPool } from "./array_pool.js";
@@ -46,6 +47,8 @@ export class CompiledGraph {
   readonly outputs: readonly {
     type: ValueType;
     shape: readonly number[];
+    /** The shape under which the session computes it. */
+    computedShape: readonly number[];
     call: KernelCall | undefined;
   }[];
   /** The calls that its nodes came from when it was recorded last. */
@@ -59,7 +62,9 @@ export class CompiledGraph {
   constructor(session: Session, model: Model, outputs: readonly Value[], nodeCount: number) {
     this.session = session;
     this.frozen = new FrozenGraph(model);
-    this.outputs = outputs.map(({ type, shape, node }) => ({ type, shape, call: node?.call }));
+    this.outputs = outputs.map(({ type, shape, node }, i) => {
+      return { type, shape, computedShape: model.outputs[i]!.value.shape, call: node?.call };
+    });
     this.nodeCount = nodeCount;
   }
 
@@ -252,6 +257,7 @@ export class Executor {
       taken.add(target);
       return target;
     });
+    const written = outputs.map((array, i) => array.under(graph.outputs[i]!.computedShape));
     const frozen = graph.frozen.sessionFor(feeds, (model) => this.#compile(model, graph.nodeCount));
     const { session, inputs: given } = frozen ?? { session: graph.session, inputs };
     const count = (ms: number): void => {
@@ -260,7 +266,7 @@ export class Executor {
     };
     let run: BackgroundRun | undefined;
     if (this.#begun !== undefined && !(isBackgroundIdle() && graph.lastMs < SHORT_MS)) {
-      run = session.runInBackground([{ inputs: given, outputs }], after, (over) => {
+      run = session.runInBackground([{ inputs: given, outputs: written }], after, (over) => {
         count(over.ms);
         const isOwnError = over.error !== undefined && !after.some(({ error }) => error === over.error);
         if (isOwnError) over.error = this.#failed(graph, feeds, over.error) as EngineError;
@@ -268,7 +274,7 @@ export class Executor {
       this.#begun.push(run);
     } else {
       const start = performance.now();
-      session.run(given, outputs);
+      session.run(given, written);
       count(performance.now() - start);
     }
     this.#stats.runs++;
@@ -276,6 +282,12 @@ export class Executor {
     // Whatever takes one of these arrays is begun later, and so writes it when this run is over.
     for (const value of this.#released) this.#recycle(value);
     return { arrays: outputs, run };
+  }
+
+  /** The model as the device computes it best. */
+  #inForm(model: Model, isElementwise: boolean): Model {
+    if (this.#precision === "16-mixed") return inMixedPrecision(model);
+    return this.#device !== undefined || isElementwise ? model : withoutLastReshapes(model);
   }
 
   #take(output: CompiledGraph["outputs"][number]): OrtArray {
@@ -314,7 +326,7 @@ export class Executor {
     let graph = this.#graphs.get(key);
     if (graph === undefined) {
       const single = modelOf(inferencePlan(plan, outputs) ?? plan, outputs, vectors);
-      const model = this.#precision === "16-mixed" ? inMixedPrecision(single) : single;
+      const model = this.#inForm(single, vectors.length > 0);
       const bytes = encodeModel(model.nodes, model.inputs, model.outputs, model.constants);
       try {
         const nodeCount = plan.nodes.length;

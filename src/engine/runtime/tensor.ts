@@ -33,6 +33,8 @@ export class OrtArray<T extends ElementType = ElementType> {
   /** Runs that are using the handle now. */
   #users = 0;
   #disposed = false;
+  /** The same memory under another shape, the one that was asked for last. */
+  #reshaped: OrtArray<T> | undefined;
 
   private constructor(type: T, shape: readonly number[], data: ElementArray<T> | undefined, device?: Device) {
     this.type = type;
@@ -126,6 +128,16 @@ export class OrtArray<T extends ElementType = ElementType> {
     return new OrtArray(this.type, shape, new TypedArray(data.buffer, byteOffset, size));
   }
 
+  /** The memory of this array, which must be the CPU's unless the shape is its own, under another shape. */
+  under(shape: readonly number[]): OrtArray<T> {
+    if (isSame(shape, this.shape)) return this;
+    if (this.#reshaped === undefined || !isSame(shape, this.#reshaped.shape)) {
+      this.#reshaped?.dispose();
+      this.#reshaped = this.slice(0, shape);
+    }
+    return this.#reshaped;
+  }
+
   /** Bytes of memory. */
   get byteLength(): number {
     return sizeOf(this.shape) * arrayType(this.type).BYTES_PER_ELEMENT;
@@ -164,6 +176,7 @@ export class OrtArray<T extends ElementType = ElementType> {
   /** Lets go of what ONNX Runtime holds for it, at the end of the runs that use it now. `data` stays valid. */
   dispose(): void {
     this.#disposed = true;
+    this.#reshaped?.dispose();
     if (this.#users === 0) this.#releaseHandle();
   }
 
@@ -248,6 +261,10 @@ function describe(handle: Pointer): { type: ElementType; shape: number[] } {
   } finally {
     api.releaseTensorTypeAndShapeInfo(info);
   }
+}
+
+function isSame(a: readonly number[], b: readonly number[]): boolean {
+  return a === b || (a.length === b.length && a.every((length, axis) => length === b[axis]));
 }
 
 function sizeOf(shape: readonly number[]): number {
