@@ -4,12 +4,12 @@
  */
 import type * as tf from "@tensorflow/tfjs-core";
 import { fusedNormedConvolution, type NormedActivation } from "../engine/fused/convolution.js";
+import { isRecording } from "../engine/fused/fused.js";
 import { Relu, Relu6, Silu } from "./layers/activations.js";
 import { BatchNorm2d } from "./layers/batch_norm2d.js";
 import { Conv2d } from "./layers/conv2d.js";
 import type { Module } from "./module.js";
 import { checkPictures } from "./shape_checks.js";
-import { isRecording } from "./tape.js";
 
 /** What a Sequential calls. */
 export interface SequentialStep {

@@ -87,12 +87,6 @@ export function noGrad<T>(f: () => T): T {
   }
 }
 
-/** Whether kernel calls are being noted for gradients. */
-export function isRecording(): boolean {
-  const { gradientDepth, kernelDepth } = (tf.engine() as unknown as Taping).state;
-  return gradientDepth > 0 && kernelDepth === 0;
-}
-
 /**
  * Another tensor over the same elements, kept from scopes. On the tape it is the same tensor: what flows into it, where a
  * gradient is differentiated in turn, flows into the original. TF.js calls a kernel for that, a third of all calls of a step.

@@ -4,7 +4,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
 import { engine } from "../../src/engine/index.js";
 import { blockSize } from "../../src/engine/blocked/block_size.js";
-import { batchNorm } from "../../src/nn/index.js";
+import { batchNorm, conv2d } from "../../src/nn/index.js";
 import { Generator } from "../../src/random.js";
 import { compareBackends, type Argument, type Operation } from "../support/compare_backends.js";
 
@@ -102,6 +102,38 @@ describe.skipIf(block === 0)(
       check(operation, args.slice(0, operation.length));
       expect(convolutions(operation)).toBe(expected);
     });
+  },
+);
+
+describe.skipIf(block === 0)(
+  "convolutions of few points that train (need ONNX Runtime's blocked kernels)",
+  () => {
+    const settings = [
+      { stride: [1, 1], padding: [1, 1, 1, 1], dilation: [1, 1], kernel: [3, 3] },
+      { stride: [2, 2], padding: [1, 0, 2, 1], dilation: [1, 1], kernel: [3, 3] },
+      { stride: [1, 2], padding: [0, 1, 0, 2], dilation: [1, 1], kernel: [2, 5] },
+    ] as const;
+
+    it.each(settings)(
+      "stride $stride, padding $padding, kernel $kernel: products of the weight",
+      ({ kernel, ...rest }) => {
+        // The gradient of the square tells what the convolution gave while it was recorded.
+        const operation: Operation = (x, w) =>
+          tf.square(conv2d(x as tf.Tensor4D, w as tf.Tensor4D, { ...rest, groups: 1 }));
+        const args = [
+          { shape: [3, 4, 5, 64], low: -0.2, high: 0.2 },
+          { shape: [512, 64, ...kernel], low: -0.2, high: 0.2 },
+        ];
+        check(operation, args);
+
+        engine.startProfiling();
+        const [x, w] = args.map(({ shape }) => tf.ones(shape)) as [tf.Tensor, tf.Tensor];
+        tf.tidy(() => tf.grad((filter: tf.Tensor) => operation(x, filter))(w)).dataSync();
+        const names = engine.stopProfiling().map(({ args }) => args.op_name);
+        expect(names.filter((name) => name === "Gemm").length).toBe(2);
+        expect(names).not.toContain("Conv");
+      },
+    );
   },
 );
 

@@ -95,8 +95,8 @@ function read(tensor: tf.Tensor): number[] {
 
 function difference(actual: readonly number[], expected: readonly number[]): number {
   if (actual.length !== expected.length) return Infinity;
-  const magnitude = Math.max(1, ...expected.map((value) => (Number.isFinite(value) ? Math.abs(value) : 0)));
-  let worst = 0;
+  let [magnitude, worst] = [1, 0];
+  for (const value of expected) if (Number.isFinite(value)) magnitude = Math.max(magnitude, Math.abs(value));
   expected.forEach((value, i) => {
     const equal =
       Object.is(actual[i], value) || actual[i] === value || (Number.isNaN(value) && Number.isNaN(actual[i]));

@@ -1,6 +1,6 @@
 /** Two-dimensional convolution with a weight in PyTorch's layout: one kernel forward, one backward for each input. */
 import * as tf from "@tensorflow/tfjs-core";
-import { canFuse, runFused } from "./fused.js";
+import { canFuse, isRecording, runFused } from "./fused.js";
 
 type Attributes = tf.NamedAttrMap;
 
@@ -38,7 +38,7 @@ export function fusedConvolution(
   sizes: ConvolutionSizes,
 ): tf.Tensor4D | undefined {
   if (!fits(x, weight) || !canFuse(x, weight)) return undefined;
-  return runFused("Convolution", { x, weight }, sizes as unknown as Attributes);
+  return runFused("Convolution", { x, weight }, { ...sizes, trains: isRecording() });
 }
 
 /** A batch norm with given statistics, all [out], and an activation: what often stands behind a convolution. */

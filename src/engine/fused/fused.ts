@@ -14,6 +14,12 @@ export function canFuse(...tensors: (tf.Tensor | undefined)[]): boolean {
   return true;
 }
 
+/** Whether kernel calls are being noted for gradients. */
+export function isRecording(): boolean {
+  const { state } = tf.engine() as unknown as { state: { gradientDepth: number; kernelDepth: number } };
+  return state.gradientDepth > 0 && state.kernelDepth === 0;
+}
+
 /** Runs a kernel with one output. Inputs that are `undefined` are left out. */
 export function runFused<T extends tf.Tensor = tf.Tensor>(
   kernelName: string,
