@@ -38,6 +38,7 @@ export function fusedConvolution(
   sizes: ConvolutionSizes,
 ): tf.Tensor4D | undefined {
   if (!fits(x, weight) || !canFuse(x, weight)) return undefined;
+  // The quickest way depends on whether the weight stays what it is.
   return runFused("Convolution", { x, weight }, { ...sizes, trains: isRecording() });
 }
 

@@ -53,8 +53,8 @@ export function productOfColumns(backend: OnnxRuntimeBackend, a: Value, b: Value
 /** A matrix transposed in three dimensions, where ONNX Runtime does not fold it back into the product. */
 function turned(value: Value): Value {
   const [rows, columns] = value.shape as [number, number];
-  const turned = inOrder({ value: reshapeValue(value, [1, rows, columns]), order: undefined }, [0, 2, 1]);
-  return reshapeValue(turned, [columns, rows]);
+  const inThree = reshapeValue(value, [1, rows, columns]);
+  return reshapeValue(inOrder({ value: inThree, order: undefined }, [0, 2, 1]), [columns, rows]);
 }
 
 function transpose(value: Value): Value {

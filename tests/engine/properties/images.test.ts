@@ -148,7 +148,7 @@ describe("convolutions", () => {
         const settings = { stride: step, dilation, padding: [1, 0, 1, 1] as const, groups };
         expectAgreement(
           (a, w, mean, variance, gamma, beta) => {
-            const norm = { mean: mean, variance: variance, gamma: gamma, beta: beta };
+            const norm = { mean, variance, gamma, beta };
             const { padding } = settings;
             const sizes = { strides: step, padding, dilations: dilation, eps: 0.1, activation };
             const together = fusedNormedConvolution(picture(a), picture(w), norm, sizes);
