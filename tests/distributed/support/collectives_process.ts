@@ -27,10 +27,18 @@ let checks = 0;
 
 type Kind = typeof Float32Array | typeof Float64Array | typeof Int32Array;
 
-/** Whole numbers, whose sums are exact in any order. */
-const valueOf = (of: number, i: number) => ((i * 7 + of * 13) % 101) - 50;
-const arrayOf = (Kind: Kind, of: number, length: number) =>
-  new Kind(Array.from({ length }, (_, i) => valueOf(of, i)));
+/** Whole numbers, whose sums are exact in any order, and which come again after `PERIOD`. */
+const valueOf = (of: number, i: number) => ((i * 7 + of * 13) % PERIOD) - 50;
+const PERIOD = 101;
+
+const periodOf = (Kind: Kind, at: (i: number) => number) =>
+  new Kind(Array.from({ length: PERIOD }, (_, i) => at(i)));
+
+function arrayOf(Kind: Kind, of: number, length: number): InstanceType<Kind> {
+  const array = new Kind(length);
+  for (let i = 0; i < length; i++) array[i] = valueOf(of, i);
+  return array;
+}
 
 function expectEqual(what: string, got: ArrayLike<number>, wanted: (i: number) => number): void {
   checks++;
@@ -57,16 +65,13 @@ for (const Kind of [Float32Array, Float64Array, Int32Array]) {
       const work = group.allReduce(array, op);
       if (length % 2 === 0) work.wait();
       else await work.finished();
-      const wanted = new Kind(
-        Array.from({ length }, (_, i) => reductions[op](all.map((other) => valueOf(other, i)))),
-      );
-      expectEqual(`allReduce ${op} ${Kind.name} ${length}`, array, (i) => wanted[i]!);
+      const wanted = periodOf(Kind, (i) => reductions[op](all.map((other) => valueOf(other, i))));
+      expectEqual(`allReduce ${op} ${Kind.name} ${length}`, array, (i) => wanted[i % PERIOD]!);
     }
     const output = new Kind(length);
     group.reduceScatter(arrayOf(Kind, rank, length * size), output).wait();
-    expectEqual(`reduceScatter ${Kind.name} ${length}`, output, (i) =>
-      reductions.sum(all.map((other) => valueOf(other, rank * length + i))),
-    );
+    const sums = periodOf(Kind, (i) => reductions.sum(all.map((other) => valueOf(other, i))));
+    expectEqual(`reduceScatter ${Kind.name} ${length}`, output, (i) => sums[(rank * length + i) % PERIOD]!);
     const gathered = new Kind(length * size);
     await group.allGather(arrayOf(Kind, rank, length), gathered).finished();
     expectEqual(`allGather ${Kind.name} ${length}`, gathered, (i) =>
