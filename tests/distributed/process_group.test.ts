@@ -14,7 +14,7 @@ interface Report {
 
 async function reports(args: string[], options: RunOptions = {}): Promise<Report[]> {
   const { code, stdout, stderr } = await runRanks("collectives_process.ts", args, options);
-  expect(code, stderr).toBe(0);
+  expect(code, stdout + stderr).toBe(0);
   const lines = stdout.split("\n").filter((line) => line.startsWith("{"));
   return lines.map((line) => JSON.parse(line) as Report).sort((a, b) => a.rank - b.rank);
 }
@@ -43,6 +43,17 @@ describe("the collectives", () => {
     async () => {
       const command = ["mpiexec.mpich", "-n", "3", ...commandOf("collectives_process.ts", ["mpi"])];
       expectRight(await reports(["mpi"], { command }));
+    },
+  );
+
+  it.skipIf(!hasMpich)(
+    "leave the C library as it is, whose functions V8's threads are running (needs mpiexec.mpich)",
+    { timeout: 60_000 },
+    async () => {
+      const command = ["mpiexec.mpich", "-n", "1", ...commandOf("unpatched_process.ts", [])];
+      const { code, stdout, stderr } = await runRanks("unpatched_process.ts", [], { command });
+      expect(code, stderr).toBe(0);
+      expect(JSON.parse(stdout)).toEqual([]);
     },
   );
 

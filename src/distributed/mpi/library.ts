@@ -68,6 +68,9 @@ const MPICH_ERRORS_RETURN = 0x54000001;
  * @throws DistributedError `ERR_MPI_MISSING` with how to install it
  */
 export function loadMpi(names: readonly string[] = likelyNames()): MpiLibrary {
+  // UCX, which carries MPICH's messages and may carry Open MPI's, would rewrite the code of mmap, munmap and others to learn
+  // what is freed. V8's threads run that code meanwhile, and now and then the process crashes or hangs.
+  process.env.UCX_MEM_EVENTS ??= "n";
   for (const name of names) {
     let library: LibraryHandle;
     try {
