@@ -1,6 +1,6 @@
 /** ResNet (He et al., 2015, https://arxiv.org/abs/1512.03385), with torchvision's parameter names. */
 import * as tf from "@tensorflow/tfjs-core";
-import { BatchNorm2d, Conv2d, MaxPool2d, Module, Sequential } from "../nn/index.js";
+import { BatchNorm2d, Conv2d, MaxPool2d, Module, Relu, Sequential } from "../nn/index.js";
 import { ImageEncoder, type FeatureInfo } from "./image_encoder.js";
 import { initializeConvolutions } from "./initialize.js";
 import { withoutWeights, type PublishedWeights, type Weights } from "./weights.js";
@@ -45,6 +45,7 @@ export class ResNet extends ImageEncoder implements PublishedWeights {
   readonly layer2: Sequential;
   readonly layer3: Sequential;
   readonly layer4: Sequential;
+  readonly #stem = new Sequential(this.conv1, this.bn1, new Relu(), this.maxpool);
 
   constructor({ block, layers }: ResNetOptions) {
     super();
@@ -64,7 +65,7 @@ export class ResNet extends ImageEncoder implements PublishedWeights {
   }
 
   override featureMaps(pixels: tf.Tensor): tf.Tensor[] {
-    let map = this.maxpool.forward(tf.relu(this.bn1.forward(this.conv1.forward(pixels))));
+    let map = this.#stem.forward(pixels);
     return [this.layer1, this.layer2, this.layer3, this.layer4].map((layer) => (map = layer.forward(map)));
   }
 
@@ -84,6 +85,7 @@ class BasicBlock extends Module {
   readonly conv2: Conv2d;
   readonly bn2: BatchNorm2d;
   readonly downsample: Sequential | undefined;
+  readonly #branch: Sequential;
 
   constructor(inChannels: number, channels: number, stride: number) {
     super();
@@ -92,11 +94,11 @@ class BasicBlock extends Module {
     this.conv2 = new Conv2d(channels, channels, 3, { padding: 1, bias: false });
     this.bn2 = new BatchNorm2d(channels);
     this.downsample = downsampling(inChannels, channels, stride);
+    this.#branch = new Sequential(this.conv1, this.bn1, new Relu(), this.conv2, this.bn2);
   }
 
   override forward(input: tf.Tensor): tf.Tensor {
-    const hidden = tf.relu(this.bn1.forward(this.conv1.forward(input)));
-    return addShortcut(this.bn2.forward(this.conv2.forward(hidden)), input, this.downsample);
+    return addShortcut(this.#branch.forward(input), input, this.downsample);
   }
 }
 
@@ -109,6 +111,7 @@ class Bottleneck extends Module {
   readonly conv3: Conv2d;
   readonly bn3: BatchNorm2d;
   readonly downsample: Sequential | undefined;
+  readonly #branch: Sequential;
 
   constructor(inChannels: number, channels: number, stride: number) {
     super();
@@ -120,12 +123,20 @@ class Bottleneck extends Module {
     this.conv3 = new Conv2d(channels, outChannels, 1, { bias: false });
     this.bn3 = new BatchNorm2d(outChannels);
     this.downsample = downsampling(inChannels, outChannels, stride);
+    this.#branch = new Sequential(
+      this.conv1,
+      this.bn1,
+      new Relu(),
+      this.conv2,
+      this.bn2,
+      new Relu(),
+      this.conv3,
+      this.bn3,
+    );
   }
 
   override forward(input: tf.Tensor): tf.Tensor {
-    const narrow = tf.relu(this.bn1.forward(this.conv1.forward(input)));
-    const hidden = tf.relu(this.bn2.forward(this.conv2.forward(narrow)));
-    return addShortcut(this.bn3.forward(this.conv3.forward(hidden)), input, this.downsample);
+    return addShortcut(this.#branch.forward(input), input, this.downsample);
   }
 }
 

@@ -1,14 +1,20 @@
 /**
- * A convolution, a batch norm and perhaps an activation one behind the other: in inference one kernel call instead of two
- * or three, since in a small network the calls take as long as some of the operators.
+ * A convolution, a batch norm and perhaps an activation one behind the other: one kernel call instead of two to four, and in
+ * training one for their gradients. In a small network the calls take as long as some of the operators.
  */
 import type * as tf from "@tensorflow/tfjs-core";
-import { fusedNormedConvolution, type NormedActivation } from "../engine/fused/convolution.js";
+import {
+  fusedNormedConvolution,
+  fusedNormedConvolutionInference,
+  type ConvolutionSizes,
+  type NormedActivation,
+} from "../engine/fused/convolution.js";
 import { isRecording } from "../engine/fused/fused.js";
 import { Relu, Relu6, Silu } from "./layers/activations.js";
 import { BatchNorm2d } from "./layers/batch_norm2d.js";
 import { Conv2d } from "./layers/conv2d.js";
 import type { Module } from "./module.js";
+import { moveTo, runningOf } from "./running_statistics.js";
 import { checkPictures } from "./shape_checks.js";
 
 /** What a Sequential calls. */
@@ -61,27 +67,45 @@ class NormedConvolution implements SequentialStep {
   }
 
   forward(input: tf.Tensor): tf.Tensor {
-    const apart = this.#norm.training || isRecording() || this.#hasOwnForward;
-    const together = apart ? undefined : this.#fused(input);
+    const together = this.#hasOwnForward ? undefined : this.#together(input);
     return together ?? this.modules.reduce((value, module) => module.forward(value), input);
   }
 
-  #fused(input: tf.Tensor): tf.Tensor | undefined {
-    const { weight, settings, inChannels } = this.#conv;
-    checkPictures("Conv2d", input, inChannels);
+  #together(input: tf.Tensor): tf.Tensor | undefined {
+    const { training, isSynchronized } = this.#norm;
+    if (training ? isSynchronized : isRecording()) return undefined;
+    checkPictures("Conv2d", input, this.#conv.inChannels);
+    return training ? this.#trained(input as tf.Tensor4D) : this.#inferred(input as tf.Tensor4D);
+  }
+
+  #trained(input: tf.Tensor4D): tf.Tensor | undefined {
+    const { weight: gamma, bias: beta, eps, momentum } = this.#norm;
+    const kernel = this.#activation?.kernel;
+    const activation = kernel === "Silu" ? undefined : kernel;
+    const running = runningOf(this.#norm);
+    const sizes = { ...this.#sizes, eps, momentum, activation };
+    const result = fusedNormedConvolution(input, this.#weight, { running, gamma, beta }, sizes);
+    if (result === undefined) return undefined;
+    const { output, moved } = result;
+    this.#norm.checkCount(output);
+    moveTo(this.#norm, moved);
+    for (const tensor of Object.values(moved)) tensor.dispose();
+    return kernel === activation ? output : this.#activation!.module.forward(output);
+  }
+
+  #inferred(input: tf.Tensor4D): tf.Tensor | undefined {
     const { runningMean: mean, runningVar: variance, weight: gamma, bias: beta, eps } = this.#norm;
-    return fusedNormedConvolution(
-      input as tf.Tensor4D,
-      weight as tf.Tensor as tf.Tensor4D,
-      { mean, variance, gamma, beta },
-      {
-        strides: settings.stride,
-        padding: settings.padding,
-        dilations: settings.dilation,
-        eps,
-        activation: this.#activation?.kernel,
-      },
-    );
+    const sizes = { ...this.#sizes, eps, activation: this.#activation?.kernel };
+    return fusedNormedConvolutionInference(input, this.#weight, { mean, variance, gamma, beta }, sizes);
+  }
+
+  get #weight(): tf.Tensor4D {
+    return this.#conv.weight as tf.Tensor as tf.Tensor4D;
+  }
+
+  get #sizes(): ConvolutionSizes {
+    const { stride: strides, padding, dilation: dilations } = this.#conv.settings;
+    return { strides, padding, dilations };
   }
 
   /** Whether a part has a `forward` of its own, as an observer's or a subclass's. */

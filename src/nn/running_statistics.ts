@@ -1,4 +1,5 @@
 /** What batch norms have in common, whichever way they are made: statistics that every batch of training moves. */
+import type { RunningTensors } from "../engine/fused/batch_norm.js";
 import type { AnyModule } from "./module.js";
 import { ModuleBuffer } from "./parameter.js";
 
@@ -20,4 +21,17 @@ export function hasRunningStatistics(module: AnyModule): module is AnyModule & R
   return (
     typeof momentum === "number" && runningMean instanceof ModuleBuffer && runningVar instanceof ModuleBuffer
   );
+}
+
+/** Gives a module the statistics after a batch. */
+export function moveTo(module: Required<RunningStatistics>, moved: Required<RunningTensors>): void {
+  module.runningMean.assign(moved.mean);
+  module.runningVar.assign(moved.variance);
+  module.numBatchesTracked.assign(moved.batches);
+}
+
+/** The statistics of a module as they are before a batch. */
+export function runningOf(module: Required<RunningStatistics>): Required<RunningTensors> {
+  const { runningMean: mean, runningVar: variance, numBatchesTracked: batches } = module;
+  return { mean, variance, batches };
 }

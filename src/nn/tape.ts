@@ -4,6 +4,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { aliasOf } from "../engine/alias.js";
+import { hasGradientOfFirstOutput } from "../engine/fused/fused.js";
 import { EngineError } from "../errors.js";
 
 /** A kernel call as TF.js notes it. */
@@ -118,7 +119,10 @@ function stepsBetween(tape: readonly TapeNode[], xs: readonly tf.Tensor[], y: tf
 /** Adds what flows through a node to the gradients of its inputs, by the ids of the tensors. */
 function backpropagate({ node, names }: Step, gradients: Map<number, tf.Tensor>): void {
   const { kernelName, gradient, inputs, outputs } = node;
-  const inputGradients = gradient?.(outputs.map(({ id }) => gradients.get(id) ?? null));
+  const dys = outputs.map(({ id }) => gradients.get(id) ?? null);
+  // TF.js makes zeros in place of what is missing, as large as the outputs. What nobody looks at may be anything.
+  if (hasGradientOfFirstOutput(kernelName)) dys.fill(dys[0]!, 1);
+  const inputGradients = gradient?.(dys);
   for (const name of names) {
     const x = inputs[name]!;
     const compute = inputGradients?.[name];

@@ -78,13 +78,66 @@ describe("a convolution, a batch norm and an activation in a Sequential", () => 
     }
   }
 
-  it("are what they are one by one in training, with gradients, and where somebody watches", async () => {
-    const conv = new Conv2d(16, 16, 3, { padding: 1, bias: false });
-    const network = new Sequential(conv, withStatistics(16), new Relu());
-    expect(await callsOf(() => network.forward(x))).toBeGreaterThan(2);
-    expect(Number(network.stateDict()["1.num_batches_tracked"]!.dataSync()[0])).toBe(1);
+  for (const [name, activation] of activations) {
+    it(`are one call in training, and give what they give one by one: ${name} behind`, async () => {
+      const observer = {
+        onInput: (_name: string, _module: unknown, input: unknown) => input,
+        onOutput: (_name: string, _module: unknown, output: unknown) => output,
+      };
+      const numbersOf = async (isObserved: boolean) => {
+        seedEverything(3);
+        const conv = new Conv2d(16, 32, 3, { stride: 2, padding: 1, bias: false });
+        const parts = activation === undefined ? [] : [activation];
+        const network = new Sequential(conv, withStatistics(32), ...parts);
+        network.train();
+        const forward = (): tf.Tensor =>
+          isObserved ? observeForward(network, observer, () => network.forward(x)) : network.forward(x);
+        const calls = await callsOf(forward);
+        const ramp = tf.linspace(-1, 1, 32);
+        computeGradients(() => tf.sum(tf.mul(tf.square(forward()), ramp)), network.parameters());
+        const tensors = [
+          ...Object.values(network.stateDict()),
+          ...network.parameters().map(({ grad }) => grad!),
+        ];
+        const numbers = await Promise.all(tensors.map(async (tensor) => [...(await tensor.data())]));
+        return { calls, numbers };
+      };
+      const [together, apart] = [await numbersOf(false), await numbersOf(true)];
+      expect(together.calls).toBe(name === "Silu" ? 2 : 1);
+      expect(apart.calls).toBeGreaterThan(2);
+      const counts = [together, apart].map(({ numbers }) => numbers[5]);
+      expect(counts).toEqual([[2], [2]]);
+      const others = apart.numbers.flat();
+      const errors = together.numbers.flat().map((number, i) => {
+        return Math.abs(number - others[i]!) / Math.max(1, Math.abs(others[i]!));
+      });
+      expect(Math.max(...errors)).toBeLessThan(1e-5);
+    });
+  }
 
-    network.eval();
+  it("give what gradients do not reach, too: of frozen convolutions and of pictures", () => {
+    const conv = new Conv2d(16, 16, 3, { padding: 1, bias: false });
+    conv.weight.requiresGrad = false;
+    const last = new Conv2d(16, 8, 1, { bias: false });
+    const network = new Sequential(conv, new BatchNorm2d(16), new Relu(), last, new BatchNorm2d(8));
+    computeGradients(() => tf.sum(tf.square(network.forward(x))), network.parameters());
+    expect(conv.weight.grad).toBeNull();
+    expect(tf.max(tf.abs(last.weight.grad!)).dataSync()[0]).toBeGreaterThan(0);
+  });
+
+  it("refuse to train on one value a channel, and keep their statistics then", () => {
+    const network = new Sequential(new Conv2d(16, 16, 9, { bias: false }), withStatistics(16), new Relu());
+    const before = network.stateDict()["1.running_var"]!.dataSync();
+    const one = tf.slice(x, 0, 1);
+    expect(() => network.forward(one)).toThrow(
+      expect.objectContaining({ code: "ERR_BATCH_TOO_SMALL" }) as Error,
+    );
+    expect(network.stateDict()["1.running_var"]!.dataSync()).toEqual(before);
+  });
+
+  it("are apart where gradients are wanted in evaluation, and where somebody watches", () => {
+    const conv = new Conv2d(16, 16, 3, { padding: 1, bias: false });
+    const network = new Sequential(conv, withStatistics(16), new Relu()).eval();
     computeGradients(() => tf.sum(network.forward(x)), network.parameters());
     expect(conv.weight.grad!.shape).toEqual([16, 16, 3, 3]);
 

@@ -26,6 +26,7 @@ const lines = {
   images: [
     "Conv2D Conv2DBackpropInput Conv2DBackpropFilter DepthwiseConv2dNative DepthwiseConv2dNativeBackpropInput DepthwiseConv2dNativeBackpropFilter MaxPool",
     "AvgPool MaxPoolGrad AvgPoolGrad Convolution ConvolutionInputGrad ConvolutionWeightGrad NormedConvolution",
+    "NormedConvolutionGrad NormedConvolutionInference",
   ],
   volumes: [
     "Conv3D Conv3DBackpropInputV2 Conv3DBackpropFilterV2 MaxPool3D AvgPool3D MaxPool3DGrad AvgPool3DGrad",

@@ -1,6 +1,6 @@
 /** Batch normalisation with the statistics of the batch: one kernel forward, one backward. */
 import * as tf from "@tensorflow/tfjs-core";
-import { canFuse, runFused, runFusedAll } from "./fused.js";
+import { canFuse, registerGradientOfFirstOutput, runFused, runFusedAll } from "./fused.js";
 
 /**
  * (x - mean) / √(variance + eps) · gamma + beta, with the mean and the biased variance over all axes but the last.
@@ -21,7 +21,7 @@ export function fusedBatchNorm(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, 
   return [output, mean, variance];
 }
 
-tf.registerGradient({
+registerGradientOfFirstOutput({
   kernelName: "BatchNorm",
   inputsToSave: ["x", "gamma"],
   outputsToSave: [false, true, true],
@@ -64,25 +64,36 @@ tf.registerGradient({
   },
 });
 
+/** What every batch of training moves: mean and variance [channels], and int32 [] how many batches have. */
+export interface RunningTensors {
+  mean: tf.Tensor;
+  variance: tf.Tensor;
+  batches?: tf.Tensor;
+}
+
 /**
  * The running statistics after a batch: (1 - momentum) · running + momentum · batch, the variance without its bias.
  *
  * @param momentum share of the batch
  * @param correction n / (n - 1) for n values a channel
- * @returns running mean and variance [channels]
  */
-export function fusedRunningStatistics(
-  running: { mean: tf.Tensor; variance: tf.Tensor },
+export function fusedRunningStatistics<Running extends RunningTensors>(
+  running: Running,
   batch: { mean: tf.Tensor; variance: tf.Tensor },
   momentum: number,
   correction: number,
-): [tf.Tensor, tf.Tensor] {
-  const { mean, variance } = running;
+): Running {
+  const { mean, variance, batches } = running;
   if (canFuse(mean, variance, batch.mean, batch.variance)) {
-    const inputs = { mean, variance, batchMean: batch.mean, batchVariance: batch.variance };
-    return runFusedAll("RunningStatistics", inputs, { momentum, correction }) as [tf.Tensor, tf.Tensor];
+    const inputs = { mean, variance, batches, batchMean: batch.mean, batchVariance: batch.variance };
+    const moved = runFusedAll("RunningStatistics", inputs, { momentum, correction });
+    return { mean: moved[0], variance: moved[1], batches: moved[2] } as Running;
   }
   const move = (old: tf.Tensor, next: tf.Tensor, factor: number): tf.Tensor =>
     tf.add(tf.mul(old, 1 - momentum), tf.mul(next, momentum * factor));
-  return [move(mean, batch.mean, 1), move(variance, batch.variance, correction)];
+  return {
+    mean: move(mean, batch.mean, 1),
+    variance: move(variance, batch.variance, correction),
+    batches: batches && tf.add(batches, tf.scalar(1, "int32")),
+  } as Running;
 }

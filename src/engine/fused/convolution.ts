@@ -1,6 +1,7 @@
 /** Two-dimensional convolution with a weight in PyTorch's layout: one kernel forward, one backward for each input. */
 import * as tf from "@tensorflow/tfjs-core";
-import { canFuse, isRecording, runFused } from "./fused.js";
+import type { RunningTensors } from "./batch_norm.js";
+import { canFuse, isRecording, registerGradientOfFirstOutput, runFused, runFusedAll } from "./fused.js";
 
 type Attributes = tf.NamedAttrMap;
 
@@ -42,31 +43,72 @@ export function fusedConvolution(
   return runFused("Convolution", { x, weight }, { ...sizes, trains: isRecording() });
 }
 
-/** A batch norm with given statistics, all [out], and an activation: what often stands behind a convolution. */
-export interface ConvolutionNorm {
-  mean: tf.Tensor;
-  variance: tf.Tensor;
+/** A batch norm's parameters, both [out]. */
+interface NormParameters {
   gamma: tf.Tensor;
   beta: tf.Tensor;
 }
 
-/** Kernels of activations that one call can compute together with the convolution and the norm before them. */
-export type NormedActivation = "Relu" | "Relu6" | "Silu";
+/** The convolution's numbers, and those of the batch norm behind it. */
+interface NormedSizes<Activation> extends ConvolutionSizes {
+  eps: number;
+  activation?: Activation | undefined;
+}
+
+/**
+ * Kernels of activations that one call can compute together with the convolution and the norm before them: of those whose
+ * gradient follows from their output also where it is wanted.
+ */
+export type TrainedActivation = "Relu" | "Relu6";
+export type NormedActivation = TrainedActivation | "Silu";
+
+/**
+ * `fusedConvolution`, `fusedBatchNorm`, `fusedRunningStatistics` and an activation in one call, with one for their gradients.
+ *
+ * @returns the output, as of `fusedConvolution`, and the running statistics after the batch
+ */
+export function fusedNormedConvolution(
+  x: tf.Tensor4D,
+  weight: tf.Tensor4D,
+  { running, gamma, beta }: NormParameters & { running: Required<RunningTensors> },
+  { momentum, ...sizes }: NormedSizes<TrainedActivation> & { momentum: number },
+): { output: tf.Tensor4D; moved: Required<RunningTensors> } | undefined {
+  const { mean: runningMean, variance: runningVariance, batches } = running;
+  if (!fits(x, weight) || !canFuse(x, weight, gamma, beta, runningMean, runningVariance)) return undefined;
+  const inputs = { x, weight, gamma, beta, mean: runningMean, variance: runningVariance, batches };
+  const attributes = { ...sizes, momentum, trains: isRecording() };
+  const outputs = runFusedAll("NormedConvolution", inputs, attributes as unknown as Attributes);
+  const [output, , , , mean, variance, counted] = outputs as [tf.Tensor4D, ...tf.Tensor[]];
+  return { output, moved: { mean: mean!, variance: variance!, batches: counted! } };
+}
+
+registerGradientOfFirstOutput({
+  kernelName: "NormedConvolution",
+  inputsToSave: ["x", "weight", "gamma"],
+  outputsToSave: [true, true, true, true],
+  gradFunc: (dys, saved, { momentum: _, ...attributes }) => {
+    const [x, weight, gamma, y, convolved, mean, variance] = saved;
+    const [dy] = dys as tf.Tensor[];
+    const inputs = { dy, y, x, weight, convolved, gamma, mean, variance };
+    const [dx, dweight, dgamma, dbeta] = runFusedAll("NormedConvolutionGrad", inputs, attributes);
+    return { x: () => dx!, weight: () => dweight!, gamma: () => dgamma!, beta: () => dbeta! };
+  },
+});
 
 /**
  * `fusedConvolution`, `fusedBatchNormInference` and an activation in one call, for inference: it has no gradient.
  *
  * @returns as `fusedConvolution`
  */
-export function fusedNormedConvolution(
+export function fusedNormedConvolutionInference(
   x: tf.Tensor4D,
   weight: tf.Tensor4D,
-  { mean, variance, gamma, beta }: ConvolutionNorm,
-  attributes: ConvolutionSizes & { eps: number; activation?: NormedActivation | undefined },
+  { mean, variance, gamma, beta }: NormParameters & { mean: tf.Tensor; variance: tf.Tensor },
+  attributes: NormedSizes<NormedActivation>,
 ): tf.Tensor4D | undefined {
   if (!fits(x, weight) || !canFuse(x, weight, mean, variance, gamma, beta)) return undefined;
   const inputs = { x, weight, mean, variance, gamma, beta };
-  return runFused("NormedConvolution", inputs, attributes as unknown as Attributes);
+  return runFused("NormedConvolutionInference", inputs, attributes as unknown as Attributes);
 }
 
 function fits(x: tf.Tensor4D, weight: tf.Tensor4D): boolean {

@@ -38,6 +38,19 @@ export function runFusedAll(
   return tf.engine().runKernel(kernelName, present(inputs), attributes);
 }
 
+const ofFirstOutput = new Set<string>();
+
+/** As TF.js's `registerGradient`, of a kernel with several outputs, into the first of which alone gradients flow. */
+export function registerGradientOfFirstOutput(config: tf.GradConfig): void {
+  ofFirstOutput.add(config.kernelName);
+  tf.registerGradient(config);
+}
+
+/** Whether a kernel's gradient does not look at what flows into any but its first output. */
+export function hasGradientOfFirstOutput(kernelName: string): boolean {
+  return ofFirstOutput.has(kernelName);
+}
+
 function present(inputs: Record<string, tf.Tensor | undefined>): tf.NamedTensorMap {
   const given: tf.NamedTensorMap = {};
   for (const name in inputs) if (inputs[name] !== undefined) given[name] = inputs[name];

@@ -8,7 +8,7 @@ import { syncBatchNorm } from "../functional/sync_batch_norm.js";
 import { ones, zeros } from "../init.js";
 import { Module } from "../module.js";
 import { ModuleBuffer, Parameter } from "../parameter.js";
-import type { RunningStatistics } from "../running_statistics.js";
+import { moveTo, runningOf, type RunningStatistics } from "../running_statistics.js";
 import { formatShape } from "../shape_checks.js";
 
 /** Options of batch normalisation layers. */
@@ -59,6 +59,11 @@ export abstract class BatchNorm extends Module implements RunningStatistics {
   /** @throws ConfigurationError `ERR_SHAPE` for an input that is not what the layer is for */
   protected abstract checkInput(input: tf.Tensor): void;
 
+  /** Whether the statistics of training are taken over the batches of several ranks. */
+  get isSynchronized(): boolean {
+    return this.#ranks !== undefined;
+  }
+
   /** @throws ConfigurationError in training with one value a channel, which has no variance */
   forward(input: tf.Tensor): tf.Tensor {
     this.checkInput(input);
@@ -66,26 +71,26 @@ export abstract class BatchNorm extends Module implements RunningStatistics {
     if (!this.training) {
       return batchNormInference(input, this.runningMean, this.runningVar, weight, bias, eps);
     }
-    const count = input.size / this.numFeatures;
-    if (count === 1 && this.#ranks === undefined) {
-      throw new ConfigurationError(
-        "ERR_BATCH_TOO_SMALL",
-        `${this.constructor.name} cannot train on one value a channel: the input is ${formatShape(input.shape)}. ` +
-          "Use a larger batch, or leave out the last, incomplete one.",
-      );
-    }
+    if (!this.isSynchronized) this.checkCount(input);
     const result =
       this.#ranks === undefined
-        ? { ...batchNorm(input, weight, bias, eps), count }
+        ? { ...batchNorm(input, weight, bias, eps), count: input.size / this.numFeatures }
         : syncBatchNorm(this.#ranks, input, weight, bias, eps);
-    const { output, mean, variance, count: all } = result;
-    tf.tidy(() => {
-      const running = { mean: this.runningMean, variance: this.runningVar };
-      const moved = runningStatistics(running, { mean, variance }, this.momentum, all / (all - 1));
-      this.runningMean.assign(moved[0]);
-      this.runningVar.assign(moved[1]);
-      this.numBatchesTracked.assign(tf.add(this.numBatchesTracked, tf.scalar(1, "int32")));
-    });
+    const { output, mean, variance, count } = result;
+    const batch = { mean, variance };
+    tf.tidy(() =>
+      moveTo(this, runningStatistics(runningOf(this), batch, this.momentum, count / (count - 1))),
+    );
     return output;
+  }
+
+  /** @throws ConfigurationError `ERR_BATCH_TOO_SMALL` for pictures or sequences with one value a channel */
+  checkCount({ size, shape }: { size: number; shape: readonly number[] }): void {
+    if (size > this.numFeatures) return;
+    throw new ConfigurationError(
+      "ERR_BATCH_TOO_SMALL",
+      `${this.constructor.name} cannot train on one value a channel: the input is ${formatShape(shape)}. ` +
+        "Use a larger batch, or leave out the last, incomplete one.",
+    );
   }
 }

@@ -187,11 +187,12 @@ function batchNormalization(inputs: Inputs, context: OperatorContext): OnnxValue
     // As PyTorch, without the bias of the batch's variance; the standard keeps it.
     const count = x.size / gamma.size;
     const moved = runningStatistics({ mean, variance }, result, share, count / Math.max(1, count - 1));
-    mean.assign(moved[0]);
-    variance.assign(moved[1]);
+    mean.assign(moved.mean);
+    variance.assign(moved.variance);
     return [output, mean, variance];
   }
-  return [output, ...runningStatistics({ mean, variance }, result, share, 1)];
+  const moved = runningStatistics({ mean, variance }, result, share, 1);
+  return [output, moved.mean, moved.variance];
 }
 
 /** Each number for as many channels as it takes to have this many. */

@@ -138,7 +138,9 @@ describe("batch norm with given statistics", () => {
       const vector = { shape: [channels] };
       const operation: Operation = (mean, variance, batchMean, batchVariance) => {
         const batch = { mean: batchMean, variance: batchVariance };
-        return tf.stack(runningStatistics({ mean: mean, variance: variance }, batch, momentum, 1.25));
+        const batches = tf.scalar(channels, "int32");
+        const moved = runningStatistics({ mean, variance, batches }, batch, momentum, 1.25);
+        return tf.concat([moved.mean, moved.variance, tf.reshape(tf.cast(moved.batches, "float32"), [1])]);
       };
       expectAgreement(operation, [vector, vector, vector, vector], { gradients: false });
     });

@@ -6,7 +6,11 @@ import { afterEach, describe, it } from "vitest";
 import { expectAgreement, holds, tensorOf } from "../../support/arbitraries.js";
 import type { Argument } from "../../support/compare_backends.js";
 import { provesCoverage } from "../../support/kernel_coverage.js";
-import { fusedNormedConvolution } from "../../../src/engine/fused/convolution.js";
+import {
+  fusedNormedConvolution,
+  fusedNormedConvolutionInference,
+} from "../../../src/engine/fused/convolution.js";
+import { runningStatistics } from "../../../src/nn/functional/batch_norm.js";
 import * as nn from "../../../src/nn/index.js";
 import "../../../src/engine/index.js";
 
@@ -132,39 +136,83 @@ describe("convolutions", () => {
     );
   });
 
-  it("with a batch norm and an activation in one call", () => {
-    const drawn = fc.record({
-      geometry: geometries,
-      depthwise: fc.boolean(),
-      activation: fc.constantFrom(undefined, "Relu" as const, "Relu6" as const, "Silu" as const),
-    });
-    const functions = { Relu: nn.relu, Relu6: nn.relu6, Silu: nn.silu };
-    holds(
-      drawn,
-      ({ geometry: { x, inputs, outputs, kernel, stride, dilation }, depthwise, activation }) => {
-        const groups = depthwise ? inputs : 1;
+  /** A convolution with a batch norm and one of these activations behind it. */
+  const normed = <Activation extends string>(...activations: Activation[]) =>
+    fc
+      .record({
+        geometry: geometries,
+        depthwise: fc.boolean(),
+        activation: fc.constantFrom(undefined, ...activations),
+      })
+      .map(({ geometry: { x, inputs, outputs, kernel, stride, dilation }, depthwise, activation }) => {
         const out = depthwise ? inputs : outputs;
+        const groups = depthwise ? inputs : 1;
         const step: [number, number] = depthwise ? [stride[0], stride[0]] : stride;
         const settings = { stride: step, dilation, padding: [1, 0, 1, 1] as const, groups };
+        const sizes = { strides: step, padding: settings.padding, dilations: dilation, eps: 0.1, activation };
+        const weight = { shape: [out, inputs / groups, ...kernel], low: -0.5, high: 0.5 };
+        return { x, weight, out, settings, sizes, activation };
+      });
+  const functions = { Relu: nn.relu, Relu6: nn.relu6, Silu: nn.silu };
+
+  it("with a batch norm and an activation in one call", () => {
+    holds(
+      normed("Relu", "Relu6", "Silu"),
+      ({ x, weight, out, settings, sizes, activation }) => {
         expectAgreement(
           (a, w, mean, variance, gamma, beta) => {
             const norm = { mean, variance, gamma, beta };
-            const { padding } = settings;
-            const sizes = { strides: step, padding, dilations: dilation, eps: 0.1, activation };
-            const together = fusedNormedConvolution(picture(a), picture(w), norm, sizes);
+            const together = fusedNormedConvolutionInference(picture(a), picture(w), norm, sizes);
             if (together !== undefined) return together;
             const convolved = nn.conv2d(picture(a), picture(w), settings);
-            const normed = nn.batchNormInference(convolved, mean, variance, gamma, beta, 0.1);
-            return activation === undefined ? normed : functions[activation](normed);
+            const output = nn.batchNormInference(convolved, mean, variance, gamma, beta, 0.1);
+            return activation === undefined ? output : functions[activation](output);
           },
           [
             x,
-            { shape: [out, inputs / groups, ...kernel], low: -0.5, high: 0.5 },
+            weight,
             { shape: [out] },
             { shape: [out], low: 0.2, high: 2 },
             { shape: [out] },
             { shape: [out] },
           ],
+          { gradients: false },
+        );
+      },
+      15,
+    );
+  });
+
+  it("with the batch norm of training and an activation in one call", () => {
+    const momentum = 0.3;
+    holds(
+      normed("Relu", "Relu6").filter(({ settings }) => settings.dilation.every((rate) => rate === 1)),
+      ({ x, weight, out, settings, sizes, activation }) => {
+        const running = {
+          mean: tf.linspace(-1, 1, out),
+          variance: tf.linspace(1, 2, out),
+          batches: tf.scalar(3, "int32"),
+        };
+        const train = (a: tf.Tensor, w: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) => {
+          const norm = { running, gamma, beta };
+          const together = fusedNormedConvolution(picture(a), picture(w), norm, { ...sizes, momentum });
+          if (together !== undefined) return together;
+          const convolved = nn.conv2d(picture(a), picture(w), settings);
+          const { output, ...batch } = nn.batchNorm(convolved, gamma, beta, 0.1);
+          const count = output.size / out;
+          return {
+            output: activation === undefined ? output : functions[activation](output),
+            moved: runningStatistics(running, batch, momentum, count / (count - 1)),
+          };
+        };
+        const inputs = [x, weight, { shape: [out] }, { shape: [out] }];
+        expectAgreement((a, w, gamma, beta) => train(a, w, gamma, beta).output, inputs);
+        expectAgreement(
+          (a, w, gamma, beta) => {
+            const { mean, variance, batches } = train(a, w, gamma, beta).moved;
+            return tf.concat([mean, variance, tf.reshape(tf.cast(batches, "float32"), [1])]);
+          },
+          inputs,
           { gradients: false },
         );
       },

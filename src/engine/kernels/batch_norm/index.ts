@@ -1,5 +1,6 @@
 /** Batch normalisation with the batch's own statistics, forward and backward: kernels of our own. */
-import type { Value } from "../../graph/value.js";
+import type * as tf from "@tensorflow/tfjs-core";
+import { emit, scalar, type Value } from "../../graph/value.js";
 import { identityOrder, type Laid } from "../../layout.js";
 import { affine, scaleInPass } from "../../blocked/channels.js";
 import { inBlocks } from "../../blocked/layout.js";
@@ -35,19 +36,26 @@ export const batchNorm: Lowerings = {
       : plain.affine(backend.laid(x!), scale, shift);
     return backend.output(y, x!.shape, "float32", laid.order, inBlock);
   },
-  /** Running mean and variance moved towards those of a batch. */
-  RunningStatistics: ({ mean, variance, batchMean, batchVariance }, { momentum, correction }, backend) => {
+  /** Running mean and variance moved towards those of a batch, and one batch more, if they are counted. */
+  RunningStatistics: (
+    { mean, variance, batches, batchMean, batchVariance },
+    { momentum, correction },
+    backend,
+  ) => {
     const share = momentum as number;
+    const mix = (old: tf.TensorInfo, next: tf.TensorInfo, factor: number): tf.TensorInfo =>
+      backend.output(
+        plain.mix(backend.value(old), backend.value(next), 1 - share, factor),
+        old.shape,
+        "float32",
+      );
     const moved = [
-      plain.mix(backend.value(mean!), backend.value(batchMean!), 1 - share, share),
-      plain.mix(
-        backend.value(variance!),
-        backend.value(batchVariance!),
-        1 - share,
-        share * (correction as number),
-      ),
+      mix(mean!, batchMean!, share),
+      mix(variance!, batchVariance!, share * (correction as number)),
     ];
-    return moved.map((value) => backend.output(value, mean!.shape, "float32"));
+    if (batches === undefined) return moved;
+    const counted = emit("Add", [backend.value(batches), scalar(1, "int32")], [], "int32");
+    return [...moved, backend.output(counted, [], "int32")];
   },
   /** Gradients with respect to x, gamma and beta. */
   BatchNormGrad: ({ dy, x, gamma, mean, variance }, { eps }, backend) => {
