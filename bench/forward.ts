@@ -9,9 +9,9 @@ import { runFresh } from "./process.js";
 import { bestPeer, hasTorch } from "./torch.js";
 
 /** Kindling compiles a graph again once its weights have been the same for 16 runs; what is measured comes after. */
-const LIMITS = { warmup: 20, count: 40, seconds: 8 };
+const LIMITS = { warmup: 20, count: 100, seconds: 6 };
 /** Ours and ONNX Runtime's processes take turns: a machine is slow for seconds, and a run takes milliseconds. */
-const TURNS = 3;
+const TURNS = 5;
 /** Of the outputs, relative to the largest one. */
 const TOLERANCE = 1e-3;
 

@@ -6,8 +6,9 @@ import type * as tf from "@tensorflow/tfjs-core";
 import {
   fusedNormedConvolution,
   fusedNormedConvolutionInference,
-  type ConvolutionSizes,
   type NormedActivation,
+  type NormedSizes,
+  type TrainedActivation,
 } from "../engine/fused/convolution.js";
 import { isRecording } from "../engine/fused/fused.js";
 import { Relu, Relu6, Silu } from "./layers/activations.js";
@@ -58,12 +59,19 @@ class NormedConvolution implements SequentialStep {
   readonly #conv: Conv2d;
   readonly #norm: BatchNorm2d;
   readonly #activation: Activation | undefined;
+  readonly #trainingSizes: NormedSizes<TrainedActivation>;
+  readonly #inferenceSizes: NormedSizes<NormedActivation>;
 
   constructor(conv: Conv2d, norm: BatchNorm2d, activation: Activation | undefined) {
     this.modules = activation === undefined ? [conv, norm] : [conv, norm, activation.module];
     this.#conv = conv;
     this.#norm = norm;
     this.#activation = activation;
+    const { stride: strides, padding, dilation: dilations } = conv.settings;
+    const sizes = { strides, padding, dilations, eps: norm.eps };
+    const kernel = activation?.kernel;
+    this.#trainingSizes = Object.freeze({ ...sizes, activation: kernel === "Silu" ? undefined : kernel });
+    this.#inferenceSizes = Object.freeze({ ...sizes, activation: kernel });
   }
 
   forward(input: tf.Tensor): tf.Tensor {
@@ -79,33 +87,26 @@ class NormedConvolution implements SequentialStep {
   }
 
   #trained(input: tf.Tensor4D): tf.Tensor | undefined {
-    const { weight: gamma, bias: beta, eps, momentum } = this.#norm;
-    const kernel = this.#activation?.kernel;
-    const activation = kernel === "Silu" ? undefined : kernel;
-    const running = runningOf(this.#norm);
-    const sizes = { ...this.#sizes, eps, momentum, activation };
-    const result = fusedNormedConvolution(input, this.#weight, { running, gamma, beta }, sizes);
+    const { weight: gamma, bias: beta, momentum } = this.#norm;
+    const norm = { running: runningOf(this.#norm), gamma, beta, momentum };
+    const result = fusedNormedConvolution(input, this.#weight, norm, this.#trainingSizes);
     if (result === undefined) return undefined;
     const { output, moved } = result;
     this.#norm.checkCount(output);
     moveTo(this.#norm, moved);
     for (const tensor of Object.values(moved)) tensor.dispose();
-    return kernel === activation ? output : this.#activation!.module.forward(output);
+    const isActivated = this.#trainingSizes.activation === this.#activation?.kernel;
+    return isActivated ? output : this.#activation!.module.forward(output);
   }
 
   #inferred(input: tf.Tensor4D): tf.Tensor | undefined {
-    const { runningMean: mean, runningVar: variance, weight: gamma, bias: beta, eps } = this.#norm;
-    const sizes = { ...this.#sizes, eps, activation: this.#activation?.kernel };
-    return fusedNormedConvolutionInference(input, this.#weight, { mean, variance, gamma, beta }, sizes);
+    const { runningMean: mean, runningVar: variance, weight: gamma, bias: beta } = this.#norm;
+    const norm = { mean, variance, gamma, beta };
+    return fusedNormedConvolutionInference(input, this.#weight, norm, this.#inferenceSizes);
   }
 
   get #weight(): tf.Tensor4D {
     return this.#conv.weight as tf.Tensor as tf.Tensor4D;
-  }
-
-  get #sizes(): ConvolutionSizes {
-    const { stride: strides, padding, dilation: dilations } = this.#conv.settings;
-    return { strides, padding, dilations };
   }
 
   /** Whether a part has a `forward` of its own, as an observer's or a subclass's. */

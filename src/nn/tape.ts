@@ -121,7 +121,7 @@ function backpropagate({ node, names }: Step, gradients: Map<number, tf.Tensor>)
   const { kernelName, gradient, inputs, outputs } = node;
   const dys = outputs.map(({ id }) => gradients.get(id) ?? null);
   // TF.js makes zeros in place of what is missing, as large as the outputs. What nobody looks at may be anything.
-  if (hasGradientOfFirstOutput(kernelName)) dys.fill(dys[0]!, 1);
+  if (hasGradientOfFirstOutput(kernelName)) dys.fill(dys[0] ?? null, 1);
   const inputGradients = gradient?.(dys);
   for (const name of names) {
     const x = inputs[name]!;

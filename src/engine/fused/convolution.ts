@@ -49,8 +49,14 @@ interface NormParameters {
   beta: tf.Tensor;
 }
 
+/** A batch norm that trains: also its statistics before the batch, and the share of the batch's in those after it. */
+interface TrainedNorm extends NormParameters {
+  running: Required<RunningTensors>;
+  momentum: number;
+}
+
 /** The convolution's numbers, and those of the batch norm behind it. */
-interface NormedSizes<Activation> extends ConvolutionSizes {
+export interface NormedSizes<Activation> extends ConvolutionSizes {
   eps: number;
   activation?: Activation | undefined;
 }
@@ -70,13 +76,13 @@ export type NormedActivation = TrainedActivation | "Silu";
 export function fusedNormedConvolution(
   x: tf.Tensor4D,
   weight: tf.Tensor4D,
-  { running, gamma, beta }: NormParameters & { running: Required<RunningTensors> },
-  { momentum, ...sizes }: NormedSizes<TrainedActivation> & { momentum: number },
+  { running, gamma, beta, momentum }: TrainedNorm,
+  sizes: NormedSizes<TrainedActivation>,
 ): { output: tf.Tensor4D; moved: Required<RunningTensors> } | undefined {
-  const { mean: runningMean, variance: runningVariance, batches } = running;
-  if (!fits(x, weight) || !canFuse(x, weight, gamma, beta, runningMean, runningVariance)) return undefined;
-  const inputs = { x, weight, gamma, beta, mean: runningMean, variance: runningVariance, batches };
-  const attributes = { ...sizes, momentum, trains: isRecording() };
+  if (!fits(x, weight) || !canFuse(x, weight, gamma, beta, running.mean, running.variance)) return undefined;
+  const { strides, padding, dilations, eps, activation } = sizes;
+  const inputs = { x, weight, gamma, beta, ...running };
+  const attributes = { strides, padding, dilations, eps, activation, momentum, trains: isRecording() };
   const outputs = runFusedAll("NormedConvolution", inputs, attributes as unknown as Attributes);
   const [output, , , , mean, variance, counted] = outputs as [tf.Tensor4D, ...tf.Tensor[]];
   return { output, moved: { mean: mean!, variance: variance!, batches: counted! } };
@@ -86,7 +92,7 @@ registerGradientOfFirstOutput({
   kernelName: "NormedConvolution",
   inputsToSave: ["x", "weight", "gamma"],
   outputsToSave: [true, true, true, true],
-  gradFunc: (dys, saved, { momentum: _, ...attributes }) => {
+  gradFunc: (dys, saved, attributes) => {
     const [x, weight, gamma, y, convolved, mean, variance] = saved;
     const [dy] = dys as tf.Tensor[];
     const inputs = { dy, y, x, weight, convolved, gamma, mean, variance };

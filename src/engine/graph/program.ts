@@ -127,13 +127,22 @@ function isSameList(a: readonly unknown[], b: readonly unknown[]): boolean {
   return true;
 }
 
-/** Attributes that outlive their call: TF.js passes the caller's own arrays, which may change, `begin` of a slice for one. */
+/**
+ * Attributes that outlive their call: TF.js passes the caller's own arrays, which may change, `begin` of a slice for one. What
+ * is frozen cannot, and the next call is recognised by it at a glance.
+ */
 export function ownCopy<T>(attribute: T): T {
-  if (typeof attribute !== "object" || attribute === null) return attribute;
+  if (isFrozen(attribute)) return attribute;
   if (Array.isArray(attribute)) return attribute.map(ownCopy) as T;
   if (ArrayBuffer.isView(attribute)) return structuredClone(attribute);
   if (Object.getPrototypeOf(attribute) !== Object.prototype) return attribute;
   const copy: Record<string, unknown> = {};
-  for (const name in attribute) copy[name] = ownCopy(attribute[name]);
+  for (const name in attribute) copy[name] = ownCopy((attribute as Record<string, unknown>)[name]);
   return copy as T;
+}
+
+/** Whether nothing in a value can change. */
+function isFrozen(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  return Object.isFrozen(value) && Object.values(value).every(isFrozen);
 }

@@ -46,11 +46,12 @@ export class Conv2d extends Module {
     this.inChannels = inChannels;
     this.outChannels = outChannels;
     this.kernelSize = pair(kernelSize);
+    // Frozen numbers are recognised at a glance from one step to the next.
     this.settings = {
-      stride: pair(stride),
-      dilation: pair(dilation),
+      stride: Object.freeze([...pair(stride)] as const),
+      dilation: Object.freeze([...pair(dilation)] as const),
       groups,
-      padding: sides(padding, this.kernelSize, pair(dilation), pair(stride)),
+      padding: Object.freeze(sides(padding, this.kernelSize, pair(dilation), pair(stride))),
     };
     const shape = [outChannels, inChannels / groups, ...this.kernelSize];
     const fanIn = (inChannels / groups) * this.kernelSize[0] * this.kernelSize[1];

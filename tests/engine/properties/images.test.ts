@@ -194,8 +194,8 @@ describe("convolutions", () => {
           batches: tf.scalar(3, "int32"),
         };
         const train = (a: tf.Tensor, w: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) => {
-          const norm = { running, gamma, beta };
-          const together = fusedNormedConvolution(picture(a), picture(w), norm, { ...sizes, momentum });
+          const norm = { running, gamma, beta, momentum };
+          const together = fusedNormedConvolution(picture(a), picture(w), norm, sizes);
           if (together !== undefined) return together;
           const convolved = nn.conv2d(picture(a), picture(w), settings);
           const { output, ...batch } = nn.batchNorm(convolved, gamma, beta, 0.1);

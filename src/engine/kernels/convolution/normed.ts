@@ -49,7 +49,7 @@ export const normedConvolution: Lowerings = {
   /** Gradients with respect to x, weight, gamma and beta. */
   NormedConvolutionGrad: (
     { dy, y, x, weight, convolved, ...statistics },
-    { eps, activation, ...sizes },
+    { eps, momentum: _, activation, ...sizes },
     backend,
   ) => {
     const { one, several, drop } = callsOn(backend);
