@@ -31,13 +31,13 @@ export const normedConvolution: Lowerings = {
     const [normed, mean, variance] = several(
       "BatchNorm",
       { x: convolved, gamma: gamma!, beta: beta! },
-      { eps },
+      { eps: eps as number },
     );
     const count = convolved.shape.slice(0, 3).reduce((product, length) => product * length);
     const moved = several(
       "RunningStatistics",
       { ...running, batchMean: mean!, batchVariance: variance! },
-      { momentum, correction: count / (count - 1) },
+      { momentum: momentum as number, correction: count / (count - 1) },
     );
     let output = normed!;
     if (activation !== undefined) {
@@ -58,7 +58,7 @@ export const normedConvolution: Lowerings = {
     const [dconvolved, dgamma, dbeta] = several(
       "BatchNormGrad",
       { dy: dnormed, x: convolved!, ...statistics },
-      { eps },
+      { eps: eps as number },
     );
     if (isActive) drop(dnormed);
     const shapes = { ...sizes, inShape: x!.shape, weightShape: weight!.shape };
@@ -70,7 +70,7 @@ export const normedConvolution: Lowerings = {
   NormedConvolutionInference: ({ x, weight, ...norm }, { eps, activation, ...sizes }, backend) => {
     const { one, drop } = callsOn(backend);
     const convolved = one("Convolution", { x: x!, weight: weight! }, sizes);
-    const normed = one("BatchNormInference", { x: convolved, ...norm }, { eps });
+    const normed = one("BatchNormInference", { x: convolved, ...norm }, { eps: eps as number });
     drop(convolved);
     if (activation === undefined) return normed;
     const output = one(activation as string, { x: normed });
