@@ -2,7 +2,7 @@
  * Gradients that TF.js lacks or has wrong: its maximum, minimum and squared difference forget that an operand was
  * broadcast, its running sum turns the axes round, its mirrored padding drops what was mirrored, its repetition adds copy by
  * copy, those that divide an array do not bear one part, and its products and batched gathers call methods that only the
- * union package adds; those of sums and means fill an array with ones at every step. They serve every TF.js backend.
+ * union package adds. They serve every TF.js backend.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { parseEinsum } from "./einsum.js";
@@ -39,16 +39,6 @@ const definitions: Record<string, Definition> = {
         sumTo(tf.mul(dy!, tf.mul(2, tf.sub(from, to))), from.shape);
       return { a: () => derivative(a!, b!), b: () => derivative(b!, a!) };
     },
-  },
-  Sum: {
-    inputsToSave: ["x"],
-    gradient: ([dy], [x], { axis }) => ({ x: () => spread(dy!, x!.shape, axis as number | number[]) }),
-  },
-  Mean: {
-    inputsToSave: ["x"],
-    gradient: ([dy], [x], { axis }) => ({
-      x: () => spread(tf.mul(dy!, dy!.size / x!.size), x!.shape, axis as number | number[]),
-    }),
   },
   /** With one part TF.js's get a tensor where they expect a list. */
   SplitV: {
@@ -222,14 +212,6 @@ const definitions: Record<string, Definition> = {
 };
 
 /** For a choice between two operands, of which the first is taken where `isFirst`. */
-/** What was reduced along some axes, the same all along them. */
-function spread(reduced: tf.Tensor, shape: readonly number[], axis: number | number[]): tf.Tensor {
-  const axes = tf.util.parseAxisParam(axis, [...shape]);
-  const kept = shape.map((length, i) => (axes.includes(i) ? 1 : length));
-  const repeats = shape.map((length, i) => (axes.includes(i) ? length : 1));
-  return tf.tile(tf.reshape(reduced, kept), repeats);
-}
-
 function pairwise(isFirst: (a: tf.Tensor, b: tf.Tensor) => tf.Tensor): Definition {
   return {
     inputsToSave: ["a", "b"],

@@ -99,11 +99,12 @@ export const shape: Lowerings = {
     const { value, order } = backend.laid(x!);
     const counts = reps as number[];
     const target = x!.shape.map((length, axis) => length * counts[axis]!);
-    const shape = physicalShape(target, order);
-    const isBroadcast = x!.shape.every((length, axis) => length === 1 || counts[axis] === 1);
-    const tiled = isBroadcast
-      ? emit("Expand", [value, int64s(shape)], shape, value.type)
-      : emit("Tile", [value, int64s(physicalShape(counts, order))], shape, value.type);
+    const tiled = emit(
+      "Tile",
+      [value, int64s(physicalShape(counts, order))],
+      physicalShape(target, order),
+      value.type,
+    );
     return backend.output(tiled, target, value.type, order);
   },
 };
