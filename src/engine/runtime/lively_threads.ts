@@ -5,8 +5,8 @@
  */
 import { computeThreads } from "./environment.js";
 
-/** Twenty are nearly as good, and hundreds are no better. */
-export const LIVELY_MICROSECONDS = "50";
+/** In training twenty do nearly as well; on slow cores an inference, with longer gaps between large operators, wants hundreds. */
+export const LIVELY_MICROSECONDS = "400";
 
 /** Of all sessions of this JavaScript thread. Containers often allow a thousand or two in all. */
 const MOST = 256;
