@@ -70,7 +70,7 @@ class NormedConvolution implements SequentialStep {
     const { stride: strides, padding, dilation: dilations } = conv.settings;
     const sizes = { strides, padding, dilations, eps: norm.eps };
     const kernel = activation?.kernel;
-    this.#trainingSizes = Object.freeze({ ...sizes, activation: kernel === "Silu" ? undefined : kernel });
+    this.#trainingSizes = { ...sizes, activation: kernel === "Silu" ? undefined : kernel };
     this.#inferenceSizes = Object.freeze({ ...sizes, activation: kernel });
   }
 

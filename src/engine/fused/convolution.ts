@@ -1,4 +1,4 @@
-/** Two-dimensional convolution with a weight in PyTorch's layout: one kernel forward, one backward for each input. */
+/** Two-dimensional convolution with a weight in PyTorch's layout, alone and with a batch norm behind it: few kernel calls. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { RunningTensors } from "./batch_norm.js";
 import { canFuse, isRecording, registerGradientOfFirstOutput, runFused, runFusedAll } from "./fused.js";

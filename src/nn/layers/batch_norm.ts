@@ -86,7 +86,7 @@ export abstract class BatchNorm extends Module implements RunningStatistics {
 
   /** @throws ConfigurationError `ERR_BATCH_TOO_SMALL` for pictures or sequences with one value a channel */
   checkCount({ size, shape }: { size: number; shape: readonly number[] }): void {
-    if (size > this.numFeatures) return;
+    if (size !== this.numFeatures) return;
     throw new ConfigurationError(
       "ERR_BATCH_TOO_SMALL",
       `${this.constructor.name} cannot train on one value a channel: the input is ${formatShape(shape)}. ` +
