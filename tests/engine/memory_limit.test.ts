@@ -1,6 +1,6 @@
 /** The limits that hold for a whole process, in a process of its own. */
 import * as tf from "@tensorflow/tfjs-core";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { chooseAccelerator } from "../../src/engine/accelerators/index.js";
 import { engine } from "../../src/engine/index.js";
 import { OrtArray, Session } from "../../src/engine/runtime/index.js";
@@ -35,6 +35,61 @@ it("bounds memory and threads, and leaves the engine usable", () => {
     expect.objectContaining({ code: "ERR_ENGINE_STARTED" }) as Error,
   );
   chooseAccelerator({ accelerator: "cpu", threads: 3 });
+});
+
+describe("what sessions keep", () => {
+  const sine = () =>
+    new Session(
+      smallModel({
+        nodes: [
+          ["Sin", ["x"], ["s"]],
+          ["ReduceSum", ["s"], ["r"], { keepdims: 0 }],
+          ["Mul", ["r", "c"], ["y"]],
+        ],
+        inputs: { x: [1, ["n"]] },
+        outputs: { y: [1, [1]] },
+        initializers: { c: [3] },
+      }),
+    );
+  const product = (width: number) =>
+    new Session(
+      smallModel({
+        nodes: [["MatMul", ["x", "w"], ["y"]]],
+        inputs: { x: [1, ["n", width]] },
+        outputs: { y: [1, ["n", width]] },
+        initializers: { w: new Float32Array(width * width) },
+        shapes: { w: [width, width] },
+      }),
+    );
+  const run = (session: Session, megabytes: number) =>
+    session.run([OrtArray.allocate("float32", [megabytes * 2 ** 18])], [undefined])[0]!.data[0];
+
+  it("does not lift the limit where constants fill the memory that is left", () => {
+    const sessions = Array.from({ length: 100 }, sine);
+    expect(run(sessions[0]!, 20)).toBe(0);
+    sessions.push(...Array.from({ length: 100 }, sine));
+    expect(run(sessions[0]!, 20)).toBe(0);
+    for (const megabytes of [40, 400]) {
+      expect(() => run(sessions[0]!, megabytes)).toThrow(/smaller than requested/);
+    }
+    for (const session of sessions) session.dispose();
+  });
+
+  it("is given back for other sizes", () => {
+    const session = sine();
+    expect(run(session, 20)).toBe(0);
+    const another = sine();
+    expect(run(another, 26)).toBe(0);
+    session.dispose();
+    another.dispose();
+  });
+
+  it("is an error where packed weights go beyond the limit", () => {
+    const first = product(2048);
+    expect(() => product(2048)).toThrow(/constants take \d+ bytes beyond the limit/);
+    first.dispose();
+    product(2048).dispose();
+  });
 });
 
 it("names the operator of a training step that needs more, and trains on with a smaller one", async () => {

@@ -7,12 +7,20 @@ export interface SmallModel {
   /** ONNX element type and dimensions; a name is a dimension that is not known beforehand. */
   inputs: Record<string, [type: number, dimensions: (number | string)[]]>;
   outputs: Record<string, [type: number, dimensions: (number | string)[]]>;
-  /** float32 vectors. */
-  initializers?: Record<string, number[]>;
+  /** Elements of float32, in the order of their rows. */
+  initializers?: Record<string, ArrayLike<number>>;
+  /** Dimensions of those initializers that are no vectors. */
+  shapes?: Record<string, number[]>;
 }
 
 /** The bytes of a model of opset 20. */
-export function smallModel({ nodes, inputs, outputs, initializers = {} }: SmallModel): Uint8Array {
+export function smallModel({
+  nodes,
+  inputs,
+  outputs,
+  initializers = {},
+  shapes = {},
+}: SmallModel): Uint8Array {
   const model = new PbfWriter();
   model.writeVarintField(1, 9);
   model.writeMessage(
@@ -24,7 +32,7 @@ export function smallModel({ nodes, inputs, outputs, initializers = {} }: SmallM
         graph.writeMessage(
           5,
           (values, tensor) => {
-            tensor.writeVarintField(1, values.length);
+            for (const length of shapes[name] ?? [values.length]) tensor.writeVarintField(1, length);
             tensor.writeVarintField(2, 1);
             tensor.writeStringField(8, name);
             tensor.writeBytesField(9, new Uint8Array(Float32Array.from(values).buffer));

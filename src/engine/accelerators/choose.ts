@@ -24,8 +24,8 @@ export interface AcceleratorOptions {
   /** Threads that compute on the CPU, default one for each core. Only before the engine has run anything. */
   threads?: number;
   /**
-   * MB that intermediate values may take on the CPU, or arrays on a CUDA device. A graph that needs more fails with
-   * `ERR_ENGINE_MEMORY`. Default no limit. On the CPU only before the engine has run anything. Other GPUs have none: "auto"
+   * MB that intermediate values and packed constants may take on the CPU, or arrays on a CUDA device. A graph that needs
+   * more fails with `ERR_ENGINE_MEMORY`. Default no limit. On the CPU only before the engine has run anything. Other GPUs have none: "auto"
    * passes over them where a limit is asked for.
    */
   memoryLimitMb?: number;

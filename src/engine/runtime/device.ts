@@ -1,8 +1,8 @@
 /** An accelerator that is open: sessions compute on it, and arrays stay on it between runs. */
-import { PbfWriter } from "pbf";
 import { EngineError } from "../../errors.js";
 import type { Pointer } from "./api.js";
-import { onnxType, type ElementType } from "./element_type.js";
+import { doublingModel } from "./doubling_model.js";
+import type { ElementType } from "./element_type.js";
 import type { DeviceSettings, Provider } from "./providers.js";
 import { openQuietly } from "./quiet_vulkan.js";
 import { Session } from "./session.js";
@@ -28,7 +28,7 @@ export class Device {
   private constructor(settings: DeviceSettings) {
     this.name = settings.provider;
     this.settings = settings;
-    this.#keeper = new Session(doublingModel(onnxType("float32")), { device: this });
+    this.#keeper = new Session(doublingModel("float32"), { device: this });
     this.#allocator = this.#keeper.createAllocator(MEMORY_NAMES[this.name], settings.deviceId ?? 0);
     this.#tryOut();
   }
@@ -74,7 +74,7 @@ export class Device {
   computes(type: ElementType): boolean {
     try {
       const configEntries = { "session.disable_cpu_ep_fallback": "1" };
-      const session = new Session(doublingModel(onnxType(type)), { device: this, configEntries });
+      const session = new Session(doublingModel(type), { device: this, configEntries });
       // Whether the GPU has the type shows when its program is made, which is at the first run.
       session.run([OrtArray.allocate(type, [2])], [OrtArray.allocate(type, [2])]);
       session.dispose();
@@ -91,40 +91,4 @@ export class Device {
       throw new Error(`it computed [${output!.data.join(", ")}] where [2, 5] is right.`);
     }
   }
-}
-
-/** y = x + x over a vector of two, as an ONNX model. */
-function doublingModel(type: number): Uint8Array {
-  const model = new PbfWriter();
-  model.writeVarintField(1, 9);
-  model.writeMessage(7, writeDoubling, type);
-  model.writeMessage(8, (_, opset) => opset.writeVarintField(2, 20), null);
-  return model.finish();
-}
-
-function writeDoubling(type: number, graph: PbfWriter): void {
-  graph.writeMessage(
-    1,
-    (_, node) => {
-      node.writeStringField(1, "x");
-      node.writeStringField(1, "x");
-      node.writeStringField(2, "y");
-      node.writeStringField(4, "Add");
-    },
-    null,
-  );
-  graph.writeStringField(2, "doubling");
-  graph.writeMessage(11, writeVector, { name: "x", type });
-  graph.writeMessage(12, writeVector, { name: "y", type });
-}
-
-function writeVector({ name, type }: { name: string; type: number }, info: PbfWriter): void {
-  info.writeStringField(1, name);
-  const dimension = (_: null, message: PbfWriter): void => message.writeVarintField(1, 2);
-  const shape = (_: null, message: PbfWriter): void => message.writeMessage(1, dimension, null);
-  const tensor = (_: null, message: PbfWriter): void => {
-    message.writeVarintField(1, type);
-    message.writeMessage(2, shape, null);
-  };
-  info.writeMessage(2, (_, valueType) => valueType.writeMessage(1, tensor, null), null);
 }

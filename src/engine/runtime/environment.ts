@@ -13,6 +13,8 @@ export const DEFAULT_MEMORY = 0;
 
 interface Environment {
   readonly environment: Pointer;
+  /** Describes memory of the arena. */
+  readonly arenaMemory: Pointer;
   /** Describes memory of the CPU that is not ONNX Runtime's own. */
   readonly cpuMemory: Pointer;
   /** Allocates the strings that the API returns. */
@@ -56,6 +58,11 @@ export function computeThreads(): number {
   return settings.threads ?? availableParallelism();
 }
 
+/** Whether the arena has a limit. */
+export function memoryIsLimited(): boolean {
+  return settings.memoryLimitMb !== undefined;
+}
+
 /** Made on first use. It lives as long as the process; ONNX Runtime itself has one for all threads. */
 export function environment(): Environment {
   shared ??= create();
@@ -78,22 +85,21 @@ function create(): Environment {
   );
   api.releaseThreadingOptions(threading);
   check(api.disableTelemetryEvents(environment));
-  registerArena(environment);
+  const arenaMemory = registerArena(environment);
   const cpuMemory = receive((out) => api.createCpuMemoryInfo(DEVICE_ALLOCATOR, DEFAULT_MEMORY, out));
   const allocator = receive((out) => api.getAllocatorWithDefaultOptions(out));
-  return { environment, cpuMemory, allocator };
+  return { environment, arenaMemory, cpuMemory, allocator };
 }
 
-function registerArena(environment: Pointer): void {
+function registerArena(environment: Pointer): Pointer {
   const api = ortApi();
-  const arena = receive((out) => api.createCpuMemoryInfo(ARENA_ALLOCATOR, DEFAULT_MEMORY, out));
+  const memory = receive((out) => api.createCpuMemoryInfo(ARENA_ALLOCATOR, DEFAULT_MEMORY, out));
   const limit = (settings.memoryLimitMb ?? 0) * 2 ** 20; // 0 is none
   const config = receive((out) => api.createArenaConfig(limit, -1, -1, -1, out));
-  const status = api.createAndRegisterAllocator(environment, arena, config);
+  const status = api.createAndRegisterAllocator(environment, memory, config);
   api.releaseArenaConfig(config);
-  api.releaseMemoryInfo(arena);
-  if (status === null) return;
-  const message = takeMessage(status);
+  const message = status === null ? "" : takeMessage(status);
   // Another thread of this process has done it: the environment is one for all of them.
-  if (!message.includes("already been registered")) throw new EngineError("ERR_ENGINE_RUNTIME", message);
+  if (status === null || message.includes("already been registered")) return memory;
+  throw new EngineError("ERR_ENGINE_RUNTIME", message);
 }

@@ -20,6 +20,7 @@ import {
 import type { Device } from "./device.js";
 import { giveThreads, takeThreads } from "./lively_threads.js";
 import { computeThreads, DEFAULT_MEMORY, DEVICE_ALLOCATOR, environment } from "./environment.js";
+import { keepWithinLimit } from "./memory_limit.js";
 import { withSessionOptions, type SessionOptions } from "./session_options.js";
 import { takeOrtValue, type OrtArray } from "./tensor.js";
 
@@ -295,13 +296,20 @@ function openSession(model: Uint8Array | string, options: SessionOptions): Point
   const api = ortApi();
   const { environment: env } = environment();
   const threads = hasSharedThreads ? {} : { threads: computeThreads() };
-  return withSessionOptions({ ...threads, ...options }, (native) =>
+  const session = withSessionOptions({ ...threads, ...options }, (native) =>
     receive((out) =>
       typeof model === "string"
         ? api.createSession(env, model, native, out)
         : api.createSessionFromArray(env, model, model.byteLength, native, out),
     ),
   );
+  try {
+    keepWithinLimit();
+  } catch (error) {
+    api.releaseSession(session);
+    throw error;
+  }
+  return session;
 }
 
 function readNames(
