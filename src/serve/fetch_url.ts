@@ -2,9 +2,11 @@
 import { lookup as resolveName, type LookupAddress } from "node:dns";
 import { isIP } from "node:net";
 import ipaddr from "ipaddr.js";
-import { Agent, request } from "undici";
 import { DataError } from "../errors.js";
+import { lazyPackage } from "../lazy_package.js";
 import { RequestError } from "./request_error.js";
+
+const undici = lazyPackage<typeof import("undici")>("undici");
 
 /** Hops from the given URL to the one with the file. */
 const MAX_REDIRECTS = 5;
@@ -43,6 +45,7 @@ export function createUrlFetcher({
   resolve = resolveAll,
   isAllowed = isPublicAddress,
 }: UrlFetcherOptions = {}): UrlFetcher {
+  const { Agent, request } = undici();
   const agent = new Agent({
     connections: 16,
     connect: {

@@ -1,5 +1,8 @@
 /** What Prometheus reads at `/metrics`. Each handler has a registry of its own. */
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { Counter, Histogram, Registry } from "prom-client";
+import { lazyPackage } from "../lazy_package.js";
+
+const prometheus = lazyPackage<typeof import("prom-client")>("prom-client");
 
 /** Upper bounds in seconds: from a small model's answer to the longest wait. */
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
@@ -14,13 +17,15 @@ interface ModelGauges {
 }
 
 export class ServerMetrics {
-  readonly #registry = new Registry();
+  readonly #registry: Registry;
   readonly #requests: Counter<"model" | "status">;
   readonly #seconds: Histogram<"model">;
   readonly #batchSeconds: Histogram<"model">;
   readonly #batchSize: Histogram<"model">;
 
   constructor({ waiting, restarts }: ModelGauges) {
+    const { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } = prometheus();
+    this.#registry = new Registry();
     const registers = [this.#registry];
     collectDefaultMetrics({ register: this.#registry });
     this.#requests = new Counter({

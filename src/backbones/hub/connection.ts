@@ -1,7 +1,8 @@
 /** Requests to the hub: with the token, through proxies, within a time, and again where that may help. */
 import { setTimeout } from "node:timers/promises";
-import { EnvHttpProxyAgent, fetch, type RequestInit, type Response } from "undici";
+import type { EnvHttpProxyAgent, RequestInit, Response } from "undici";
 import { HubError } from "../../errors.js";
+import { lazyPackage } from "../../lazy_package.js";
 import { VERSION } from "../../version.js";
 import { warnOnce } from "../../warn.js";
 import { hubHttpError, retryAfterSeconds, type HubTarget } from "./http_errors.js";
@@ -24,6 +25,8 @@ export interface HubRequest {
   /** Attempts after the first, where they differ from the connection's. */
   retries?: number;
 }
+
+const undici = lazyPackage<typeof import("undici")>("undici");
 
 const RETRIED_STATUSES = [408, 429, 500, 502, 503, 504];
 const LONGEST_DELAY_SECONDS = 8;
@@ -50,6 +53,7 @@ export class HubConnection {
     this.#retryDelaySeconds = retryDelaySeconds;
     this.#timeoutSeconds = timeoutSeconds;
     const timeout = timeoutSeconds * 1000;
+    const { EnvHttpProxyAgent } = undici();
     this.#dispatcher = new EnvHttpProxyAgent({
       headersTimeout: timeout,
       bodyTimeout: timeout,
@@ -72,7 +76,7 @@ export class HubConnection {
       const last = attempt >= retries;
       let response: Response;
       try {
-        response = await fetch(url, init);
+        response = await undici().fetch(url, init);
       } catch (error) {
         request.signal?.throwIfAborted();
         if (last || isCertificateError(error)) throw this.networkError(url, error);

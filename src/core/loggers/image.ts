@@ -1,6 +1,6 @@
 /** Pictures and numbers as loggers are given them: taken at once, read when there is time. */
 import * as tf from "@tensorflow/tfjs-core";
-import sharp from "sharp";
+import { sharp } from "../../data/image/sharp.js";
 import { ConfigurationError } from "../../errors.js";
 import { HostTensor } from "../../host_tensor.js";
 import { isTensor } from "../../nested.js";

@@ -1,7 +1,17 @@
 /** The one place where sharp is loaded: pictures run side by side, one thread each, and nothing is kept between them. */
-import sharp from "sharp";
+import type sharpPackage from "sharp";
+import type { Sharp, SharpInput, SharpOptions } from "sharp";
+import { lazyPackage } from "../../lazy_package.js";
 
-sharp.concurrency(1);
-sharp.cache(false);
+const load = lazyPackage<typeof sharpPackage>("sharp");
+let loaded: typeof sharpPackage | undefined;
 
-export { sharp };
+/** As sharp's own function. */
+export function sharp(input: SharpInput | SharpOptions, options?: SharpOptions): Sharp {
+  if (loaded === undefined) {
+    loaded = load();
+    loaded.concurrency(1);
+    loaded.cache(false);
+  }
+  return loaded(input as SharpInput, options);
+}

@@ -7,10 +7,11 @@
  */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import opentype from "opentype.js";
 import type { Font, Glyph, Path } from "opentype.js";
+import { lazyPackage } from "../../lazy_package.js";
 import { sharp } from "./sharp.js";
 
+const opentype = lazyPackage<typeof import("opentype.js")>("opentype.js");
 const fontFile = "@fontsource/dejavu-sans/files/dejavu-sans-latin-400-normal.woff";
 /** Of coordinates in pixels. */
 const DECIMALS = 2;
@@ -102,7 +103,7 @@ function place(text: string, size: number): { glyphs: { glyph: Glyph; offset: nu
 function loadFont(): Font {
   if (font === undefined) {
     const bytes = readFileSync(createRequire(import.meta.url).resolve(fontFile));
-    font = opentype.parse(new Uint8Array(bytes).buffer);
+    font = opentype().parse(new Uint8Array(bytes).buffer);
   }
   return font;
 }

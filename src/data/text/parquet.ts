@@ -1,7 +1,6 @@
 /** Parquet files, read one row group after the other, and of them only the columns that are wanted. */
 import { open } from "node:fs/promises";
-import { parquetMetadataAsync, parquetReadObjects, parquetSchema, type AsyncBuffer } from "hyparquet";
-import { compressors } from "hyparquet-compressors";
+import type { AsyncBuffer } from "hyparquet";
 import { DataError, describeChoices } from "../../errors.js";
 import type { Table, TableRow } from "./table.js";
 
@@ -16,6 +15,8 @@ export class ParquetTable implements Table {
 
   /** Rows are counted from 1: there is no header. */
   async *rows(): AsyncGenerator<TableRow, void> {
+    const { parquetMetadataAsync, parquetReadObjects, parquetSchema } = await import("hyparquet");
+    const { compressors } = await import("hyparquet-compressors");
     const handle = await open(this.#file).catch((cause: unknown) => {
       throw this.#readError(cause);
     });

@@ -1,7 +1,7 @@
 /** Pascal VOC: one XML file a picture (http://host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc/devkit_doc.html). */
-import { XMLParser, XMLValidator } from "fast-xml-parser";
 import { join } from "node:path";
 import { DataError } from "../../../errors.js";
+import { lazyPackage } from "../../../lazy_package.js";
 import { boxFrom } from "../boxes.js";
 import {
   collectProblem,
@@ -33,11 +33,7 @@ interface VocAnnotation {
   object?: VocObject[];
 }
 
-const parser = new XMLParser({
-  ignoreAttributes: true,
-  parseTagValue: false,
-  isArray: (name) => name === "object",
-});
+const xml = lazyPackage<typeof import("fast-xml-parser")>("fast-xml-parser");
 
 /**
  * Corners count pixels from 1 and belong to the box, so that a box is one pixel wider than their difference.
@@ -102,8 +98,14 @@ function parse(text: string, path: string): VocAnnotation {
   };
   if (text.trim() === "")
     refuse("is empty. A picture without objects needs an <annotation> without <object>.");
+  const { XMLParser, XMLValidator } = xml();
   const valid = XMLValidator.validate(text);
   if (valid !== true) refuse(`is no XML: ${valid.err.msg} (line ${valid.err.line}).`);
+  const parser = new XMLParser({
+    ignoreAttributes: true,
+    parseTagValue: false,
+    isArray: (name) => name === "object",
+  });
   const { annotation } = parser.parse(text) as { annotation?: VocAnnotation | string };
   if (annotation === undefined) return refuse("has no <annotation>.");
   return typeof annotation === "string" ? {} : annotation;

@@ -1,9 +1,9 @@
 /** YOLO: one text file a picture, `class x y width height` a line in shares of the picture, and a list of classes. */
 import { existsSync, statSync } from "node:fs";
 import { dirname, extname, join, resolve, sep } from "node:path";
-import { parse } from "yaml";
 import { readImageSize } from "../../../data/index.js";
 import { DataError } from "../../../errors.js";
+import { lazyPackage } from "../../../lazy_package.js";
 import { boxFrom } from "../boxes.js";
 import {
   collectProblem,
@@ -13,6 +13,8 @@ import {
   type AnnotationScan,
 } from "./annotated_image.js";
 import { indexPictures, listFiles, readText, stem } from "./files.js";
+
+const yaml = lazyPackage<typeof import("yaml")>("yaml");
 
 /** Where one part of a data set lies. */
 export interface YoloPart {
@@ -44,7 +46,7 @@ export async function readYoloData(path: string): Promise<YoloData> {
   const text = await readText(path);
   let file: DataFile;
   try {
-    file = (parse(text) ?? {}) as DataFile;
+    file = (yaml().parse(text) ?? {}) as DataFile;
   } catch (cause) {
     return refuse(`is no YAML: ${(cause as Error).message}`, cause);
   }
