@@ -33,7 +33,7 @@ export async function resume(
   { kills = KILLS }: BenchOptions,
   onKill: (whileWriting: boolean) => void = () => undefined,
 ): Promise<ResumeResult> {
-  const program = await bundleProgram(join(import.meta.dirname, "resume_process.ts"));
+  const program = bundleProgram(join(import.meta.dirname, "resume_process.ts"));
   const root = await mkdtemp(join(tmpdir(), "kindling-resume-"));
   try {
     return await compareRuns(program, root, kills, onKill);

@@ -40,7 +40,7 @@ it(
     writeFileSync(inFolder("texts.csv"), `text,label\n${rows.join("")}`);
     writeFileSync(inFolder("space.yaml"), "learningRate: {type: categorical, choices: [1.0e-9, 0.02]}\n");
     const [journal, best] = [inFolder("trials.jsonl"), inFolder("best.yaml")];
-    const program = await bundleProgram(resolve(import.meta.dirname, "../../src/cli/bin.ts"));
+    const program = bundleProgram(resolve(import.meta.dirname, "../../src/cli/bin.ts"));
     const search = () =>
       startNode(program, [
         ...["search", "text-classifier", "--train", inFolder("texts.csv"), "--val-split", "0.25"],

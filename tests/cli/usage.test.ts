@@ -2,8 +2,9 @@
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { bundleProgram } from "../../bench/bundle.js";
 import { runCommand } from "./run_command.js";
 
 const folder = mkdtempSync(join(tmpdir(), "kindling-usage-"));
@@ -144,10 +145,8 @@ describe("the program", () => {
   const run = (...args: string[]) =>
     spawnSync(
       process.execPath,
-      ["--import", "tsx", "--conditions=kindling-source", "src/cli/bin.ts", ...args],
-      {
-        encoding: "utf8",
-      },
+      [bundleProgram(resolve(import.meta.dirname, "../../src/cli/bin.ts")), ...args],
+      { encoding: "utf8" },
     );
 
   it("helps, and completes words", () => {

@@ -6,6 +6,7 @@ import { join, resolve } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import "../support/backend.js";
+import { bundleProgram } from "../../bench/bundle.js";
 import {
   Callback,
   InterruptedError,
@@ -176,13 +177,7 @@ function startTraining(mode: "uncaught" | "caught" | "busy") {
   const root = resolve(import.meta.dirname, "../..");
   const child = spawn(
     process.execPath,
-    [
-      join(root, "node_modules", "tsx", "dist", "cli.mjs"),
-      "--conditions=kindling-source",
-      join(root, "tests", "support", "endless_training.ts"),
-      mode,
-      folder,
-    ],
+    [bundleProgram(join(root, "tests", "support", "endless_training.ts")), mode, folder],
     { stdio: ["ignore", "pipe", "pipe"] },
   );
   let output = "";

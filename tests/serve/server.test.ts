@@ -2,10 +2,11 @@
 import { execFile, type ChildProcess } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { bundleProgram } from "../../bench/bundle.js";
 import { ImageClassifier, TextClassificationData, TextClassifier, seedEverything } from "../../src/index.js";
 import { startServer as start } from "./start_server.js";
 import "../support/backend.js";
@@ -209,9 +210,8 @@ it(
   "task.serve() serves from code, and refuses a backbone that no file holds",
   { timeout: 120_000 },
   async () => {
-    const script = "tests/serve/serve_task_process.ts";
-    const flags = ["--import", "tsx", "--conditions=kindling-source"];
-    const { stdout } = await promisify(execFile)(process.execPath, [...flags, script]);
+    const program = bundleProgram(join(import.meta.dirname, "serve_task_process.ts"));
+    const { stdout } = await promisify(execFile)(process.execPath, [program]);
     const { served, expected, isClosed, refusal } = JSON.parse(stdout) as Record<string, unknown>;
     expect(served).toEqual({ model: "text-classifier", prediction: expected });
     expect({ isClosed, refusal }).toEqual({ isClosed: true, refusal: "ERR_SERVE_BACKBONE" });
@@ -225,17 +225,14 @@ it.each([
 ])("does not start with %s for a model", { timeout: 60_000 }, async (_what, bytes) => {
   const path = join(folder, "bad.kindling");
   writeFileSync(path, bytes, "latin1");
-  const flags = [
-    "--import",
-    "tsx",
-    "--conditions=kindling-source",
-    "src/cli/bin.ts",
+  const command = [
+    bundleProgram(resolve(import.meta.dirname, "../../src/cli/bin.ts")),
     "serve",
     path,
     "--port",
     "0",
   ];
-  const { code, stderr } = await promisify(execFile)(process.execPath, flags).then(
+  const { code, stderr } = await promisify(execFile)(process.execPath, command).then(
     () => ({ code: 0, stderr: "" }),
     (error: unknown) => error as { code: number; stderr: string },
   );

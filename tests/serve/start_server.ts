@@ -1,11 +1,13 @@
 /** `kindling serve` in a process of its own, on a free port. */
 import { spawn, type ChildProcess } from "node:child_process";
+import { resolve } from "node:path";
 import { createInterface } from "node:readline";
+import { bundleProgram } from "../../bench/bundle.js";
 
 export async function startServer(...args: string[]): Promise<{ child: ChildProcess; url: string }> {
   const child = spawn(
     process.execPath,
-    ["--import", "tsx", "--conditions=kindling-source", "src/cli/bin.ts", "serve", "--port", "0", ...args],
+    [bundleProgram(resolve(import.meta.dirname, "../../src/cli/bin.ts")), "serve", "--port", "0", ...args],
     { stdio: ["ignore", "pipe", "inherit"] },
   );
   for await (const line of createInterface({ input: child.stdout })) {

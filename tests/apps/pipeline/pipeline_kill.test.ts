@@ -32,7 +32,7 @@ function began(folder: string): string[] {
 }
 
 it("goes on where it was", { timeout: 240_000 }, async () => {
-  const program = await bundleProgram(resolve(import.meta.dirname, "pipeline_process.ts"));
+  const program = bundleProgram(resolve(import.meta.dirname, "pipeline_process.ts"));
   const [whole, broken] = [await prepare(), await prepare()];
   const undisturbed = startNode(program, [whole]);
   expect(await undisturbed.ended, undisturbed.errors()).toBe(0);

@@ -14,6 +14,7 @@ import {
   resnet18,
   type ImageBackbone,
 } from "../../../src/backbones/index.js";
+import { bundleProgram } from "../../../bench/bundle.js";
 import { HostTensor } from "../../../src/host_tensor.js";
 import { decodeOnnx } from "../../../src/onnx/index.js";
 import { writeOnnx } from "../../../src/onnx/write.js";
@@ -226,14 +227,9 @@ describeShared("models/mobilenet_v2", (source) => {
         await picture.png().toFile(join(photos, label, `${i}.png`));
       }
     }
-    const tsx = join(root, "node_modules", "tsx", "dist", "cli.mjs");
-    const example = join(root, "examples", "hub_backbone.ts");
+    const example = bundleProgram(join(root, "examples", "hub_backbone.ts"));
     const run = () =>
-      promisify(execFile)(
-        process.execPath,
-        [tsx, "--conditions=kindling-source", example, photos, "kindling/mobilenet_v2"],
-        { cwd: cacheDir },
-      );
+      promisify(execFile)(process.execPath, [example, photos, "kindling/mobilenet_v2"], { cwd: cacheDir });
     const first = await run();
     expect(first.stderr).toMatch(/Downloading onnx\/model\.onnx of kindling\/mobilenet_v2, \d+\.\d MB\n/);
     expect(first.stdout).toMatch(/val_accuracy: 1\b/);

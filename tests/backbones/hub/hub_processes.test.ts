@@ -1,24 +1,19 @@
 /** Downloads by processes of their own: two at once, one that is killed, one behind a proxy. */
-import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { connect, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { bundleProgram } from "../../../bench/bundle.js";
 import { HubServer } from "../../support/hub_server.js";
 
-const root = resolve(import.meta.dirname, "../../..");
 const MODEL = Buffer.alloc(2_000_000, "kindling ");
 const ETAG = createHash("sha256").update(MODEL).digest("hex");
-const PROGRAM = `
-  import(${JSON.stringify(join(root, "src/backbones/hub/index.ts"))})
-    .then(({ hubDownload }) => hubDownload("kindling/tiny", "model.onnx"))
-    .then((path) => process.stdout.write(path));
-`;
 const MINUTE = 60_000;
 
 let server: HubServer;
@@ -37,18 +32,11 @@ afterEach(async () => {
   rmSync(cacheDir, { recursive: true, force: true });
 });
 
-function command(): string[] {
-  return [
-    join(root, "node_modules", "tsx", "dist", "cli.mjs"),
-    "--conditions=kindling-source",
-    "--eval",
-    PROGRAM,
-  ];
-}
+const program = bundleProgram(join(import.meta.dirname, "download_process.ts"));
 
 async function downloadInProcess(more: NodeJS.ProcessEnv = {}): Promise<string> {
   const env = { ...environment, ...more };
-  return (await promisify(execFile)(process.execPath, command(), { cwd: root, env })).stdout;
+  return (await promisify(execFile)(process.execPath, [program], { env })).stdout;
 }
 
 async function until(condition: () => boolean): Promise<void> {
@@ -69,14 +57,9 @@ describe("processes", () => {
     async () => {
       const partial = join(cacheDir, "models--kindling--tiny", "blobs", `${ETAG}.incomplete`);
       server.faults.push({ match: /^GET \/cdn/, stallAfter: 700_000 });
-      // Its own group, because tsx runs the program in a process below it.
-      const child: ChildProcess = spawn(process.execPath, command(), {
-        cwd: root,
-        env: environment,
-        detached: true,
-      });
+      const child = spawn(process.execPath, [program], { env: environment });
       await until(() => existsSync(partial) && statSync(partial).size === 700_000);
-      process.kill(-child.pid!, "SIGKILL");
+      child.kill("SIGKILL");
       expect(existsSync(join(cacheDir, "models--kindling--tiny", "snapshots"))).toBe(false);
 
       expect(MODEL.equals(readFileSync(await downloadInProcess()))).toBe(true);

@@ -26,7 +26,7 @@ async function entriesOf(journal: string): Promise<StudyEntry[]> {
 }
 
 it("goes on after SIGKILL, in several processes at once", { timeout: 180_000 }, async () => {
-  const program = await bundleProgram(resolve(import.meta.dirname, "search_process.ts"));
+  const program = bundleProgram(resolve(import.meta.dirname, "search_process.ts"));
   const journal = join(await mkdtemp(join(tmpdir(), "kindling-search-")), "search.jsonl");
   for (let kill = 0; kill < KILLS; kill++) {
     let begun = 0;

@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { bundleProgram } from "../../../bench/bundle.js";
 
 /** What a program said and how it ended. */
 export interface Ended {
@@ -29,11 +30,9 @@ export interface RunOptions {
   command?: string[];
 }
 
-const node = [process.execPath, "--import", "tsx", "--conditions=kindling-source"];
-
 /** The command that starts a program of this folder. */
 export function commandOf(script: string, args: readonly string[], mpi?: number): string[] {
-  const program = [...node, join(import.meta.dirname, script), ...args];
+  const program = [process.execPath, bundleProgram(join(import.meta.dirname, script)), ...args];
   return mpi === undefined ? program : ["mpirun", "--oversubscribe", "-n", String(mpi), ...program];
 }
 
