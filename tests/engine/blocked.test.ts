@@ -208,11 +208,28 @@ describe.skipIf(block === 0)("maxima over blocked pictures (need ONNX Runtime's 
     },
   );
 
-  it("pass over NaN, and have what they were given beside it", () => {
-    const pool: Operation = (x) => tf.maximum(tf.maxPool(blocked(x), 3, 2, 1, "floor"), -3e38);
-    const args = [{ ...picture(1, 4, 6, whole), among: [NaN] }];
-    expect(compareBackends(pool, args, false).outputDifference).toBe(0);
-  });
+  it.each(pools)(
+    "of windows of %d at stride 2, padding %s: NaN is passed over, infinities are not",
+    (size, pad) => {
+      const specials: [string, (x: tf.Tensor) => tf.Tensor][] = [
+        ["NaN among numbers", (x) => x],
+        ["minus infinity among numbers and alone", (x) => tf.log(x)],
+        ["minus infinity and NaN alone", (x) => tf.log(tf.neg(x))],
+        ["infinity", (x) => tf.div(1, x)],
+      ];
+      for (const [what, special] of specials) {
+        const pool: Operation = (x) =>
+          tf.maxPool(special(blocked(x)) as tf.Tensor4D, size, 2, pad, rounding(pad));
+        const values = what.startsWith("NaN") ? { among: [NaN] } : { low: -1, high: 0.3 };
+        const { outputDifference } = compareBackends(
+          pool,
+          [{ ...picture(1, 4, 6, whole), ...values }],
+          false,
+        );
+        expect(outputDifference, what).toBeLessThan(1e-5);
+      }
+    },
+  );
 });
 
 /** Eight output channels are half a block on processors with blocks of sixteen. */

@@ -49,6 +49,12 @@ describe("volumes", () => {
 
 describe("pools", () => {
   check([
+    [
+      "maxima of volumes without a number",
+      (x) => tf.maxPool3d(x as tf.Tensor5D, 2, 2, "same"),
+      [{ shape: [2, 5, 6, 4, 3], low: NaN, among: [-Infinity, 3] }],
+      noGradient,
+    ],
     ["average over all", (x) => tf.avgPool(image(x), [7, 8], 1, "valid"), [tagged]],
     ["average of tiles", (x) => tf.avgPool(image(x), [1, 2], [1, 2], "valid"), [picture]],
     ...(["same", "valid"] as const).flatMap((pad): Case[] => [

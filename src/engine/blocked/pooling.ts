@@ -1,5 +1,5 @@
-/** Pools of blocked pictures, and their sums and means over height and width, with or without the batch. */
-import { emit, scalar, type Attributes, type Subgraph, type Value } from "../graph/value.js";
+/** Means over windows of blocked pictures, and their sums and means over height and width, with or without the batch. */
+import { emit, scalar, type Attributes, type Value } from "../graph/value.js";
 import { reshapeValue, type Laid } from "../layout.js";
 import { channelMeans, pictureMeans } from "./channels.js";
 
@@ -23,24 +23,4 @@ export function poolBlocks(
 /** The mean over windows. */
 export function averageInBlocks(image: Value, shape: readonly number[], window: Attributes): Value {
   return emit("com.microsoft.nchwc:AveragePool", [image], shape, "float32", window);
-}
-
-/**
- * The maximum over windows, which passes over NaN. ONNX Runtime's would forget what came before one, so NaN is replaced
- * first; but it takes four times as long as the pool to look for it in every number, so that is done where a mean is NaN.
- */
-export function maximumInBlocks(image: Value, shape: readonly number[], window: Attributes): Value {
-  const sum = emit("ReduceSum", [pictureMeans(image)], [], "float32", { keepdims: 0 });
-  const pool = { operator: "com.microsoft.nchwc:MaxPool", outputs: ["pool"], attributes: window };
-  const branch = (nodes: Subgraph["nodes"]): { graph: Subgraph } => ({
-    graph: { nodes, inputs: [], outputs: [{ name: "pool", shape, type: "float32" }], captured: 2 },
-  });
-  return emit("If", [emit("IsNaN", [sum], [], "bool"), image, scalar(-Infinity)], shape, "float32", {
-    then_branch: branch([
-      { operator: "IsNaN", inputs: ["captured0"], outputs: ["isNan"] },
-      { operator: "Where", inputs: ["isNan", "captured1", "captured0"], outputs: ["numbers"] },
-      { ...pool, inputs: ["numbers"] },
-    ]),
-    else_branch: branch([{ ...pool, inputs: ["captured0"] }]),
-  });
 }

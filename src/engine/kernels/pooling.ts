@@ -2,8 +2,15 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { OnnxRuntimeBackend } from "../backend.js";
 import { inBlocks, unblocked } from "../blocked/layout.js";
-import { maxima, maximaGradient, poolsInBlocks, type Maxima } from "../blocked/max_pool.js";
-import { averageInBlocks, maximumInBlocks } from "../blocked/pooling.js";
+import {
+  LEAST_FLOAT,
+  maxima,
+  maximaGradient,
+  maximumInBlocks,
+  poolsInBlocks,
+  type Maxima,
+} from "../blocked/max_pool.js";
+import { averageInBlocks } from "../blocked/pooling.js";
 import { emit, emitAll, inInference, int64s, scalar, Value, type Attributes } from "../graph/value.js";
 import { identityOrder, reshapeValue, type Laid } from "../layout.js";
 import { inputGradient } from "./convolution/plain.js";
@@ -119,7 +126,10 @@ function maxPoolInBlocks(image: Laid, pool: Pool): Value {
   return inInference(value, inference);
 }
 
-/** Passes over NaN, as TF.js does: ONNX Runtime's maximum would forget what came before one. */
+/**
+ * Passes over NaN, as TF.js does: ONNX Runtime's maximum would forget what came before one, and over volumes it begins with
+ * the least finite number.
+ */
 function maxPool(image: Value, pool: Pool): [value: Value, positions: Value] {
   const shape = outShape(pool);
   const outputs = [
@@ -128,9 +138,15 @@ function maxPool(image: Value, pool: Pool): [value: Value, positions: Value] {
   ];
   const isNan = emit("IsNaN", [image], image.shape, "bool");
   const numbers = emit("Where", [isNan, scalar(-Infinity), image], image.shape, "float32");
-  const [value, positions] = emitAll("MaxPool", [numbers], outputs, window(pool), true);
-  positionsOf.set(value!, positions!);
-  return [value!, positions!];
+  const [found, positions] = emitAll("MaxPool", [numbers], outputs, window(pool), true);
+  const value = pool.filter.length < 3 ? found! : orNone(found!);
+  positionsOf.set(value, positions!);
+  return [value, positions!];
+}
+
+function orNone(maximum: Value): Value {
+  const isNone = emit("LessOrEqual", [maximum, scalar(LEAST_FLOAT)], maximum.shape, "bool");
+  return emit("Where", [isNone, scalar(-Infinity), maximum], maximum.shape, "float32");
 }
 
 function averagePool(image: Value, pool: Pool): Value {
