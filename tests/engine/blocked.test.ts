@@ -211,22 +211,22 @@ describe.skipIf(block === 0)("maxima over blocked pictures (need ONNX Runtime's 
   it.each(pools)(
     "of windows of %d at stride 2, padding %s: NaN is passed over, infinities are not",
     (size, pad) => {
-      const specials: [string, (x: tf.Tensor) => tf.Tensor][] = [
-        ["NaN among numbers", (x) => x],
-        ["minus infinity among numbers and alone", (x) => tf.log(x)],
-        ["minus infinity and NaN alone", (x) => tf.log(tf.neg(x))],
-        ["infinity", (x) => tf.div(1, x)],
+      const zeros = { low: -1, high: 0.3 };
+      const specials: [string, (x: tf.Tensor) => tf.Tensor, Partial<Argument>, number][] = [
+        ["NaN among numbers", (x) => x, { among: [NaN] }, 0],
+        ["minus infinity among numbers and alone", (x) => tf.log(x), zeros, 1e-5],
+        ["minus infinity and NaN alone", (x) => tf.log(tf.neg(x)), zeros, 0],
+        ["infinity", (x) => tf.div(1, x), zeros, 1e-5],
       ];
-      for (const [what, special] of specials) {
+      for (const [what, special, values, most] of specials) {
         const pool: Operation = (x) =>
           tf.maxPool(special(blocked(x)) as tf.Tensor4D, size, 2, pad, rounding(pad));
-        const values = what.startsWith("NaN") ? { among: [NaN] } : { low: -1, high: 0.3 };
         const { outputDifference } = compareBackends(
           pool,
           [{ ...picture(1, 4, 6, whole), ...values }],
           false,
         );
-        expect(outputDifference, what).toBeLessThan(1e-5);
+        expect(outputDifference, what).toBeLessThanOrEqual(most);
       }
     },
   );

@@ -25,8 +25,8 @@ export interface AcceleratorOptions {
   threads?: number;
   /**
    * MB that intermediate values and packed constants may take on the CPU, or arrays on a CUDA device. A graph that needs
-   * more fails with `ERR_ENGINE_MEMORY`. Default no limit. On the CPU only before the engine has run anything. Other GPUs have none: "auto"
-   * passes over them where a limit is asked for.
+   * more fails with `ERR_ENGINE_MEMORY`. Default no limit. On the CPU only before the engine has run anything. Other GPUs
+   * have none: "auto" passes over them where a limit is asked for.
    */
   memoryLimitMb?: number;
   /**

@@ -1,4 +1,5 @@
 /** Pascal VOC: one XML file a picture (http://host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc/devkit_doc.html). */
+import type { XMLParser } from "fast-xml-parser";
 import { join } from "node:path";
 import { DataError } from "../../../errors.js";
 import { lazyPackage } from "../../../lazy_package.js";
@@ -34,6 +35,7 @@ interface VocAnnotation {
 }
 
 const xml = lazyPackage<typeof import("fast-xml-parser")>("fast-xml-parser");
+let parser: XMLParser | undefined;
 
 /**
  * Corners count pixels from 1 and belong to the box, so that a box is one pixel wider than their difference.
@@ -101,7 +103,7 @@ function parse(text: string, path: string): VocAnnotation {
   const { XMLParser, XMLValidator } = xml();
   const valid = XMLValidator.validate(text);
   if (valid !== true) refuse(`is no XML: ${valid.err.msg} (line ${valid.err.line}).`);
-  const parser = new XMLParser({
+  parser ??= new XMLParser({
     ignoreAttributes: true,
     parseTagValue: false,
     isArray: (name) => name === "object",

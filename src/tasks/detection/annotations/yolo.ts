@@ -44,9 +44,10 @@ export async function readYoloData(path: string): Promise<YoloData> {
     throw new DataError("ERR_ANNOTATION", `${path} ${problem}`, { path, cause });
   };
   const text = await readText(path);
+  const { parse } = yaml();
   let file: DataFile;
   try {
-    file = (yaml().parse(text) ?? {}) as DataFile;
+    file = (parse(text) ?? {}) as DataFile;
   } catch (cause) {
     return refuse(`is no YAML: ${(cause as Error).message}`, cause);
   }
