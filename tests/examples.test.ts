@@ -59,7 +59,7 @@ describe("the examples", () => {
 
       const model = join(folder, "objects.onnx");
       expect(run("export_onnx.ts", [file, model])).toMatch(
-        /objects\.onnx: 1\.5\d MB, opset 17, results within [\d.]+e-/,
+        /objects\.onnx: 1\.57 MB, opset 17, results within [\d.]+e-/,
       );
       const pictures = readdirSync(join(folder, "photos", "fish")).map((name) =>
         join(folder, "photos", "fish", name),
