@@ -43,6 +43,17 @@ describe("the engine", () => {
     expect(engine.stats().compiles).toBe(5);
   });
 
+  it("computes again what followed from a weight, when that is gone", () => {
+    const weight = tf.keep(tf.tensor2d([1, 2, 3, 4, 5, 6], [2, 3]));
+    for (const length of [2, 3, 4]) {
+      // Read within the scope, so that the transposed weight is held and computed as well.
+      const sums = tf.tidy(() =>
+        Array.from(tf.matMul(tf.ones([length, 3]), tf.reshape(tf.transpose(weight), [3, 2])).dataSync()),
+      );
+      expect(sums.slice(0, 2)).toEqual([6, 15]);
+    }
+  });
+
   it("counts each kernel that runs on TF.js's cpu kernels", () => {
     const boxes = tf.tensor2d([
       [0, 0, 1, 1],
@@ -121,12 +132,13 @@ describe("the session cache", () => {
   it("is bounded and lets go of the graph that was unused for longest", () => {
     const stats = newStats();
     const executor = new Executor(stats, 2);
-    const run = (length: number): void => {
-      const x = new Value([length], "float32");
-      x.array = OrtArray.allocate("float32", [length]);
-      executor.run([emit("Exp", [x], [length], "float32")]);
+    const run = (rank: number): void => {
+      const shape = new Array<number>(rank).fill(2);
+      const x = new Value(shape, "float32");
+      x.array = OrtArray.allocate("float32", shape);
+      executor.run([emit("Exp", [x], shape, "float32")]);
     };
-    for (const length of [1, 2, 1, 3]) run(length); // 3 takes the place of 2
+    for (const rank of [1, 2, 1, 3]) run(rank); // 3 takes the place of 2
     expect(stats).toMatchObject({ compiles: 3, cachedSessions: 2 });
     run(1);
     expect(stats.compiles).toBe(3);

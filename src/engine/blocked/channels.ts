@@ -1,4 +1,5 @@
 /** What batch norm and its like need of blocked pictures [batch, channels, height, width], one pass over memory each. */
+import { ofOneBatch } from "../graph/any_batch.js";
 import { emit, type Attributes, type Value } from "../graph/value.js";
 import { reshapeValue } from "../layout.js";
 import { sumFirst } from "./layout.js";
@@ -108,6 +109,6 @@ export function channelDots(x: Value, y: Value, factor = 1): Value {
   const picture = reshapeValue(x, [1, groups, height, width]);
   const kernel = reshapeValue(y, [groups, 1, height, width]);
   const attributes = { group: groups, kernel_shape: [height, width] };
-  const dots = emit(CONV, [picture, kernel], [1, groups, 1, 1], "float32", attributes);
+  const dots = ofOneBatch(emit(CONV, [picture, kernel], [1, groups, 1, 1], "float32", attributes));
   return sumFirst(reshapeValue(dots, [batch, channels]), factor);
 }

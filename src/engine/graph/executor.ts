@@ -11,15 +11,16 @@ import {
 } from "../runtime/index.js";
 import type { EngineError } from "../../errors.js";
 import type { EngineStats } from "../stats.js";
+import { CompiledGraph, CompiledModel } from "./compiled_graph.js";
+import type { Model } from "./frozen_graph.js";
 import { encodeModel } from "./onnx_model.js";
-import { FrozenGraph, type Model } from "./frozen_graph.js";
 import { withoutLastReshapes } from "./last_reshapes.js";
 import { inMixedPrecision } from "./mixed_precision.js";
-import { explain, outOfMemory, type KernelCall } from "./kernel_call.js";
+import { explain, outOfMemory } from "./kernel_call.js";
 import { ArrayPool } from "./array_pool.js";
 import { inferencePlan, makePlan, modelOf, type Plan } from "./plan.js";
 import type { Profile } from "./profiling.js";
-import { Value, type ValueType } from "./value.js";
+import { Value } from "./value.js";
 
 /**
  * A graph that took less the last time, in milliseconds, runs at once: the event loop can wait that long, and the way to
@@ -38,45 +39,14 @@ const RUNS_A_THREAD = 4;
 /** Memory feeds no more of them. */
 const MAX_THREADS = 4;
 
+/** Sizes of batches to keep the shapes for, of each model. */
+const MAX_LENGTHS = 64;
+
 /** What graphs compute in: float32, or float16 in products and float32 in everything else. */
 export type Precision = "32-true" | "16-mixed";
 
-/** A session with what it takes and gives. */
-export class CompiledGraph {
-  readonly session: Session;
-  readonly outputs: readonly {
-    type: ValueType;
-    shape: readonly number[];
-    /** The shape under which the session computes it. */
-    computedShape: readonly number[];
-    call: KernelCall | undefined;
-  }[];
-  /** The calls that its nodes came from when it was recorded last. */
-  calls: readonly (KernelCall | undefined)[] = [];
-  readonly nodeCount: number;
-  readonly frozen: FrozenGraph;
-  /** How long its last run took. */
-  lastMs = Infinity;
-  isDisposed = false;
-
-  constructor(session: Session, model: Model, outputs: readonly Value[], nodeCount: number) {
-    this.session = session;
-    this.frozen = new FrozenGraph(model);
-    this.outputs = outputs.map(({ type, shape, node }, i) => {
-      return { type, shape, computedShape: model.outputs[i]!.value.shape, call: node?.call };
-    });
-    this.nodeCount = nodeCount;
-  }
-
-  dispose(): void {
-    this.isDisposed = true;
-    this.session.dispose();
-    this.frozen.dispose();
-  }
-}
-
 export class Executor {
-  readonly #graphs = new Map<string, CompiledGraph>();
+  readonly #models = new Map<string, CompiledModel>();
   readonly #stats: EngineStats;
   readonly #maxSessions: number;
   #pool = new ArrayPool();
@@ -96,7 +66,7 @@ export class Executor {
 
   /** Computes the arrays of all the given values in one run; what is computed is the roots in the order they are given. */
   run(roots: readonly Value[]): { graph: CompiledGraph; feeds: readonly Value[] } {
-    const plan = makePlan(roots);
+    const plan = makePlan(roots, { isOfAnyBatch: true });
     const graph = this.#graphFor(plan, roots);
     const targets = roots.map(({ target }) => target);
     const { arrays, run } = this.#compute(graph, plan.feeds, targets);
@@ -169,7 +139,7 @@ export class Executor {
     roots: readonly Value[],
   ): { session: Session; feeds: (number | Value)[] } {
     const plan = makePlan(roots);
-    const { session } = this.#graphFor({ ...plan, key: `elementwise ${plan.key}` }, roots, vectors);
+    const { session } = this.#graphFor({ ...plan, key: `elementwise ${plan.key}` }, roots, vectors).compiled;
     const feeds = plan.feeds.map((feed) => {
       const vector = vectors.indexOf(feed);
       return vector < 0 ? feed : vector;
@@ -203,8 +173,8 @@ export class Executor {
 
   dispose(): void {
     joinBackground();
-    for (const graph of this.#graphs.values()) graph.dispose();
-    this.#graphs.clear();
+    for (const model of this.#models.values()) model.dispose();
+    this.#models.clear();
     this.#pool.clear();
     this.#stats.cachedSessions = 0;
   }
@@ -231,9 +201,9 @@ export class Executor {
       feed.isPooled = false;
       this.#released.delete(feed);
     }
-    for (const [key, cached] of this.#graphs) if (cached === graph) this.#graphs.delete(key);
-    graph.dispose();
-    this.#stats.cachedSessions = this.#graphs.size;
+    for (const [key, cached] of this.#models) if (cached === graph.compiled) this.#models.delete(key);
+    graph.compiled.dispose();
+    this.#stats.cachedSessions = this.#models.size;
     return explain(error, graph.calls);
   }
 
@@ -245,7 +215,8 @@ export class Executor {
   ): { arrays: OrtArray[]; run: BackgroundRun | undefined } {
     const memory = this.#memory;
     for (const feed of feeds) if (feed.array!.device !== memory) bring(feed, memory);
-    const inputs = feeds.map((feed) => feed.array!);
+    const given = [...feeds, ...graph.shapes];
+    const inputs = given.map(({ array }) => array!);
     const isNeeded = among(feeds, this.#released.size);
     for (const value of this.#released) if (!isNeeded(value)) this.#recycle(value);
     const isRead = among(inputs, targets.length);
@@ -258,15 +229,16 @@ export class Executor {
       return target;
     });
     const written = outputs.map((array, i) => array.under(graph.outputs[i]!.computedShape));
-    const frozen = graph.frozen.sessionFor(feeds, (model) => this.#compile(model, graph.nodeCount));
-    const { session, inputs: given } = frozen ?? { session: graph.session, inputs };
+    const { frozen, session: whole, nodeCount } = graph.compiled;
+    const steady = frozen.sessionFor(given, (model) => this.#compile(model, nodeCount));
+    const { session, inputs: read } = steady ?? { session: whole, inputs };
     const count = (ms: number): void => {
       graph.lastMs = ms;
       this.#stats.runMs += ms;
     };
     let run: BackgroundRun | undefined;
     if (this.#begun !== undefined && !(isBackgroundIdle() && graph.lastMs < SHORT_MS)) {
-      run = session.runInBackground([{ inputs: given, outputs: written }], after, (over) => {
+      run = session.runInBackground([{ inputs: read, outputs: written }], after, (over) => {
         count(over.ms);
         const isOwnError = over.error !== undefined && !after.some(({ error }) => error === over.error);
         if (isOwnError) over.error = this.#failed(graph, feeds, over.error) as EngineError;
@@ -274,11 +246,11 @@ export class Executor {
       this.#begun.push(run);
     } else {
       const start = performance.now();
-      session.run(given, written);
+      session.run(read, written);
       count(performance.now() - start);
     }
     this.#stats.runs++;
-    this.#stats.lastGraphNodes = graph.nodeCount;
+    this.#stats.lastGraphNodes = nodeCount;
     // Whatever takes one of these arrays is begun later, and so writes it when this run is over.
     for (const value of this.#released) this.#recycle(value);
     return { arrays: outputs, run };
@@ -321,33 +293,50 @@ export class Executor {
 
   /** @param vectors values whose only axis may have any length, as may the outputs' then */
   #graphFor(plan: Plan, outputs: readonly Value[], vectors: readonly Value[] = []): CompiledGraph {
-    const key = `${this.#precision} ${plan.key}`;
+    const inference = inferencePlan(plan, outputs);
+    const { shapes } = inference ?? plan;
+    const key = `${this.#precision} ${plan.key} ${inference?.key ?? ""}`;
+    const lengths = [
+      ...plan.feeds.map(({ shape }) => shape[0]),
+      ...shapes.map(({ constant }) => constant!),
+    ].join(" ");
     const calls = plan.nodes.map(({ call }) => call);
-    let graph = this.#graphs.get(key);
+    let compiled = this.#models.get(key);
+    let graph = compiled?.graphs.get(lengths);
     if (graph === undefined) {
-      const single = modelOf(inferencePlan(plan, outputs) ?? plan, outputs, vectors);
+      const single = modelOf(inference ?? plan, outputs, vectors);
       const model = this.#inForm(single, vectors.length > 0);
-      const bytes = encodeModel(model.nodes, model.inputs, model.outputs, model.constants);
       try {
-        const nodeCount = plan.nodes.length;
-        const session = this.#compile(bytes, nodeCount, vectors.length > 0);
-        graph = new CompiledGraph(session, model, outputs, nodeCount);
+        compiled ??= this.#compileModel(model, plan.nodes.length, vectors.length > 0);
       } catch (error) {
         throw explain(error, calls);
       }
-    } else {
-      this.#graphs.delete(key);
+      graph = new CompiledGraph(compiled, model, outputs, shapes);
     }
     graph.calls = calls;
-    this.#graphs.set(key, graph);
-    for (const [key, oldest] of this.#graphs) {
-      if (this.#graphs.size <= this.#maxSessions) break;
-      oldest.dispose();
-      this.#graphs.delete(key);
-    }
-    this.#stats.cachedSessions = this.#graphs.size;
+    refresh(graph.compiled.graphs, lengths, graph, MAX_LENGTHS);
+    for (const forgotten of refresh(this.#models, key, graph.compiled, this.#maxSessions))
+      forgotten.dispose();
+    this.#stats.cachedSessions = this.#models.size;
     return graph;
   }
+
+  #compileModel(model: Model, nodeCount: number, isElementwise: boolean): CompiledModel {
+    const bytes = encodeModel(model.nodes, model.inputs, model.outputs, model.constants);
+    return new CompiledModel(this.#compile(bytes, nodeCount, isElementwise), model, nodeCount);
+  }
+}
+
+/**
+ * Makes an entry the one used last.
+ * @returns those that were dropped because there are more than `most`, unused for longest
+ */
+function refresh<T>(map: Map<string, T>, key: string, value: T, most: number): T[] {
+  map.delete(key);
+  map.set(key, value);
+  const oldest = [...map].slice(0, Math.max(0, map.size - most));
+  for (const [key] of oldest) map.delete(key);
+  return oldest.map(([, value]) => value);
 }
 
 /** Whether an item is one of a list's, to be asked so many times: a few questions are not worth a set. */

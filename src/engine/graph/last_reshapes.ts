@@ -17,7 +17,9 @@ export function withoutLastReshapes(model: Model): Model {
     if (reshape.operator !== "Reshape" || producer === undefined || names.has(source)) return output;
     names.add(source);
     replaced.add(reshape);
-    return { name: source, value: producer.outputValues[producer.outputs.indexOf(source)]! };
+    const position = producer.outputs.indexOf(source);
+    const dimensions = producer.outputDimensions?.[position];
+    return { name: source, value: producer.outputValues[position]!, ...(dimensions && { dimensions }) };
   });
   const used = new Set(model.nodes.flatMap(({ inputs }) => inputs));
   const nodes = model.nodes.filter((node) => !replaced.has(node) || used.has(node.outputs[0]!));

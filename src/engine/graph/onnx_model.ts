@@ -3,7 +3,7 @@
  * needs, with their field numbers.
  */
 import { PbfWriter } from "pbf";
-import { Value, type Attributes, type AttributeValue, type Subgraph, type ValueType } from "./value.js";
+import type { Attributes, AttributeValue, Subgraph, SubgraphValue, Value, ValueType } from "./value.js";
 
 const IR_VERSION = 9;
 const OPSET_VERSION = 20;
@@ -27,14 +27,19 @@ export interface ModelNode {
   outputs: readonly string[];
   /** What the outputs are, without arrays. */
   outputValues: readonly Value[];
+  /** What the model says of the outputs' axes. Default: nothing, which leaves it to ONNX Runtime. */
+  outputDimensions?: readonly Dimensions[];
   attributes: Attributes;
 }
+
+/** How long axes are, or names for lengths that are left open. */
+export type Dimensions = readonly (number | string)[];
 
 export interface NamedValue {
   name: string;
   value: Value;
-  /** Whether its axes may have other lengths than the value's. Default: false. */
-  isAnyLength?: boolean;
+  /** By default the value's shape. */
+  dimensions?: Dimensions;
 }
 
 /** The bytes of a model with these nodes, in an order in which they can run. */
@@ -46,7 +51,8 @@ export function encodeModel(
 ): Uint8Array {
   const writer = new PbfWriter();
   writer.writeVarintField(1, IR_VERSION);
-  writer.writeMessage(7, writeGraph, { nodes, inputs, outputs, constants });
+  const graph = { nodes, inputs: inputs.map(infoOf), outputs: outputs.map(infoOf), constants };
+  writer.writeMessage(7, writeGraph, graph);
   writer.writeMessage(8, writeOpset, { domain: "", version: OPSET_VERSION });
   for (const domain of OTHER_DOMAINS) writer.writeMessage(8, writeOpset, { domain, version: 1 });
   return writer.finish();
@@ -54,9 +60,20 @@ export function encodeModel(
 
 interface Graph {
   nodes: readonly ModelNode[];
-  inputs: readonly NamedValue[];
-  outputs: readonly NamedValue[];
+  inputs: readonly ValueInfo[];
+  outputs: readonly ValueInfo[];
   constants: readonly NamedValue[];
+}
+
+/** What a model says of a value; of its axes nothing where there are no dimensions. */
+interface ValueInfo {
+  name: string;
+  type: ValueType;
+  dimensions?: Dimensions;
+}
+
+function infoOf({ name, value, dimensions = value.shape }: NamedValue): ValueInfo {
+  return { name, type: value.type, dimensions };
 }
 
 function writeGraph(graph: Graph, writer: PbfWriter): void {
@@ -65,6 +82,13 @@ function writeGraph(graph: Graph, writer: PbfWriter): void {
   for (const constant of graph.constants) writer.writeMessage(5, writeConstant, constant);
   for (const input of graph.inputs) writer.writeMessage(11, writeValueInfo, input);
   for (const output of graph.outputs) writer.writeMessage(12, writeValueInfo, output);
+  const given = new Set(graph.outputs.map(({ name }) => name));
+  for (const { outputs, outputValues, outputDimensions = [] } of graph.nodes) {
+    for (const [i, dimensions] of outputDimensions.entries()) {
+      const [name, { type }] = [outputs[i]!, outputValues[i]!];
+      if (!given.has(name)) writer.writeMessage(13, writeValueInfo, { name, type, dimensions });
+    }
+  }
 }
 
 function writeNode(node: ModelNode, writer: PbfWriter): void {
@@ -99,10 +123,7 @@ function subgraphOf(attributes: Attributes): Subgraph | undefined {
 function graphOfSubgraph(subgraph: Subgraph, prefix: string, captured: readonly string[]): Graph {
   const outer = new Map(captured.map((name, i) => [`captured${i}`, name]));
   const rename = (name: string): string => outer.get(name) ?? `${prefix}/${name}`;
-  const named = ({ name, shape, type }: Subgraph["inputs"][number]): NamedValue => ({
-    name: rename(name),
-    value: new Value(shape, type),
-  });
+  const info = ({ name, type }: SubgraphValue): ValueInfo => ({ name: rename(name), type });
   const nodes = subgraph.nodes.map(({ operator, inputs, outputs, attributes = {} }): ModelNode => ({
     operator,
     inputs: inputs.map(rename),
@@ -112,8 +133,8 @@ function graphOfSubgraph(subgraph: Subgraph, prefix: string, captured: readonly 
   }));
   return {
     nodes,
-    inputs: subgraph.inputs.map(named),
-    outputs: subgraph.outputs.map(named),
+    inputs: subgraph.inputs.map(info),
+    outputs: subgraph.outputs.map(info),
     constants: [],
   };
 }
@@ -167,22 +188,21 @@ function constantBytes(type: ValueType, values: readonly number[]): Uint8Array {
   return Uint8Array.from(values);
 }
 
-function writeValueInfo(named: NamedValue, writer: PbfWriter): void {
-  writer.writeStringField(1, named.name);
-  writer.writeMessage(2, writeType, named);
+function writeValueInfo(info: ValueInfo, writer: PbfWriter): void {
+  writer.writeStringField(1, info.name);
+  writer.writeMessage(2, writeType, info);
 }
 
-function writeType(named: NamedValue, writer: PbfWriter): void {
-  writer.writeMessage(1, writeTensorType, named);
+function writeType(info: ValueInfo, writer: PbfWriter): void {
+  writer.writeMessage(1, writeTensorType, info);
 }
 
-function writeTensorType({ value, isAnyLength }: NamedValue, writer: PbfWriter): void {
-  writer.writeVarintField(1, ELEMENT_TYPES[value.type]);
-  const dimensions = isAnyLength === true ? value.shape.map((_, axis) => `n${axis}`) : value.shape;
-  writer.writeMessage(2, writeShape, dimensions);
+function writeTensorType({ type, dimensions }: ValueInfo, writer: PbfWriter): void {
+  writer.writeVarintField(1, ELEMENT_TYPES[type]);
+  if (dimensions !== undefined) writer.writeMessage(2, writeShape, dimensions);
 }
 
-function writeShape(dimensions: readonly (number | string)[], writer: PbfWriter): void {
+function writeShape(dimensions: Dimensions, writer: PbfWriter): void {
   for (const dimension of dimensions) writer.writeMessage(1, writeDimension, dimension);
 }
 

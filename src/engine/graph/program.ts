@@ -6,7 +6,7 @@
 import type * as tf from "@tensorflow/tfjs-core";
 import type { Order } from "../layout.js";
 import type { Entry } from "./entry.js";
-import type { CompiledGraph } from "./executor.js";
+import type { CompiledGraph } from "./compiled_graph.js";
 import type { Value } from "./value.js";
 
 type Attributes = Readonly<Record<string, unknown>>;

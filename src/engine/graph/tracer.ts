@@ -6,7 +6,8 @@ import type * as tf from "@tensorflow/tfjs-core";
 import type { Laid } from "../layout.js";
 import { Entry } from "./entry.js";
 import type { OrtArray } from "../runtime/index.js";
-import type { CompiledGraph, Executor } from "./executor.js";
+import type { CompiledGraph } from "./compiled_graph.js";
+import type { Executor } from "./executor.js";
 import { during } from "./kernel_call.js";
 import {
   isSameCall,

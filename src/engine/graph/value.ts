@@ -1,5 +1,6 @@
 /** The lazy graph: values that are known, or that a node will compute once somebody needs them. */
 import type { BackgroundRun, OrtArray } from "../runtime/index.js";
+import { inputOfShape, isFedShape, shapeOfAnyBatch } from "./any_batch.js";
 import { currentCall, type KernelCall } from "./kernel_call.js";
 
 /** The element types that graphs are made of. */
@@ -32,10 +33,9 @@ export interface SubgraphNode {
   readonly attributes?: Attributes;
 }
 
-/** What a subgraph is given, or gives. */
+/** What a subgraph is given, or gives, in any shape. */
 export interface SubgraphValue {
   readonly name: string;
-  readonly shape: readonly number[];
   readonly type: ValueType;
 }
 
@@ -85,11 +85,16 @@ export class Value {
     return sizeOf(this.shape);
   }
 
+  /** Whether it had an array once, which is used for something else now. */
+  get isGone(): boolean {
+    return this.node === undefined && this.array === undefined && this.constant === undefined;
+  }
+
   /** A value derived from this one, made on first use. */
   derive(name: string, make: () => Value): Value {
     this.#derived ??= new Map();
     let value = this.#derived.get(name);
-    if (value === undefined) this.#derived.set(name, (value = make()));
+    if (value === undefined || value.isGone) this.#derived.set(name, (value = make()));
     return value;
   }
 
@@ -109,8 +114,10 @@ export interface GraphNode {
   readonly attributes: Attributes;
   /** Outputs after the first may be left out where nobody reads them. */
   readonly optionalOutputs: boolean;
-  /** A number that nodes share exactly if they differ in nothing but their inputs' origin. */
+  /** A number that nodes share exactly if they differ in nothing but their inputs' origin and lengths. */
   readonly signature: number;
+  /** Whether its attributes hold the size of a batch, so that its graph is for batches of that size alone. */
+  isOfOneBatch?: boolean;
   /** The kernel call that it is part of, if it is known. */
   readonly call: KernelCall | undefined;
 }
@@ -183,15 +190,23 @@ function signatureOf(
 ): number {
   let text = operator;
   for (const name in attributes) text += `|${name}=${JSON.stringify(attributes[name], exactNumber)}`;
-  for (const input of inputs) text += input.constant === undefined ? ";" : `;${constantKey(input)}`;
-  for (const output of outputs) text += `>${output.type}${output.shape.join()}`;
+  for (const [i, input] of inputs.entries()) {
+    const { type, shape, constant } = input;
+    if (constant === undefined) text += ";";
+    else if (isFedShape(operator, input, i)) text += `;fed[${shape.join()}]`;
+    else {
+      const numbers = shapeOfAnyBatch(operator, inputs, i) ?? constant;
+      text += `;${type}[${shape.join()}]${numbers.map((item) => exactNumber("", item)).join()}`;
+    }
+  }
+  for (const output of outputs) {
+    // Axes of length 1 broadcast, and longer ones do not.
+    const axes = output.shape.map((length) => (length === 1 ? 1 : 0)).join("");
+    text += `>${output.type}${axes}=${inputOfShape(operator, inputs, output.shape)}`;
+  }
   let signature = signatures.get(text);
   if (signature === undefined) signatures.set(text, (signature = signatures.size));
   return signature;
-}
-
-function constantKey(value: Value): string {
-  return `${value.type}[${value.shape.join()}]${value.constant!.map((item) => exactNumber("", item)).join()}`;
 }
 
 /** What JSON has no word for, as text: otherwise -0 would pass for 0, and NaN for infinity. */

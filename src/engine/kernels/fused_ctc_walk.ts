@@ -13,7 +13,7 @@ export const fusedCtcWalk: Lowerings = {
     const captured = [
       backend.value(moves!),
       reshapeValue(int64s(ctcOrigins(states)), [3, 2 * states]),
-      ...[[0], [1], [states], [2 * states], [2, states, sequences], [2 * states, sequences]].map(int64s),
+      ...[[0], [1], [states], [2 * states], [2, states, -1], [2 * states, -1]].map(int64s),
     ];
     const [last, before, after, shifts] = emitAll(
       "Scan",
@@ -25,7 +25,7 @@ export const fusedCtcWalk: Lowerings = {
         { shape: [frames, 2, 1, sequences], type: FLOAT },
       ],
       {
-        body: { graph: oneFrame(states, sequences, captured.length) },
+        body: { graph: ONE_FRAME },
         num_scan_inputs: 2,
         scan_input_directions: [0, 1],
         scan_output_directions: [0, 1, 0],
@@ -46,43 +46,30 @@ const [MOVES, ORIGINS, ZERO, ONE, STATES, END, HALVES, ROWS] = Array.from(
   (_, i) => `captured${i}`,
 ) as [string, string, string, string, string, string, string, string];
 
-function oneFrame(states: number, sequences: number, captured: number): Subgraph {
-  const half = { shape: [states, sequences], type: FLOAT } as const;
-  const both = { shape: [2 * states, sequences], type: FLOAT } as const;
-  return {
-    captured,
-    inputs: [
-      { name: "current", ...both },
-      { name: "emissionForwards", ...half },
-      { name: "emissionBackwards", ...half },
-    ],
-    outputs: [
-      { name: "next", ...both },
-      { name: "before", ...half },
-      { name: "after", ...half },
-      { name: "shift", shape: [2, 1, sequences], type: FLOAT },
-    ],
-    // ONNX Runtime's ReduceLogSumExp takes ten times as long as its parts.
-    nodes: [
-      node("Gather", ["current", ORIGINS], "from", { axis: 0 }),
-      node("Add", ["from", MOVES], "ways"),
-      node("ReduceMax", ["ways", ZERO], "most", { keepdims: 0 }),
-      node("Sub", ["ways", "most"], "relative"),
-      node("Exp", ["relative"], "shares"),
-      node("ReduceSum", ["shares", ZERO], "share", { keepdims: 0 }),
-      node("Log", ["share"], "logShare"),
-      node("Add", ["logShare", "most"], "moved"),
-      node("Concat", ["emissionForwards", "emissionBackwards"], "emission", { axis: 0 }),
-      node("Add", ["moved", "emission"], "reached"),
-      node("Reshape", ["reached", HALVES], "halves"),
-      node("ReduceMax", ["halves", ONE], "shift", { keepdims: 1 }),
-      node("Sub", ["halves", "shift"], "shifted"),
-      node("Reshape", ["shifted", ROWS], "next"),
-      node("Slice", ["reached", ZERO, STATES, ZERO], "before"),
-      node("Slice", ["moved", STATES, END, ZERO], "after"),
-    ],
-  };
-}
+const ONE_FRAME: Subgraph = {
+  captured: 8,
+  inputs: ["current", "emissionForwards", "emissionBackwards"].map((name) => ({ name, type: FLOAT })),
+  outputs: ["next", "before", "after", "shift"].map((name) => ({ name, type: FLOAT })),
+  // ONNX Runtime's ReduceLogSumExp takes ten times as long as its parts.
+  nodes: [
+    node("Gather", ["current", ORIGINS], "from", { axis: 0 }),
+    node("Add", ["from", MOVES], "ways"),
+    node("ReduceMax", ["ways", ZERO], "most", { keepdims: 0 }),
+    node("Sub", ["ways", "most"], "relative"),
+    node("Exp", ["relative"], "shares"),
+    node("ReduceSum", ["shares", ZERO], "share", { keepdims: 0 }),
+    node("Log", ["share"], "logShare"),
+    node("Add", ["logShare", "most"], "moved"),
+    node("Concat", ["emissionForwards", "emissionBackwards"], "emission", { axis: 0 }),
+    node("Add", ["moved", "emission"], "reached"),
+    node("Reshape", ["reached", HALVES], "halves"),
+    node("ReduceMax", ["halves", ONE], "shift", { keepdims: 1 }),
+    node("Sub", ["halves", "shift"], "shifted"),
+    node("Reshape", ["shifted", ROWS], "next"),
+    node("Slice", ["reached", ZERO, STATES, ZERO], "before"),
+    node("Slice", ["moved", STATES, END, ZERO], "after"),
+  ],
+};
 
 function node(
   operator: string,

@@ -84,7 +84,7 @@ export const fusedGru: Lowerings = {
         { shape: cube, type: FLOAT },
       ],
       {
-        body: { graph: backwardStep(batch, hidden) },
+        body: { graph: backwardStep },
         num_scan_inputs: 3,
         scan_input_directions: [0, 0, 0].map(() => (reverse ? 0 : 1)),
         scan_output_directions: [reverse ? 0 : 1],
@@ -111,31 +111,19 @@ export const fusedGru: Lowerings = {
 };
 
 /** One frame of the way back; `captured0` is the recurrent weight. */
-function backwardStep(batch: number, hidden: number): Subgraph {
-  const narrow = { shape: [batch, hidden], type: FLOAT } as const;
-  const wide = { shape: [batch, 3 * hidden], type: FLOAT } as const;
-  return {
-    captured: 1,
-    inputs: [
-      { name: "later", ...narrow },
-      { name: "dy", ...narrow },
-      { name: "perState", ...wide },
-      { name: "carried", ...narrow },
-    ],
-    outputs: [
-      { name: "earlier", ...narrow },
-      { name: "total", ...narrow },
-    ],
-    nodes: [
-      { operator: "Add", inputs: ["later", "dy"], outputs: ["total"] },
-      { operator: "Concat", inputs: ["total", "total", "total"], outputs: ["all"], attributes: { axis: 1 } },
-      { operator: "Mul", inputs: ["all", "perState"], outputs: ["byState"] },
-      { operator: "MatMul", inputs: ["byState", "captured0"], outputs: ["through"] },
-      { operator: "Mul", inputs: ["total", "carried"], outputs: ["kept"] },
-      { operator: "Add", inputs: ["through", "kept"], outputs: ["earlier"] },
-    ],
-  };
-}
+const backwardStep: Subgraph = {
+  captured: 1,
+  inputs: ["later", "dy", "perState", "carried"].map((name) => ({ name, type: FLOAT })),
+  outputs: ["earlier", "total"].map((name) => ({ name, type: FLOAT })),
+  nodes: [
+    { operator: "Add", inputs: ["later", "dy"], outputs: ["total"] },
+    { operator: "Concat", inputs: ["total", "total", "total"], outputs: ["all"], attributes: { axis: 1 } },
+    { operator: "Mul", inputs: ["all", "perState"], outputs: ["byState"] },
+    { operator: "MatMul", inputs: ["byState", "captured0"], outputs: ["through"] },
+    { operator: "Mul", inputs: ["total", "carried"], outputs: ["kept"] },
+    { operator: "Add", inputs: ["through", "kept"], outputs: ["earlier"] },
+  ],
+};
 
 /** PyTorch's gates are reset, update, new; ONNX's update, reset, new. */
 function reorderGates(value: Value, hidden: number): Value {

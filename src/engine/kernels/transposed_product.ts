@@ -28,12 +28,13 @@ export function transposedProduct(
   return alpha === 1 ? product : emit("Mul", [product, scalar(alpha)], shape, FLOAT);
 }
 
-/** Below this many products of numbers, or columns, turning an operand takes longer than it saves. */
-const WORTHWHILE = { products: 2 ** 22, columns: 32 };
+/** Of smaller results, or ones with fewer columns, turning an operand takes longer than it saves. */
+const WORTHWHILE = { size: 2 ** 12, columns: 32 };
 
 /**
  * aᵀ b. ONNX Runtime's product turns its left operand once for every few columns of the right one, so on the CPU the
- * operand, or the right one and then the product, is turned before, whichever is less to turn.
+ * operand, or the right one and then the product, is turned before, whichever is less to turn where there are many rows: what
+ * is computed does not depend on how many.
  *
  * @param a [rows, m]
  * @param b [rows, n]
@@ -41,20 +42,20 @@ const WORTHWHILE = { products: 2 ** 22, columns: 32 };
  * @returns [m, n]
  */
 export function productOfColumns(backend: OnnxRuntimeBackend, a: Value, b: Value, uses = 1): Value {
-  const [rows, m] = a.shape as [number, number];
+  const m = a.shape[1]!;
   const n = b.shape[1]!;
-  const isLarge = rows * m * n >= WORTHWHILE.products && Math.min(m, n) >= WORTHWHILE.columns;
+  const isLarge = m * n >= WORTHWHILE.size && Math.min(m, n) >= WORTHWHILE.columns;
   if (backend.device !== undefined || backend.isExporting || !isLarge)
     return emit("Gemm", [a, b], [m, n], FLOAT, { transA: 1 });
-  if (rows * m <= (rows * n) / uses + m * n) return emit("Gemm", [turned(a), b], [m, n], FLOAT);
+  if (m <= n / uses) return emit("Gemm", [turned(a), b], [m, n], FLOAT);
   return turned(emit("Gemm", [turned(b), a], [n, m], FLOAT));
 }
 
 /** A matrix transposed in three dimensions, where ONNX Runtime does not fold it back into the product. */
 function turned(value: Value): Value {
   const [rows, columns] = value.shape as [number, number];
-  const inThree = reshapeValue(value, [1, rows, columns]);
-  return reshapeValue(inOrder({ value: inThree, order: undefined }, [0, 2, 1]), [columns, rows]);
+  const inThree = reshapeValue(value, [rows, 1, columns]);
+  return reshapeValue(inOrder({ value: inThree, order: undefined }, [2, 0, 1]), [columns, rows]);
 }
 
 function transpose(value: Value): Value {

@@ -3,6 +3,7 @@
  * up to ten times faster than its channels-first ones where a convolution is depthwise. Weights come in PyTorch's layout,
  * [out, in / groups, height, width], and are brought into blocks where they are used.
  */
+import { ofOneBatch } from "../../graph/any_batch.js";
 import { emit, int64s, Value, type Attributes } from "../../graph/value.js";
 import { blockLast, blockMiddle, filledChannels, sumFirst, unblockMiddle } from "../../blocked/layout.js";
 import { reshapeValue } from "../../layout.js";
@@ -303,7 +304,7 @@ function slide(images: Value, kernels: Value, info: ConvInfo, groups: number, bl
   };
   const shape = [images.shape[0]!, kernels.shape[0]!, filterHeight, filterWidth];
   const zeros = [top, left, Math.max(0, bottom), Math.max(0, right)] as const;
-  return convWithZeros(image, kernels, shape, attributes, zeros, groups === 1 ? block : 0);
+  return ofOneBatch(convWithZeros(image, kernels, shape, attributes, zeros, groups === 1 ? block : 0));
 }
 
 /** A picture with zeros around it, or without its last rows or columns where their number is negative. */

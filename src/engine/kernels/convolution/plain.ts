@@ -3,6 +3,7 @@
  * [out, in / groups, kH, kW].
  */
 import type { OnnxRuntimeBackend } from "../../backend.js";
+import { ofOneBatch } from "../../graph/any_batch.js";
 import { emit, int64s, Value } from "../../graph/value.js";
 import { sumFirst } from "../../blocked/layout.js";
 import { inOrder, reshapeValue } from "../../layout.js";
@@ -285,6 +286,7 @@ function correlate(
     pads: [top, left, bottom, right],
     dilations: [info.strideHeight, info.strideWidth],
   });
+  if (groups > 1) ofOneBatch(sliding);
   if (height === info.filterHeight && width === info.filterWidth) return sliding;
   const shape = [batch, channels, info.filterHeight, info.filterWidth];
   const ends = int64s([info.filterHeight, info.filterWidth]);
