@@ -24,8 +24,8 @@ export interface BenchModel {
   module: Module<Inputs, tf.Tensor>;
   /** Replaces the input that batches are made of. */
   setInput: (input: HostTensor) => void;
-  /** The same batch each time, in new tensors, as a loader would give it. */
-  batch: () => Inputs;
+  /** The same batch each time, in new tensors, as a loader would give it, or its first samples. */
+  batch: (size?: number) => Inputs;
   loss: (output: tf.Tensor, inputs: Inputs) => tf.Scalar;
 }
 
@@ -118,8 +118,17 @@ function fed(
   let current = input;
   return {
     setInput: (other) => (current = other),
-    batch: () => ({ x: fromHost(current), targets: fromHost(targets), lengths: lengths.map(fromHost) }),
+    batch: (size = current.shape[0]!) => {
+      const [x, labels, ...others] = [current, targets, ...lengths].map((all) =>
+        fromHost(firstOf(all, size)),
+      );
+      return { x: x!, targets: labels!, lengths: others };
+    },
   };
+}
+
+function firstOf({ data, shape: [batch, ...rest] }: HostTensor, size: number): HostTensor {
+  return new HostTensor(data.slice(0, (data.length / batch!) * size), [size, ...rest]);
 }
 
 const builders: Record<string, () => BenchModel> = {

@@ -23,7 +23,7 @@ interface ModelResult extends StepMeasurement {
 /**
  * Medians of a step: forward, backward, clipping to norm 1, AdamW. `torchMs` is PyTorch's at the best of one and two threads
  * with either of OpenMP's ways to wait; `ratio` is the median over the turns; `traceMs` is what a step takes outside ONNX
- * Runtime; `firstStepMs` holds the compilation.
+ * Runtime; `firstStepMs` holds the compilation; `lastBatch` is what a smaller batch takes after them.
  */
 export async function trainStep({
   models = MODEL_NAMES,

@@ -12,9 +12,20 @@ export interface StepMeasurement {
   peakRssMb: number;
   parameters: number;
   compiles: number;
+  lastBatch: LastBatch;
   fallbackKernels: Record<string, number>;
   loss: number;
 }
+
+/** Steps of fewer samples, as an epoch's last batch has: the first, with the graphs that it compiles, and one like it. */
+interface LastBatch {
+  size: number;
+  firstMs: number;
+  ms: number;
+  compiles: number;
+}
+
+const LAST_BATCH = 5;
 
 interface Step {
   ms: number;
@@ -28,11 +39,11 @@ function measure(name: string, warmup: number, steps: number, seconds: number): 
   const parameters = module.parameters();
   const optimizer = new AdamW(parameters, { lr: 1e-4 });
 
-  function step(): Step {
+  function step(size?: number): Step {
     const runMsBefore = engine.stats().runMs;
     const start = performance.now();
     const loss = tf.tidy(() => {
-      const inputs = batch();
+      const inputs = batch(size);
       const value = computeGradients(() => lossOf(module.forward(inputs), inputs), parameters);
       clipGradNorm(parameters, 1);
       optimizer.step();
@@ -52,6 +63,7 @@ function measure(name: string, warmup: number, steps: number, seconds: number): 
   const measured: Step[] = [];
   repeat(() => measured.push(step()), steps, seconds);
   const { compiles, fallbackKernels } = engine.stats();
+  const [firstOfLast, last] = [step(LAST_BATCH), step(LAST_BATCH)];
   return {
     ms: median(measured.map(({ ms }) => ms)),
     minMs: Math.min(...measured.map(({ ms }) => ms)),
@@ -60,6 +72,12 @@ function measure(name: string, warmup: number, steps: number, seconds: number): 
     peakRssMb: peakRssMb(),
     parameters: parameters.reduce((sum, { size }) => sum + size, 0),
     compiles,
+    lastBatch: {
+      size: LAST_BATCH,
+      firstMs: firstOfLast.ms,
+      ms: last.ms,
+      compiles: engine.stats().compiles - compiles,
+    },
     fallbackKernels,
     loss: measured.at(-1)!.loss,
   };
