@@ -119,7 +119,10 @@ export function inferencePlan(plan: Plan, outputs: readonly Value[]): Plan | und
     }),
   );
   for (const [i, feed] of plan.feeds.entries()) {
-    if (!other.names.has(feed)) other.names.set(feed, `unused${i}`);
+    if (other.names.has(feed)) continue;
+    const name = `unused${i}`;
+    other.names.set(feed, name);
+    if (plan.isOfAnyBatch) other.dimensions.set(feed, anyLeading(feed.shape, `${name}_0`));
   }
   return { ...other, feeds: plan.feeds, nodeNames };
 }
