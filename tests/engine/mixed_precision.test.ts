@@ -116,6 +116,11 @@ describe("the precision 16-mixed", () => {
     expect(results()).toEqual(single);
   });
 
+  it("leaves the sums over a batch in float32", () => {
+    const bias = tf.grad((b: tf.Tensor) => tf.sum(nn.linear(tf.zeros([2049, 3]), tf.zeros([2, 3]), b)));
+    expect(bias(tf.zeros([2])).dataSync()).toEqual(Float32Array.of(2049, 2049));
+  });
+
   it("shows infinity where a product is too large, in the gradients too", () => {
     const weight = new nn.Parameter(tf.fill([4, 4], 3));
     const areFinite = (scale: number) => {

@@ -15,7 +15,9 @@ const CODES = { float16: 10, float32: 1 };
 /** The graph with its products in float16. */
 export function inMixedPrecision(model: Model): Model {
   const shapes = new Map([...model.inputs, ...model.constants].map(({ name, value }) => [name, value.shape]));
-  const fixed = new Set(model.constants.map(({ name }) => name));
+  // Shapes that are fed are the only inputs of int64.
+  const shapesFed = model.inputs.filter(({ value }) => value.type === "int64");
+  const fixed = new Set([...model.constants, ...shapesFed].map(({ name }) => name));
   /** The float16 names of values by their own. */
   const halves = new Map<string, string>();
   const nodes: ModelNode[] = [];
