@@ -66,7 +66,8 @@ export class Executor {
 
   /** Computes the arrays of all the given values in one run; what is computed is the roots in the order they are given. */
   run(roots: readonly Value[]): { graph: CompiledGraph; feeds: readonly Value[] } {
-    const plan = makePlan(roots, { isOfAnyBatch: true });
+    // Devices' providers want to know all lengths: CoreML and DirectML take or fuse nothing else.
+    const plan = makePlan(roots, { isOfAnyBatch: this.#device === undefined });
     const graph = this.#graphFor(plan, roots);
     const targets = roots.map(({ target }) => target);
     const { arrays, run } = this.#compute(graph, plan.feeds, targets);
