@@ -63,13 +63,14 @@ function measure(name: string, warmup: number, steps: number, seconds: number): 
   const measured: Step[] = [];
   repeat(() => measured.push(step()), steps, seconds);
   const { compiles, fallbackKernels } = engine.stats();
+  const peak = peakRssMb();
   const [firstOfLast, last] = [step(LAST_BATCH), step(LAST_BATCH)];
   return {
     ms: median(measured.map(({ ms }) => ms)),
     minMs: Math.min(...measured.map(({ ms }) => ms)),
     traceMs: median(measured.map(({ traceMs }) => traceMs)),
     firstStepMs: first.ms,
-    peakRssMb: peakRssMb(),
+    peakRssMb: peak,
     parameters: parameters.reduce((sum, { size }) => sum + size, 0),
     compiles,
     lastBatch: {

@@ -45,6 +45,7 @@ function gradients(module: Module<tf.Tensor, tf.Tensor>, batch: number): number[
   });
 }
 
+/** Read within the scope: what was turned of a weight is held there, computed, and gone when it is wanted again. */
 function outputs(module: Module<tf.Tensor, tf.Tensor>, batch: number): number[] {
   return tf.tidy(() => Array.from(module.forward(pictures(batch)).dataSync()));
 }

@@ -43,17 +43,6 @@ describe("the engine", () => {
     expect(engine.stats().compiles).toBe(5);
   });
 
-  it("computes again what followed from a weight, when that is gone", () => {
-    const weight = tf.keep(tf.tensor2d([1, 2, 3, 4, 5, 6], [2, 3]));
-    for (const length of [2, 3, 4]) {
-      // Read within the scope, so that the transposed weight is held and computed as well.
-      const sums = tf.tidy(() =>
-        Array.from(tf.matMul(tf.ones([length, 3]), tf.reshape(tf.transpose(weight), [3, 2])).dataSync()),
-      );
-      expect(sums.slice(0, 2)).toEqual([6, 15]);
-    }
-  });
-
   it("counts each kernel that runs on TF.js's cpu kernels", () => {
     const boxes = tf.tensor2d([
       [0, 0, 1, 1],
