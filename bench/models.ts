@@ -127,8 +127,10 @@ function fed(
   };
 }
 
-function firstOf({ data, shape: [batch, ...rest] }: HostTensor, size: number): HostTensor {
-  return new HostTensor(data.slice(0, (data.length / batch!) * size), [size, ...rest]);
+function firstOf(all: HostTensor, size: number): HostTensor {
+  const [batch, ...rest] = all.shape;
+  if (size === batch) return all;
+  return new HostTensor(all.data.slice(0, (all.data.length / batch!) * size), [size, ...rest]);
 }
 
 const builders: Record<string, () => BenchModel> = {
