@@ -6,11 +6,11 @@ import { runFresh } from "./process.js";
 import { bestPeer, hasTorch, runSetting } from "./torch.js";
 import type { StepMeasurement } from "./train_step_process.js";
 
-const LIMITS = { warmup: 4, count: 20, seconds: 8 };
+const LIMITS = { warmup: 4, count: 20, seconds: 5 };
 /** Enough to see which of PyTorch's settings is the fastest. */
 const TRIAL = { warmup: 2, count: 8, seconds: 4 };
-/** Our process and PyTorch's take turns: a machine is slow for minutes. */
-const TURNS = 3;
+/** Our process and PyTorch's take turns: a machine is slow for minutes, and one process may be slower than the next. */
+const TURNS = 5;
 
 interface ModelResult extends StepMeasurement {
   torchMs: number | null;
